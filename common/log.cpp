@@ -1,0 +1,73 @@
+#include "common/log.h"
+
+#include <atomic>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "common/clock.h"
+#include "common/labels.h"
+
+namespace kvasir::log {
+namespace {
+
+std::atomic<Level> current_level{Level::kInfo};
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto made = std::make_shared<spdlog::logger>("kvasir", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_pattern("%v");
+    made->set_level(spdlog::level::trace);
+    return made;
+  }();
+  return *instance;
+}
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::kDebug: return "debug";
+    case Level::kInfo: return "info";
+    case Level::kWarn: return "warn";
+    case Level::kError: return "error";
+  }
+  return "info";
+}
+
+void append_field(std::string& line, std::string_view key, std::string_view value) {
+  line += ' ';
+  line += key;
+  line += '=';
+  const bool plain = !value.empty() && value.find_first_of(" =\"\\\n\r\t") == std::string_view::npos;
+  if (plain) {
+    line += value;
+  } else {
+    append_go_quoted(line, value);
+  }
+}
+
+}  // namespace
+
+void set_level(Level level) { current_level = level; }
+Level level() { return current_level; }
+
+bool set_level(std::string_view name) {
+  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
+    if (name_of(level) != name) continue;
+    set_level(level);
+    return true;
+  }
+  return false;
+}
+
+void write(Level level, std::string_view component, std::string_view message, std::initializer_list<Field> fields) {
+  if (level < current_level) return;
+  std::string line = "level=";
+  line += name_of(level);
+  append_field(line, "ts", format_rfc3339(system_clock().now()));
+  append_field(line, "component", component);
+  append_field(line, "msg", message);
+  for (const auto& field : fields) append_field(line, field.key, field.value);
+  logger().info(line);
+}
+
+}  // namespace kvasir::log

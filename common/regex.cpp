@@ -1,0 +1,79 @@
+#include "common/regex.h"
+
+#include <string>
+
+namespace kvasir {
+namespace {
+
+// RE2 of Debian 12 knows only (?P<name>; Go knows (?<name> as well. Rewrites outside classes and escapes.
+std::string with_named_groups(std::string_view pattern) {
+  std::string out;
+  out.reserve(pattern.size() + 8);
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\' && i + 1 < pattern.size()) {
+      out += c;
+      out += pattern[++i];
+      continue;
+    }
+    if (c == '[') in_class = true;
+    if (c == ']') in_class = false;
+    out += c;
+    const bool named = !in_class && c == '(' && pattern.substr(i + 1, 2) == "?<" && i + 3 < pattern.size() &&
+                       pattern[i + 3] != '=' && pattern[i + 3] != '!';
+    if (named) {
+      out += "?P<";
+      i += 2;
+    }
+  }
+  return out;
+}
+
+std::string_view go_reason(re2::RE2::ErrorCode code) {
+  switch (code) {
+    case re2::RE2::ErrorBadEscape: return "invalid escape sequence";
+    case re2::RE2::ErrorBadCharClass: return "invalid character class";
+    case re2::RE2::ErrorBadCharRange: return "invalid character class range";
+    case re2::RE2::ErrorMissingBracket: return "missing closing ]";
+    case re2::RE2::ErrorMissingParen: return "missing closing )";
+    case re2::RE2::ErrorUnexpectedParen: return "unexpected )";
+    case re2::RE2::ErrorTrailingBackslash: return "trailing backslash at end of expression";
+    case re2::RE2::ErrorRepeatArgument: return "missing argument to repetition operator";
+    case re2::RE2::ErrorRepeatSize: return "invalid repeat count";
+    case re2::RE2::ErrorRepeatOp: return "invalid nested repetition operator";
+    case re2::RE2::ErrorBadPerlOp: return "invalid or unsupported Perl syntax";
+    case re2::RE2::ErrorBadUTF8: return "invalid UTF-8";
+    case re2::RE2::ErrorBadNamedCapture: return "invalid named capture";
+    case re2::RE2::ErrorPatternTooLarge: return "expression too large";
+    default: return "internal error";
+  }
+}
+
+std::string go_error(const re2::RE2& regex) {
+  const auto code = regex.error_code();
+  std::string text = "error parsing regexp: " + std::string(go_reason(code));
+  // Go names no argument for a trailing backslash; it shows the whole expression for an open or a stray parenthesis.
+  if (code == re2::RE2::ErrorTrailingBackslash) return text + ": ``";
+  const bool whole = code == re2::RE2::ErrorMissingParen || code == re2::RE2::ErrorUnexpectedParen;
+  return text + ": `" + (whole ? regex.pattern() : regex.error_arg()) + "`";
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, RegexOptions options) {
+  re2::RE2::Options re2_options;
+  re2_options.set_log_errors(false);
+  re2_options.set_max_mem(kRegexMemoryMax);
+  re2_options.set_dot_nl(options.dot_matches_newline);
+  re2_options.set_case_sensitive(!options.case_insensitive);
+  std::string text = with_named_groups(pattern);
+  if (options.anchored) text = "^(?:" + text + ")$";
+  auto regex = std::make_shared<const re2::RE2>(text, re2_options);
+  if (regex->ok()) return regex;
+  // Reported for the pattern as it was written, not as it was wrapped.
+  const re2::RE2 plain{re2::StringPiece(pattern.data(), pattern.size()), re2_options};
+  return fail(ErrorCode::kParse, go_error(plain.ok() ? *regex : plain));
+}
+
+}  // namespace kvasir
