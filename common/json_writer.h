@@ -1,7 +1,7 @@
 // json_writer.h -- appends JSON to a string; nothing is built in memory twice.
 //
-// Escaping: as Go's encoding/json with HTML escaping: < > & U+2028 U+2029 and control bytes as six-character escapes (newline, return, tab,
-//           backspace, form feed, quote and backslash short), invalid UTF-8 becomes U+FFFD.
+// Escaping: as Go's encoding/json with HTML escaping: < > & U+2028 U+2029 and control bytes as six-character escapes
+//           (newline, return, tab, backspace, form feed, quote, backslash short); invalid UTF-8 becomes U+FFFD.
 // Use:      commas are placed by the writer; keys and values must alternate inside an object (checked in debug builds).
 // Threads:  one writer per thread.
 #pragma once
