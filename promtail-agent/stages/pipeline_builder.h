@@ -1,0 +1,34 @@
+// pipeline_builder.h -- turns `pipeline_stages` of a configuration into a Pipeline.
+//
+// Shape:    YAML sequence of one-key maps -> Pipeline. Everything is compiled here: regexes, templates, JMESPath, layouts, selectors.
+// Errors:   invalid_argument: `pipeline_stages[2] (line 14): invalid json stage config: JMES expression is required`; nested stages
+//           read `pipeline_stages[2].match.stages[0] (line 20): ...`. The words after the place are the ones that users of Promtail
+//           search for. All problems are listed in Diagnostics, the first one is the Error.
+// Types:    a plain scalar is read as the option wants it: `y` is text where text is wanted and true where a bool is.
+// Lifetime: the pipeline keeps nothing of the node; the context's pointees must outlive it.
+// Source:   docs/agent/stages.md
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "promtail-agent/stages/stage.h"
+
+namespace YAML {
+class Node;
+}
+
+namespace kvasir::agent {
+
+struct Diagnostics {
+  std::vector<std::string> errors;    // each keeps the pipeline from being built
+  std::vector<std::string> warnings;  // ignored options, values that can never match
+  std::vector<std::string> notes;     // for the start-up log: how a simplified metric was understood
+};
+
+/// An undefined or null node gives an empty pipeline.
+Result<std::unique_ptr<Pipeline>> build_pipeline(const YAML::Node& stages, StageContext context, Diagnostics& diagnostics);
+
+}  // namespace kvasir::agent
