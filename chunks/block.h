@@ -1,0 +1,76 @@
+// block.h -- one opened block: rows of one stream, ascending by (timestamp, sequence).
+//
+// Lifetime: every view and span lives as long as the block. A block keeps its segment open.
+// Threads:  one block is used by one thread at a time; open the block twice for two threads.
+// Errors:   corruption; a damaged part is met when it is first needed. A fast path that meets damage says "cannot", and the
+//           error then comes from lines().
+// Law:      the fast paths give exactly what reading the lines would give, or say that they cannot.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/entry.h"
+#include "common/labels.h"
+#include "common/result.h"
+
+namespace kvasir::chunks {
+
+/// A bit per row, row r in words[r / 64] bit r % 64; bits past `rows` are zero. A view: the caller owns the words.
+struct RowBits {
+  std::span<std::uint64_t> words;
+  std::size_t rows = 0;
+  bool test(std::size_t row) const { return words[row >> 6] >> (row & 63) & 1; }
+  void clear(std::size_t row) const { words[row >> 6] &= ~(std::uint64_t{1} << (row & 63)); }
+};
+struct ConstRowBits {
+  std::span<const std::uint64_t> words;
+  std::size_t rows = 0;
+  bool test(std::size_t row) const { return words[row >> 6] >> (row & 63) & 1; }
+};
+
+enum class FieldSyntax : std::uint8_t { kJson, kLogfmt };
+
+/// Row -> index into `values`, or kAbsent. Values may repeat when they are cheaper to give than to compare.
+struct FieldValues {
+  static constexpr std::uint32_t kAbsent = 0xffffffff;
+  std::vector<std::string_view> values;
+  std::vector<std::uint32_t> row_value;  // one per row
+};
+
+/// The same as numbers; the bit of a row says that it has one.
+struct FieldNumbers {
+  std::vector<double> values;          // one per row, 0 where absent
+  std::vector<std::uint64_t> present;  // words as in RowBits
+};
+
+class Block {
+ public:
+  virtual ~Block() = default;
+
+  virtual std::size_t rows() const = 0;
+  /// Nanoseconds, ascending.
+  virtual std::span<const std::int64_t> timestamps() const = 0;
+  /// Empty on damage.
+  virtual Result<std::span<const std::uint64_t>> sequences() = 0;
+  virtual Result<std::span<const std::uint32_t>> line_lengths() = 0;
+  /// Fills out[row] for every row that is set and leaves the others alone. REQUIRES: out.size() == rows().
+  virtual Result<void> lines(ConstRowBits rows, std::span<std::string_view> out) = 0;
+  virtual bool has_metadata() const = 0;
+  /// In the order it was sent. Decodes all metadata of the block at the first call.
+  virtual Result<std::span<const LabelView>> metadata(std::size_t row) = 0;
+
+  /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is unchanged.
+  virtual bool narrow_literal(std::string_view literal, bool negated, RowBits rows) = 0;
+  /// Clears rows that cannot contain the literal, where that is cheap to know. Never a wrong "no".
+  virtual void narrow_perhaps(std::string_view literal, RowBits rows) = 0;
+  /// What `| json` or `| logfmt` extracts as `name`, when it is certain for every row that the stage parses the line without an
+  /// error. False: cannot; `out` is unspecified.
+  virtual bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) = 0;
+  /// The same when every present value is a plain decimal number ([-]digits[.digits]).
+  virtual bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) = 0;
+};
+
+}  // namespace kvasir::chunks

@@ -1,0 +1,74 @@
+// segment_writer.h -- packs rows of many streams into one immutable segment.
+//
+// Shape:    add(labels, rows of one stream ascending by position) any number of times, in any stream order; finish() once.
+// Lifetime: labels, entries and their bytes are read during add() only.
+// Memory:   the finished blocks (about an eighth of the raw bytes), the ids of the segment, and scratch of about twice one block.
+// Threads:  one writer per thread; no locks inside.
+// Errors:   invalid_argument (rows not ascending; after an error the writer is unusable), limit_exceeded (a segment would pass
+//           kSegmentBytesMax), io, internal.
+// Promise:  each block is decoded and compared with its rows before add() or finish() returns; one that would not come back
+//           exactly is stored plain.
+// Source:   docs/formats/segment-v1.md
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "chunks/segment_types.h"
+#include "common/entry.h"
+#include "common/filesystem.h"
+#include "common/labels.h"
+#include "common/result.h"
+
+namespace kvasir::chunks {
+
+struct SegmentWriterOptions {
+  /// Rows are cut into blocks of about this many line bytes (and at most kBlockRowsMax rows). Merging wants 4 MiB.
+  std::uint32_t block_bytes = 1 << 20;
+  /// Only the row encoding: about three times faster and twice as large, for when flushing is behind. A merge re-encodes.
+  bool pressure = false;
+  bool operator==(const SegmentWriterOptions&) const = default;
+};
+
+/// What the index needs to know of a finished segment; equal to what SegmentReader reads back.
+struct SegmentSummary {
+  std::vector<SegmentStream> streams;
+  std::vector<BlockEntry> blocks;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t line_bytes = 0;
+  TimestampNs first;  // of the oldest row; blocks is not empty
+  TimestampNs last;   // of the newest row
+  /// Blocks that had to be stored plain because the clever encoding did not give its input back. Worth an alarm.
+  std::uint32_t verify_failures = 0;
+};
+
+class SegmentWriter {
+ public:
+  explicit SegmentWriter(SegmentWriterOptions options = {});
+  ~SegmentWriter();
+  SegmentWriter(const SegmentWriter&) = delete;
+  SegmentWriter& operator=(const SegmentWriter&) = delete;
+
+  /// Rows must ascend strictly by position; also against rows of this stream that were added before. No rows: no effect.
+  Result<void> add(const Labels& labels, std::span<const EntryView> rows);
+
+  std::uint64_t rows() const;
+  std::uint64_t line_bytes() const;
+  /// Bytes of the file so far, without the ids and the index.
+  std::uint64_t stored_bytes() const;
+
+  /// The file's bytes into `out`. REQUIRES: at least one row was added. The writer is spent afterwards.
+  Result<SegmentSummary> finish(std::string& out);
+  /// The same into a file that appears whole or not at all (write_atomically).
+  Result<SegmentSummary> finish_file(Filesystem& filesystem, const Path& path);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kvasir::chunks
