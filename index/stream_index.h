@@ -1,0 +1,87 @@
+// stream_index.h -- the streams of one tenant in memory: numbers for label sets, postings, and when each stream had data.
+//
+// Shape:    a stream gets a dense StreamId once and keeps it while the process lives; label name -> value -> ids.
+// Units:    data is remembered per UTC day, plus the first and last instant of the stream.
+// Order:    ids, names and values come back ascending.
+// Lifetime: shared_ptr<const Labels> may be held for ever; ids are never reused.
+// Threads:  any; readers share a lock, adding a stream takes it alone for a moment.
+// Limits:   2^32 - 1 streams.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/labels.h"
+#include "common/matcher.h"
+#include "common/time.h"
+
+namespace kvasir::index {
+
+using StreamId = std::uint32_t;
+
+class StreamIndex {
+ public:
+  StreamIndex() = default;
+  StreamIndex(const StreamIndex&) = delete;
+  StreamIndex& operator=(const StreamIndex&) = delete;
+
+  /// The id of this label set, or an empty optional. Compares labels, not only the fingerprint.
+  std::optional<StreamId> find(Fingerprint fingerprint, const Labels& labels) const;
+  /// The id, new if need be. `labels` is kept.
+  StreamId find_or_add(Fingerprint fingerprint, const std::shared_ptr<const Labels>& labels);
+  std::shared_ptr<const Labels> labels(StreamId id) const;
+  Fingerprint fingerprint(StreamId id) const;
+  /// Ids are 0 .. size() - 1.
+  std::size_t size() const;
+
+  /// The stream has entries somewhere in [first, last].
+  void note_data(StreamId id, TimestampNs first, TimestampNs last);
+  /// Forgets when streams had data (retention took segments away); note_data() then says it anew for what is left.
+  void forget_data();
+
+  /// Streams for which every matcher holds. An empty list selects all.
+  std::vector<StreamId> select(std::span<const LabelMatcher> matchers) const;
+  /// Streams of `ids` that may have data in the range, by day.
+  std::vector<StreamId> with_data(std::vector<StreamId> ids, TimeRange range) const;
+
+  bool has_label(std::string_view name) const;
+  /// Of the streams that match and may have data in the range.
+  std::vector<std::string> label_names(std::span<const LabelMatcher> matchers, TimeRange range) const;
+  std::vector<std::string> label_values(std::string_view name, std::span<const LabelMatcher> matchers,
+                                        TimeRange range) const;
+
+ private:
+  using Ids = std::vector<StreamId>;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  using Values = std::unordered_map<std::string, Ids, TextHash, std::equal_to<>>;
+  struct Stream {
+    std::shared_ptr<const Labels> labels;
+    Fingerprint fingerprint;
+    TimestampNs first = TimestampNs::max();
+    TimestampNs last = TimestampNs::min();
+    std::vector<std::int32_t> days;  // ascending
+  };
+
+  std::optional<StreamId> find_locked(Fingerprint fingerprint, const Labels& labels) const;
+  bool may_have_data(const Stream& stream, TimeRange range) const;
+  Ids matching(const LabelMatcher& matcher) const;
+  Ids select_locked(std::span<const LabelMatcher> matchers) const;
+  Ids all_locked() const;
+
+  mutable std::shared_mutex mutex_;
+  std::vector<Stream> streams_;
+  std::unordered_multimap<std::uint64_t, StreamId> by_fingerprint_;
+  std::unordered_map<std::string, Values, TextHash, std::equal_to<>> postings_;
+};
+
+}  // namespace kvasir::index

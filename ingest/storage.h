@@ -1,0 +1,109 @@
+// storage.h -- what is on disk, tenant by tenant: live segments, their manifest, delete requests, and the index of streams.
+//
+// Shape:    <data>/tenants/<escaped tenant>/{manifest, segments/<id>.seg}, <data>/index (LevelDB, a cache that can be rebuilt).
+// Order:    a segment file is durable before the manifest names it; the manifest is durable before anything relies on it.
+// Lifetime: a SegmentSet is immutable; holding it keeps its segments readable even after they were removed from disk.
+// Threads:  any. Edits of one tenant are serialised inside.
+// Errors:   io, corruption. A manifest that cannot be read stops open() with its path; a segment that cannot be read is left out,
+//           counted and reported, never deleted.
+// Source:   docs/formats/manifest-v1.md, docs/formats/index-v1.md
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chunks/segment_reader.h"
+#include "common/filesystem.h"
+#include "common/result.h"
+#include "common/time.h"
+#include "index/stream_index.h"
+
+namespace kvasir::ingest {
+
+/// What the manifest says of a segment.
+struct SegmentInfo {
+  std::uint64_t id = 0;              // names the file; ascends in a tenant, never used twice
+  std::uint64_t rows = 0;
+  std::uint64_t line_bytes = 0;
+  std::uint64_t file_bytes = 0;
+  TimestampNs first;
+  TimestampNs last;
+  std::uint64_t first_sequence = 0;  // smallest and largest of all its rows
+  std::uint64_t last_sequence = 0;
+  std::uint32_t merges = 0;          // how often its rows were rewritten
+  bool operator==(const SegmentInfo&) const = default;
+};
+
+/// A live segment, open.
+struct Segment {
+  SegmentInfo info;
+  std::shared_ptr<const chunks::SegmentReader> reader;
+  std::vector<index::StreamId> stream_ids;  // of reader->streams()[i]
+};
+
+/// The live segments of a tenant at one moment, ascending by id.
+struct SegmentSet {
+  std::vector<std::shared_ptr<const Segment>> segments;
+};
+
+/// A persisted delete request; the query is compiled by server/.
+struct DeleteRequest {
+  std::string id;              // 8 hex digits
+  std::string query;           // as it was sent
+  TimestampNs start;
+  TimestampNs end;             // inclusive
+  TimestampNs created;
+  std::uint32_t percent = 0;   // 100 = processed
+  bool operator==(const DeleteRequest&) const = default;
+};
+
+/// One atomic change of a tenant's manifest.
+struct ManifestEdit {
+  std::vector<SegmentInfo> added;       // their files are durable
+  std::vector<std::uint64_t> removed;   // ids of live segments
+  std::vector<DeleteRequest> deletes;   // added, or replaced by id
+  std::vector<std::string> deletes_removed;
+  std::uint64_t sequence_floor = 0;     // sequences below it have been given out
+};
+
+class TenantStorage {
+ public:
+  virtual ~TenantStorage() = default;
+  virtual const std::string& tenant() const = 0;
+  virtual index::StreamIndex& index() = 0;
+  virtual const index::StreamIndex& index() const = 0;
+  virtual std::shared_ptr<const SegmentSet> segments() const = 0;
+  virtual std::vector<DeleteRequest> delete_requests() const = 0;
+
+  /// A fresh segment id and the path for its file.
+  virtual std::uint64_t next_segment_id() = 0;
+  virtual Path segment_path(std::uint64_t id) const = 0;
+  /// Opens the added segments, writes the manifest durably, then publishes: `swap` runs with the snapshot lock held, between the
+  /// old and the new set becoming visible. Removed files are deleted when their last reader is gone.
+  virtual Result<void> commit(const ManifestEdit& edit, const std::function<void()>& swap) = 0;
+  /// Runs `read` while no commit can publish: what it sees of head and segments belongs together.
+  virtual void with_snapshot(const std::function<void(const std::shared_ptr<const SegmentSet>&)>& read) const = 0;
+};
+
+class Storage {
+ public:
+  /// Reads every tenant's manifest, opens the segments, brings the index up to date and removes files that no manifest names.
+  static Result<std::unique_ptr<Storage>> open(const Path& data_directory, Filesystem& filesystem);
+  virtual ~Storage() = default;
+
+  /// nullptr if the tenant has never stored anything.
+  virtual TenantStorage* find(std::string_view tenant) const = 0;
+  /// Makes the tenant's folder at the first use. Pointers live as long as the storage.
+  virtual Result<TenantStorage*> find_or_create(std::string_view tenant) = 0;
+  virtual std::vector<TenantStorage*> tenants() const = 0;
+  /// No sequence at or above it was ever written to a segment.
+  virtual std::uint64_t sequence_floor() const = 0;
+};
+
+}  // namespace kvasir::ingest
