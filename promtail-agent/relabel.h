@@ -15,12 +15,10 @@
 
 #include "common/labels.h"
 #include "common/result.h"
+#include "common/yaml.h"
 
 namespace re2 {
 class RE2;
-}
-namespace YAML {
-class Node;
 }
 
 namespace kvasir::agent {
@@ -46,8 +44,8 @@ class Relabeler {
   Relabeler() = default;
   /// Error text: `RelabelConfigs[1]: <reason>`.
   static Result<Relabeler> create(const std::vector<RelabelRule>& rules);
-  /// From a `relabel_configs` sequence; undefined or null means no rules. Unknown keys are errors.
-  static Result<Relabeler> parse(const YAML::Node& rules);
+  /// From a `relabel_configs` sequence; null means no rules. Unknown keys are errors.
+  static Result<Relabeler> parse(const YamlNode& rules);
 
   /// The labels that result, or an empty optional if a rule dropped them. Labels with empty values are removed.
   std::optional<Labels> apply(const Labels& labels) const;

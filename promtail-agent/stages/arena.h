@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace kvasir::agent {
@@ -19,6 +20,13 @@ inline constexpr std::size_t kArenaKeepMax = 256 << 10;
 
 class Arena {
  public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  /// The source is left empty and usable.
+  Arena(Arena&& other) noexcept { *this = std::move(other); }
+  Arena& operator=(Arena&& other) noexcept;
+
   /// Uninitialised room. REQUIRES: used for bytes only (no alignment is promised).
   char* allocate(std::size_t size) {
     if (size > room_) grow(size);

@@ -69,9 +69,8 @@ class Entry {
 
   std::span<const SourceRange> sources() const { return sources_; }
   void add_source(SourceRange range);
-  /// Takes the ranges of another entry, in front of or behind its own.
+  /// Moves the ranges of another entry behind its own.
   void take_sources(Entry& other);
-  std::vector<SourceRange>& mutable_sources() { return sources_; }
 
   /// Storage for texts that live as long as this entry's pass.
   Arena& arena() { return arena_; }

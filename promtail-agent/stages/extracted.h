@@ -27,10 +27,10 @@ struct Value {
   /// kString: the text. kNumber: the digits as written when they say more than the double (large integers); else empty.
   std::string_view text;
 
-  static Value null() { return {ValueKind::kNull}; }
+  static Value null() { return {ValueKind::kNull, false, 0, {}}; }
   static Value of(std::string_view text) { return {ValueKind::kString, false, 0, text}; }
   static Value of(double number, std::string_view digits = {}) { return {ValueKind::kNumber, false, number, digits}; }
-  static Value of_bool(bool boolean) { return {ValueKind::kBool, boolean}; }
+  static Value of_bool(bool boolean) { return {ValueKind::kBool, boolean, 0, {}}; }
 
   bool missing() const { return kind == ValueKind::kMissing; }
   /// Neither missing nor null.

@@ -14,11 +14,8 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/yaml.h"
 #include "promtail-agent/stages/stage.h"
-
-namespace YAML {
-class Node;
-}
 
 namespace kvasir::agent {
 
@@ -28,7 +25,7 @@ struct Diagnostics {
   std::vector<std::string> notes;     // for the start-up log: how a simplified metric was understood
 };
 
-/// An undefined or null node gives an empty pipeline.
-Result<std::unique_ptr<Pipeline>> build_pipeline(const YAML::Node& stages, StageContext context, Diagnostics& diagnostics);
+/// A null node gives an empty pipeline.
+Result<std::unique_ptr<Pipeline>> build_pipeline(const YamlNode& stages, StageContext context, Diagnostics& diagnostics);
 
 }  // namespace kvasir::agent
