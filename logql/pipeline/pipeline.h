@@ -1,0 +1,135 @@
+// pipeline.h -- runs the stages of a query over entries: filters, parsers, label filters, formats, unwrap.
+//
+// Use:      Pipeline::compile once per query; one PipelineRunner per worker thread; bind() per stream; process() per entry;
+//           then read line(), result_hash() and so on before the next process().
+// Shape:    a Pipeline is immutable. A runner owns interned names and scratch memory, so the steady state allocates nothing.
+// Lifetime: what the accessors return lives until the next process() or bind(). The stream's labels must outlive the binding.
+// Threads:  share a Pipeline freely; a runner belongs to one thread.
+// Errors:   compile: parse, `parse error : stage 'TEXT' : REASON` as Loki words it. A bad line is never an error of the query:
+//           it sets __error__ and goes on.
+// Source:   docs/logql.md; behaviour recorded in tests/conformance.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/labels.h"
+#include "common/result.h"
+#include "common/time.h"
+#include "logql/pipeline/label_state.h"
+#include "logql/syntax/stages.h"
+
+namespace kvasir::logql {
+
+/// Which labels make the result of an entry: what result_hash() covers and result_labels() builds.
+struct ResultGrouping {
+  enum class Kind {
+    kAll,      // the final labels (metric queries: without the unwrapped one)
+    kBy,       // only those in `labels` that exist
+    kWithout,  // all but those in `labels` (and but the unwrapped one)
+    kStream,   // stream labels that no stage removed or overrode: categorised answers
+  };
+  Kind kind = Kind::kAll;
+  std::vector<std::string> labels;
+};
+
+struct PipelineOptions {
+  ResultGrouping grouping;
+  /// With kBy: parsers may skip whatever neither the grouping, a stage nor unwrap reads, and stop early. An empty `by` and no
+  /// reading stage skips them altogether.
+  bool only_needed_labels = false;
+  /// A parser error also sets __preserve_error__="true": the metric query counts error lines on purpose.
+  bool preserve_errors = false;
+  /// For `now` in templates; read from the real clock when absent.
+  std::optional<TimestampNs> now;
+};
+
+class Step;  // a compiled stage, internal
+
+class Pipeline {
+ public:
+  /// `unwrap` may be null.
+  static Result<std::shared_ptr<const Pipeline>> compile(std::span<const Stage> stages, const Unwrap* unwrap,
+                                                         PipelineOptions options);
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// No stage at all: every entry passes with the labels it has.
+  bool empty() const { return steps_.empty() && !has_unwrap_; }
+  /// Some step reads the line, so the engine must supply it; otherwise process() may be given an empty one.
+  bool reads_line() const { return reads_line_; }
+  /// Some step may replace the line.
+  bool changes_line() const { return changes_line_; }
+  /// Some step or the result reads structured metadata or parsed labels; otherwise metadata need not be read either.
+  bool reads_metadata() const { return reads_metadata_; }
+  bool has_unwrap() const { return has_unwrap_; }
+
+ private:
+  friend class PipelineRunner;
+  friend class PipelineCompiler;
+  Pipeline();
+
+  NameTable names_;                    // of the compiled query; runners copy it
+  std::vector<std::unique_ptr<Step>> steps_;
+  PipelineOptions options_;
+  std::vector<NameId> grouping_ids_;
+  std::vector<NameId> needed_;         // sorted; meaningful if restricted_
+  bool restricted_ = false;            // parsers extract only needed_
+  bool reads_line_ = false;
+  bool changes_line_ = false;
+  bool reads_metadata_ = false;
+  bool has_unwrap_ = false;
+  NameId unwrap_label_ = kNoName;
+};
+
+struct EntryState;  // internal
+
+class PipelineRunner {
+ public:
+  explicit PipelineRunner(std::shared_ptr<const Pipeline> pipeline);
+  ~PipelineRunner();
+  PipelineRunner(PipelineRunner&&) noexcept;
+  PipelineRunner& operator=(PipelineRunner&&) noexcept;
+
+  void bind(const Labels& stream);
+
+  /// False: the entry is dropped (or, with unwrap, gives no sample).
+  bool process(TimestampNs timestamp, std::string_view line, std::span<const LabelView> metadata);
+
+  // ---- valid after process() gave true
+
+  /// The line after all stages.
+  std::string_view line() const;
+  /// The unwrapped value. REQUIRES: the pipeline has an unwrap.
+  double value() const;
+
+  std::string_view error() const;
+  std::string_view error_details() const;
+  /// An error is set and __preserve_error__ is not: a metric query fails on it.
+  bool fails_query() const;
+
+  /// Order-independent hash of the result labels (see ResultGrouping): the key of a series or stream. Entries with equal labels
+  /// have equal hashes; verify a hit with result_equals().
+  std::uint64_t result_hash() const;
+  bool result_equals(const Labels& labels) const;
+  Labels result_labels() const;
+
+  /// Every final label, errors included, whatever the grouping.
+  Labels final_labels() const;
+  /// The part of them that is of one category; errors count as parsed.
+  Labels labels_of(LabelCategory category) const;
+  /// One final label, errors included.
+  std::optional<std::string_view> label(std::string_view name) const;
+
+ private:
+  std::shared_ptr<const Pipeline> pipeline_;
+  std::unique_ptr<EntryState> state_;
+};
+
+}  // namespace kvasir::logql
