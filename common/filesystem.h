@@ -62,6 +62,7 @@ class Filesystem {
   virtual Result<std::optional<FileStatus>> status(const Path& path) = 0;
   /// Names in the folder, sorted, without "." and "..".
   virtual Result<std::vector<std::string>> list(const Path& directory) = 0;
+  /// With its parents; durable on return.
   virtual Result<void> make_directories(const Path& directory) = 0;
   /// Atomic; replaces the target; same filesystem.
   virtual Result<void> rename(const Path& from, const Path& to) = 0;
