@@ -9,7 +9,9 @@
 #include <compare>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace kvasir {
 
@@ -40,5 +42,7 @@ struct TimeRange {
 
 /// RFC 3339 in UTC with as many fraction digits as needed (none for whole seconds): 2026-01-10T08:00:00.25Z.
 std::string format_rfc3339(TimestampNs t);
+/// RFC 3339 with any offset and up to nine fraction digits; an empty optional for anything else.
+std::optional<TimestampNs> parse_rfc3339(std::string_view text);
 
 }  // namespace kvasir

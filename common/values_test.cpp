@@ -150,3 +150,15 @@ TEST_CASE("rfc 3339") {
   CHECK(format_rfc3339({1768032000250000000}) == "2026-01-10T08:00:00.25Z");
   CHECK(format_rfc3339({-1}) == "1969-12-31T23:59:59.999999999Z");
 }
+
+TEST_CASE("rfc 3339 reads back, with offsets and fractions") {
+  for (const std::int64_t ns : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1768032000250000000}}) {
+    CHECK(parse_rfc3339(format_rfc3339({ns})) == TimestampNs{ns});
+  }
+  CHECK(parse_rfc3339("2026-01-10T09:30:00+01:30") == parse_rfc3339("2026-01-10T08:00:00Z"));
+  for (const auto* text : {"", "2026-01-10", "2026-01-10T08:00:00", "2026-02-30T08:00:00Z", "2026-01-10T24:00:00Z",
+                           "2026-01-10T08:00:00.Z", "2026-01-10T08:00:00Zx", "2026-01-10T08:00:00+1:30", "9999-01-01T00:00:00Z"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_rfc3339(text).has_value());
+  }
+}

@@ -1,0 +1,38 @@
+// answer.h -- reads the JSON answers of a Loki-compatible server into values.
+//
+// Errors:   corruption: the answer is not JSON or not of the documented shape; the message names what was missing.
+// Source:   docs/http-api.md (query answers, label answers, tail frames).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/labels.h"
+#include "common/result.h"
+#include "logql/query_result.h"
+
+namespace kvasir::cli {
+
+struct QueryAnswer {
+  logql::QueryResult result;
+  std::vector<std::string> warnings;
+  std::string statistics;  // the stats object as JSON text; empty if there was none
+};
+
+Result<QueryAnswer> read_query_answer(std::string_view json);
+
+/// `{"status":"success","data":["a","b"]}`.
+Result<std::vector<std::string>> read_list_answer(std::string_view json);
+
+/// `{"status":"success","data":[{"a":"b"}]}`.
+Result<std::vector<Labels>> read_series_answer(std::string_view json);
+
+struct TailFrame {
+  std::vector<logql::ResultStream> streams;
+  std::size_t dropped_entries = 0;
+};
+
+Result<TailFrame> read_tail_frame(std::string_view json);
+
+}  // namespace kvasir::cli

@@ -1,0 +1,89 @@
+#include "cli/print.h"
+
+#include <sstream>
+
+#include <doctest/doctest.h>
+
+#include "cli/answer.h"
+#include "cli/commands.h"
+
+using namespace kvasir;
+using namespace kvasir::cli;
+
+namespace {
+
+constexpr std::string_view kTwoStreams = R"({"status":"success","data":{"resultType":"streams","result":[
+  {"stream":{"app":"web","pod":"a"},"values":[["1768032000250000000","one"],["1768032002000000000","three"]]},
+  {"stream":{"app":"web","pod":"bb"},"values":[["1768032001000000000","two \u001b"]]}],"stats":{}}})";
+
+std::string printed(PrintOptions options, bool forward, std::string* messages = nullptr) {
+  const auto answer = read_query_answer(kTwoStreams);
+  REQUIRE(answer.has_value());
+  const auto& streams = std::get<logql::Streams>(answer->result).streams;
+  std::ostringstream out, err;
+  EntryPrinter printer(std::move(options), out);
+  printer.set_common_labels(streams, err);
+  for (const auto& item : in_time_order(streams, forward)) printer.print(item);
+  if (messages != nullptr) *messages = err.str();
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("entries of all streams come in time order, common labels once") {
+  std::string messages;
+  const auto text = printed({.utc = true}, true, &messages);
+  CHECK(text ==
+        "2026-01-10T08:00:00Z {pod=\"a\"}  one\n"
+        "2026-01-10T08:00:01Z {pod=\"bb\"} two \x1b\n"
+        "2026-01-10T08:00:02Z {pod=\"a\"}  three\n");
+  CHECK(messages == "Common labels: {app=\"web\"}\n");
+}
+
+TEST_CASE("raw is the line and nothing else; jsonl escapes") {
+  CHECK(printed({.mode = OutputMode::kRaw}, false) == "three\ntwo \x1b\none\n");
+  const auto jsonl = printed({.mode = OutputMode::kJsonl}, true);
+  CHECK(jsonl.find(R"({"labels":{"app":"web","pod":"bb"},"line":"two \u001b","timestamp":"2026-01-10T08:00:01Z"})") !=
+        std::string::npos);
+}
+
+TEST_CASE("labels can be chosen and left out") {
+  CHECK(printed({.utc = true, .no_labels = true}, true).starts_with("2026-01-10T08:00:00Z one\n"));
+  CHECK(printed({.utc = true, .include_common_labels = true, .exclude_labels = {"pod"}}, true)
+            .starts_with("2026-01-10T08:00:00Z {app=\"web\"} one\n"));
+}
+
+TEST_CASE("metrics print as a table or as one series a line") {
+  const auto answer = read_query_answer(
+      R"({"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"x"},"value":[10.5,"3"]}]}})");
+  REQUIRE(answer.has_value());
+  std::ostringstream table, json;
+  print_metric(answer->result, {.mode = OutputMode::kTable}, table);
+  CHECK(table.str() == "a  value\nx  3\n");
+  print_metric(answer->result, {}, json);
+  CHECK(json.str() == "[\n  {\"metric\":{\"a\":\"x\"},\"value\":[10.5,\"3\"]}\n]\n");
+}
+
+TEST_CASE("answers that are not what they should be are refused by name") {
+  for (const auto* bad : {"", "x", "[]", "{}", R"({"data":{"resultType":"streams"}})",
+                          R"({"data":{"resultType":"streams","result":[{"stream":{"a":1},"values":[]}]}})",
+                          R"({"data":{"resultType":"streams","result":[{"stream":{},"values":[["x","y"]]}]}})",
+                          R"({"data":{"resultType":"odd","result":[]}})"}) {
+    CAPTURE(bad);
+    const auto answer = read_query_answer(bad);
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().message().starts_with("the server's answer is malformed: "));
+  }
+}
+
+TEST_CASE("times: flags name themselves in errors") {
+  const ManualClock clock({1768032000'000000000});
+  CHECK(resolve_times({.since = "1h"}, clock)->begin == TimestampNs{1768028400'000000000});
+  CHECK(resolve_times({.from = "2026-01-10T07:00:00Z"}, clock)->begin == TimestampNs{1768028400'000000000});
+  CHECK(resolve_times({.from = "1768028400"}, clock)->begin == TimestampNs{1768028400'000000000});
+  const auto bad = resolve_times({.from = "yesterday"}, clock);
+  REQUIRE_FALSE(bad.has_value());
+  CHECK(bad.error().message().starts_with("--from is not a time: \"yesterday\""));
+  CHECK_FALSE(resolve_times({.since = "soon"}, clock).has_value());
+  CHECK_FALSE(resolve_times({.from = "1768032001"}, clock).has_value());
+}

@@ -1,0 +1,174 @@
+// query.cpp -- query (paged over batches), instant-query and tail.
+#include <iostream>
+#include <set>
+#include <tuple>
+
+#include "cli/answer.h"
+#include "cli/commands.h"
+#include "common/number.h"
+
+namespace kvasir::cli {
+namespace {
+
+constexpr int kTailRetriesMax = 5;
+constexpr std::uint16_t kAbnormalClosure = 1006;
+
+net::HttpParams range_params(const QueryFlags& flags, TimeRange range, std::uint32_t limit) {
+  net::HttpParams params;
+  params.add("direction", flags.forward ? "FORWARD" : "BACKWARD");
+  params.add("end", std::to_string(range.end.value));
+  params.add("limit", std::to_string(limit));
+  params.add("query", flags.query);
+  params.add("start", std::to_string(range.begin.value));
+  if (!flags.step.empty()) params.add("step", flags.step);
+  if (!flags.interval.empty()) params.add("interval", flags.interval);
+  return params;
+}
+
+void print_warnings(const QueryAnswer& answer, const QueryFlags& flags) {
+  for (const auto& warning : answer.warnings) std::cerr << "warning: " << warning << "\n";
+  if (flags.statistics) std::cerr << answer.statistics << "\n";
+}
+
+// Pages through [range) a batch at a time. Neighbouring pages share the boundary instant, whose entries are remembered so that
+// none is printed twice and none is missed.
+class Pager {
+ public:
+  Pager(Connection& connection, const QueryFlags& flags, TimeRange range)
+      : connection_(connection), flags_(flags), range_(range), printer_(flags.print, std::cout), left_(flags.limit) {}
+
+  /// True when there may be more.
+  Result<bool> next() {
+    const std::uint32_t wanted = flags_.limit == 0 ? flags_.batch : std::min(flags_.batch, left_);
+    const auto asked = static_cast<std::uint32_t>(wanted + boundary_.size());
+    KVASIR_TRY(const auto body, connection_.get("/loki/api/v1/query_range", range_params(flags_, range_, asked)));
+    KVASIR_TRY(const auto answer, read_query_answer(body));
+    print_warnings(answer, flags_);
+    const auto* streams = std::get_if<logql::Streams>(&answer.result);
+    if (streams == nullptr) {
+      print_metric(answer.result, flags_.print, std::cout);
+      return false;
+    }
+    if (first_page_) printer_.set_common_labels(streams->streams, std::cerr);
+    first_page_ = false;
+    const auto entries = in_time_order(streams->streams, flags_.forward);
+    const std::size_t printed = print_new(entries);
+    if (entries.size() < asked || printed == 0) return false;
+    move_range(entries.back().entry->timestamp);
+    return flags_.limit == 0 || left_ > 0;
+  }
+
+ private:
+  using Seen = std::tuple<std::int64_t, std::string, std::string>;  // time, labels, line
+
+  static Seen identity(const PrintEntry& item) {
+    return {item.entry->timestamp.value, item.labels->to_string(), item.entry->line};
+  }
+
+  std::size_t print_new(const std::vector<PrintEntry>& entries) {
+    std::size_t printed = 0;
+    for (const auto& item : entries) {
+      if (boundary_.contains(identity(item))) continue;
+      printer_.print(item);
+      ++printed;
+    }
+    const auto edge = entries.empty() ? TimestampNs{} : entries.back().entry->timestamp;
+    std::erase_if(boundary_, [&](const Seen& seen) { return std::get<0>(seen) != edge.value; });
+    for (const auto& item : entries) {
+      if (item.entry->timestamp == edge) boundary_.insert(identity(item));
+    }
+    left_ -= static_cast<std::uint32_t>(std::min<std::size_t>(printed, left_));
+    return printed;
+  }
+
+  void move_range(TimestampNs edge) {
+    if (flags_.forward) {
+      range_.begin = edge;
+    } else {
+      range_.end = edge + Duration(1);
+    }
+  }
+
+  Connection& connection_;
+  const QueryFlags& flags_;
+  TimeRange range_;
+  EntryPrinter printer_;
+  std::uint32_t left_;
+  std::set<Seen> boundary_;
+  bool first_page_ = true;
+};
+
+struct TailState {
+  EntryPrinter printer;
+  TimestampNs last;
+};
+
+// Reads one connection to its end. True: it broke and may be opened again.
+Result<bool> read_tail(net::WebSocketClient& socket, TailState& state) {
+  while (true) {
+    auto message = socket.read(std::chrono::seconds(10));
+    if (!message && message.error().code() == ErrorCode::kDeadlineExceeded) continue;
+    if (!message) return true;
+    if (!*message) break;
+    KVASIR_TRY(const auto frame, read_tail_frame(**message));
+    for (const auto& item : in_time_order(frame.streams, true)) {
+      state.printer.print(item);
+      state.last = std::max(state.last, item.entry->timestamp);
+    }
+    std::cout.flush();
+    if (frame.dropped_entries > 0) std::cerr << "warning: the server dropped " << frame.dropped_entries << " entries\n";
+  }
+  if (socket.close_code() == kAbnormalClosure) return true;
+  if (!socket.close_reason().empty()) std::cerr << socket.close_reason() << "\n";
+  return false;
+}
+
+}  // namespace
+
+Result<void> run_query(Connection& connection, const QueryFlags& flags) {
+  KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
+  Pager pager(connection, flags, range);
+  while (true) {
+    KVASIR_TRY(const bool more, pager.next());
+    std::cout.flush();
+    if (!more) return {};
+  }
+}
+
+Result<void> run_instant_query(Connection& connection, const QueryFlags& flags) {
+  TimeFlags at{.from = "", .to = flags.now, .since = "1h"};
+  KVASIR_TRY(const auto range, resolve_times(at, system_clock()));
+  net::HttpParams params;
+  params.add("direction", flags.forward ? "FORWARD" : "BACKWARD");
+  params.add("limit", std::to_string(flags.limit));
+  params.add("query", flags.query);
+  params.add("time", std::to_string(range.end.value));
+  KVASIR_TRY(const auto body, connection.get("/loki/api/v1/query", params));
+  KVASIR_TRY(const auto answer, read_query_answer(body));
+  print_warnings(answer, flags);
+  print_metric(answer.result, flags.print, std::cout);
+  return {};
+}
+
+Result<void> run_tail(Connection& connection, const QueryFlags& flags) {
+  KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
+  TailState state{EntryPrinter(flags.print, std::cout), range.begin};
+  for (int attempt = 0; attempt < kTailRetriesMax; ++attempt) {
+    net::HttpParams params;
+    if (flags.delay_for > 0) params.add("delay_for", std::to_string(flags.delay_for));
+    params.add("limit", std::to_string(flags.limit));
+    params.add("query", flags.query);
+    params.add("start", std::to_string(state.last.value));
+    auto socket = connection.websocket("/loki/api/v1/tail", params);
+    if (!socket && attempt == 0) return fail(socket.error());
+    if (!socket) continue;
+    const TimestampNs before = state.last;
+    KVASIR_TRY(const bool broke, read_tail(**socket, state));
+    if (!broke) return {};
+    if (state.last > before) attempt = 0;
+    std::cerr << "warning: the connection broke, connecting again\n";
+  }
+  return fail(ErrorCode::kUnavailable, "the tail connection broke and could not be opened again");
+}
+
+}  // namespace kvasir::cli
