@@ -1,0 +1,45 @@
+// tenant_settings_store.h -- the settings of every tenant: limits_config with the runtime file's overrides on top.
+//
+// Shape:    runtime file: `overrides: {tenant: {key: value}}`; keys that a tenant leaves out come from limits_config.
+// Lifetime: what of() gives is immutable and stays valid after a reload.
+// Threads:  of() from any thread; reload() from one at a time.
+// Errors:   a broken file changes nothing; the old settings stay in use.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/env_expand.h"
+#include "common/mutex.h"
+#include "common/result.h"
+#include "server/tenant_settings.h"
+
+namespace kvasir::server {
+
+class TenantSettingsStore {
+ public:
+  /// files: read in order, later ones win.
+  TenantSettingsStore(TenantSettings defaults, std::vector<std::string> files, EnvSource environment);
+
+  std::shared_ptr<const TenantSettings> of(std::string_view tenant) const;
+  /// Reads the files again. True: something changed. The warnings are for the log.
+  Result<bool> reload(std::vector<std::string>& warnings);
+  /// After a reload of the main file.
+  void set_defaults(TenantSettings defaults);
+
+ private:
+  using Tenants = std::map<std::string, std::shared_ptr<const TenantSettings>, std::less<>>;
+  Result<Tenants> read_tenants(const std::vector<std::string>& texts, std::vector<std::string>& warnings) const;
+
+  std::vector<std::string> files_;
+  EnvSource environment_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const TenantSettings> defaults_ KVASIR_GUARDED_BY(mutex_);
+  Tenants tenants_ KVASIR_GUARDED_BY(mutex_);
+  std::vector<std::string> texts_ KVASIR_GUARDED_BY(mutex_);  // as last read
+};
+
+}  // namespace kvasir::server
