@@ -3,7 +3,7 @@
 // Shape:    register routes, start(), later drain(). A handler gets the whole request and answers through HttpReply, at once or
 //           later, from any thread.
 // Order:    requests of one connection are handled one after the other; answers keep the order of requests (pipelining).
-// Lifetime: the server must outlive every HttpReply and WebSocketSession it made; drain() waits for them.
+// Lifetime: replies and WebSocket sessions may outlive the server; they then do nothing.
 // Threads:  handlers run on the pool their route names; kIoPool handlers run on the socket thread and must take < 500 us.
 // Errors:   404 `404 page not found`, 405 (empty), 400 for malformed requests, 413 body limit, 431 header limit, 408 slow request,
 //           503 + Retry-After when a pool's queue is full. A handler that throws or drops its reply answers 500.
@@ -71,7 +71,7 @@ class HttpReply {
 using HttpHandler = std::function<void(HttpRequest, std::shared_ptr<HttpReply>)>;
 
 struct HttpRoute {
-  std::vector<std::string> methods;    // upper case; empty: every method. HEAD is answered by GET routes
+  std::vector<std::string> methods;    // upper case; empty: every method. HEAD must be listed
   std::string pattern;                 // "/a/{name}/b"; a last segment "{rest...}" takes everything below
   std::string pool;                    // a name from HttpServerOptions::pools, or kIoPool
   std::uint64_t body_bytes_max = 10 << 20;
@@ -86,7 +86,10 @@ struct WorkerPoolOptions {
 
 /// One finished exchange, for access logs and metrics. Views live during the call only.
 struct HttpExchange {
-  const HttpRequest& request;          // the body has been moved away
+  std::string_view method;
+  std::string_view target;
+  std::string_view route;              // the pattern; "" if none matched
+  std::string_view peer;
   int status = 0;                      // 0: the client went away before an answer
   std::uint64_t request_bytes = 0;     // of the body
   std::uint64_t response_bytes = 0;    // of the body

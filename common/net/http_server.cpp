@@ -1,0 +1,201 @@
+#include "common/net/http_server.h"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+
+#include "common/assert.h"
+#include "common/log.h"
+#include "common/net/http_session.h"
+#include "common/net/tls_context.h"
+
+namespace kvasir::net {
+namespace {
+
+constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
+
+Result<Tcp::endpoint> listen_endpoint(asio::io_context& io, const std::string& address, std::uint16_t port) {
+  if (address.empty()) return Tcp::endpoint(Tcp::v6(), port);
+  ErrorCodeIo ec;
+  const auto ip = asio::ip::make_address(address, ec);
+  if (!ec) return Tcp::endpoint(ip, port);
+  const auto found = Tcp::resolver(io).resolve(address, std::to_string(port), Tcp::resolver::passive, ec);
+  if (ec || found.empty()) return fail(ErrorCode::kInvalidArgument, "listen address " + address + ": " + ec.message());
+  return found.begin()->endpoint();
+}
+
+void listen_on(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint, ErrorCodeIo& ec) {
+  acceptor.open(endpoint.protocol(), ec);
+  if (!ec) acceptor.set_option(Tcp::acceptor::reuse_address(true), ec);
+  if (!ec && endpoint.protocol() == Tcp::v6()) acceptor.set_option(asio::ip::v6_only(false), ec);
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  explicit Impl(HttpServerOptions options)
+      : shared_(std::make_shared<ServerShared>(std::move(options))), acceptor_(shared_->io), retry_(shared_->io) {}
+
+  ServerShared& shared() { return *shared_; }
+
+  Result<void> start() {
+    KVASIR_CHECK_OK(reload_tls());
+    for (const auto& pool : shared_->options.pools) shared_->pools[pool.name] = std::make_unique<WorkerPool>(pool);
+    for (const auto& route : shared_->router.routes()) {
+      const bool known = route->pool == kIoPool || shared_->pools.contains(route->pool);
+      if (!known) return fail(ErrorCode::kInvalidArgument, "route " + route->pattern + ": unknown pool " + route->pool);
+    }
+    KVASIR_CHECK_OK(listen());
+    started_ = true;
+    accept();
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, shared_->options.io_threads); ++i) {
+      threads_.emplace_back([io = &shared_->io] { io->run(); });
+      pthread_setname_np(threads_.back().native_handle(), "http-io");
+    }
+    return {};
+  }
+
+  Result<void> reload_tls() {
+    if (!shared_->options.tls.enabled()) return {};
+    KVASIR_TRY(TlsContext context, make_server_context(shared_->options.tls));
+    std::atomic_store(&tls_, std::move(context));
+    return {};
+  }
+
+  std::uint16_t port() const { return port_; }
+
+  std::size_t connection_count() {
+    MutexLock lock(shared_->mutex);
+    return shared_->sessions.size() + shared_->websocket_count;
+  }
+
+  void drain(Duration grace) {
+    if (!started_ || shared_->stopped) return;
+    shared_->draining = true;
+    asio::post(shared_->io, [this] {
+      ErrorCodeIo ec;
+      acceptor_.close(ec);
+      retry_.cancel();
+    });
+    shared_->websocket_stop.request_stop();
+    for_each_session(&Session::begin_drain);
+    wait_until_idle(grace);
+    for_each_session(&Session::abort);
+    wait_until_idle(std::chrono::milliseconds(500));
+    for (auto& [name, pool] : shared_->pools) pool->stop();
+    stop_io();
+  }
+
+ private:
+  Result<void> listen() {
+    const auto& options = shared_->options;
+    KVASIR_TRY(Tcp::endpoint endpoint, listen_endpoint(shared_->io, options.address, options.port));
+    ErrorCodeIo ec;
+    listen_on(acceptor_, endpoint, ec);
+    if (ec && options.address.empty()) {  // a machine without IPv6
+      ErrorCodeIo ignored;
+      acceptor_.close(ignored);
+      ec = {};
+      listen_on(acceptor_, Tcp::endpoint(Tcp::v4(), options.port), ec);
+    }
+    if (ec) {
+      return fail(ErrorCode::kIo, "listen on " + options.address + ":" + std::to_string(options.port) + ": " + ec.message());
+    }
+    port_ = acceptor_.local_endpoint().port();
+    return {};
+  }
+
+  void accept() {
+    acceptor_.async_accept(asio::make_strand(shared_->io), [this](ErrorCodeIo ec, Tcp::socket socket) {
+      if (shared_->draining) return;
+      if (!ec) {
+        take(std::move(socket));
+        return accept();
+      }
+      log::warn("http", "accept failed, trying again", {{"error", ec.message()}});  // descriptors may have run out
+      retry_.expires_after(kAcceptRetry);
+      retry_.async_wait([this](ErrorCodeIo cancelled) {
+        if (!cancelled) accept();
+      });
+    });
+  }
+
+  void take(Tcp::socket socket) {
+    if (connection_count() >= shared_->options.connections_max) return turn_away(socket);
+    auto context = std::atomic_load(&tls_);
+    Stream stream = context ? Stream(std::move(socket), std::move(context)) : Stream(std::move(socket));
+    auto session = std::make_shared<Session>(shared_, std::move(stream));
+    {
+      MutexLock lock(shared_->mutex);
+      shared_->sessions[session.get()] = session;
+    }
+    asio::dispatch(session->executor(), [session] { session->start(); });
+  }
+
+  void turn_away(Tcp::socket& socket) {
+    static constexpr std::string_view kFull =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n\r\ntoo many connections\n";
+    ErrorCodeIo ec;
+    socket.non_blocking(true, ec);
+    if (!shared_->options.tls.enabled()) socket.write_some(asio::buffer(kFull.data(), kFull.size()), ec);
+    socket.shutdown(Tcp::socket::shutdown_send, ec);
+  }
+
+  void for_each_session(void (Session::*action)()) {
+    std::vector<std::shared_ptr<Session>> alive;
+    {
+      MutexLock lock(shared_->mutex);
+      for (const auto& [raw, weak] : shared_->sessions) {
+        if (auto session = weak.lock()) alive.push_back(std::move(session));
+      }
+    }
+    for (auto& session : alive) {
+      asio::post(session->executor(), [session, action] { ((*session).*action)(); });
+    }
+  }
+
+  void wait_until_idle(Duration limit) {
+    MutexLock lock(shared_->mutex);
+    shared_->changed.wait_for(lock, limit, [&] { return shared_->sessions.empty() && shared_->websocket_count == 0; });
+  }
+
+  void stop_io() {
+    shared_->io.stop();
+    for (auto& thread : threads_) thread.join();
+    shared_->stopped = true;
+    shared_->io.restart();
+    shared_->io.poll();  // handlers of aborted operations hold sessions, which hold this io_context
+  }
+
+  std::shared_ptr<ServerShared> shared_;
+  Tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  TlsContext tls_;  // replaced by reload_tls()
+  std::vector<std::thread> threads_;
+  std::uint16_t port_ = 0;
+  bool started_ = false;
+};
+
+HttpServer::HttpServer(HttpServerOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
+
+HttpServer::~HttpServer() { drain(Duration::zero()); }
+
+void HttpServer::add(HttpRoute route) { impl_->shared().router.add(std::move(route)); }
+
+void HttpServer::set_fallback(HttpHandler handler) { impl_->shared().fallback = std::move(handler); }
+
+Result<void> HttpServer::start() { return impl_->start(); }
+
+std::uint16_t HttpServer::port() const { return impl_->port(); }
+
+Result<void> HttpServer::reload_tls() { return impl_->reload_tls(); }
+
+void HttpServer::drain(Duration grace) { impl_->drain(grace); }
+
+std::size_t HttpServer::connection_count() const { return impl_->connection_count(); }
+
+}  // namespace kvasir::net
