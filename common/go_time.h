@@ -71,5 +71,8 @@ std::string format_go_time(const GoTime& time, std::string_view layout);
 std::string format_go_time(const GoTime& time);
 /// time.ParseInLocation. Without a date in the layout the year is 0, as in Go.
 Result<GoTime> parse_go_time(std::string_view layout, std::string_view text, const TimeZone& zone = TimeZone::utc());
+/// The same, with abbreviations looked up in a zone of their own. time.Parse is (layout, text, utc, local).
+Result<GoTime> parse_go_time(std::string_view layout, std::string_view text, const TimeZone& zone,
+                             const TimeZone& abbreviations);
 
 }  // namespace kvasir
