@@ -96,7 +96,6 @@ struct Rejection {
 class Rejections {
  public:
   void add(Rejection rejection) { items_.push_back(std::move(rejection)); }
-  void append(Rejections other);
   bool empty() const { return items_.empty(); }
   const std::vector<Rejection>& items() const { return items_; }
   /// The status and text of the answer: groups of equal text as `2 errors like: ...`, joined with "; "; one error alone is bare.

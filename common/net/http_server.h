@@ -23,7 +23,7 @@
 
 namespace kvasir::net {
 
-inline constexpr std::string_view kIoPool = "";  // a route on the socket threads themselves
+inline constexpr const char* kIoPool = "";  // a route on the socket threads themselves
 
 struct WebSocketOptions {
   std::size_t queue_frames_max = 10;                     // frames waiting to be sent
