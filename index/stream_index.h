@@ -1,7 +1,7 @@
 // stream_index.h -- the streams of one tenant in memory: numbers for label sets, postings, and when each stream had data.
 //
 // Shape:    a stream gets a dense StreamId once and keeps it while the process lives; label name -> value -> ids.
-// Units:    data is remembered per UTC day, plus the first and last instant of the stream.
+// Units:    when a stream had data is remembered per UTC day.
 // Order:    ids, names and values come back ascending.
 // Lifetime: shared_ptr<const Labels> may be held for ever; ids are never reused.
 // Threads:  any; readers share a lock, adding a stream takes it alone for a moment.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <shared_mutex>
@@ -48,7 +49,7 @@ class StreamIndex {
 
   /// Streams for which every matcher holds. An empty list selects all.
   std::vector<StreamId> select(std::span<const LabelMatcher> matchers) const;
-  /// Streams of `ids` that may have data in the range, by day.
+  /// Streams of `ids` that had data on a day that the range touches.
   std::vector<StreamId> with_data(std::vector<StreamId> ids, TimeRange range) const;
 
   bool has_label(std::string_view name) const;
@@ -63,17 +64,14 @@ class StreamIndex {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
-  using Values = std::unordered_map<std::string, Ids, TextHash, std::equal_to<>>;
+  using Values = std::map<std::string, Ids, std::less<>>;
   struct Stream {
     std::shared_ptr<const Labels> labels;
     Fingerprint fingerprint;
-    TimestampNs first = TimestampNs::max();
-    TimestampNs last = TimestampNs::min();
     std::vector<std::int32_t> days;  // ascending
   };
 
   std::optional<StreamId> find_locked(Fingerprint fingerprint, const Labels& labels) const;
-  bool may_have_data(const Stream& stream, TimeRange range) const;
   Ids matching(const LabelMatcher& matcher) const;
   Ids select_locked(std::span<const LabelMatcher> matchers) const;
   Ids all_locked() const;

@@ -1,0 +1,212 @@
+#include "index/stream_index.h"
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <numeric>
+
+#include "common/assert.h"
+
+namespace kvasir::index {
+namespace {
+
+constexpr std::int64_t kDayNs = std::int64_t{24} * 3600 * 1'000'000'000;
+// Up to so many streams a matcher is tried on each; beyond it the postings are cheaper.
+constexpr std::size_t kTryEachMax = 2000;
+
+std::int32_t day_of(TimestampNs t) {
+  const std::int64_t day = t.value / kDayNs;
+  return static_cast<std::int32_t>(t.value % kDayNs < 0 ? day - 1 : day);
+}
+
+/// The days that a half-open range touches, closed.
+struct DayRange {
+  explicit DayRange(TimeRange range)
+      : first(day_of(range.begin)), last(range.empty() ? first - 1 : day_of({range.end.value - 1})) {}
+  bool any_of(const std::vector<std::int32_t>& days) const {
+    const auto it = std::lower_bound(days.begin(), days.end(), first);
+    return it != days.end() && *it <= last;
+  }
+  std::int32_t first;
+  std::int32_t last;
+};
+
+std::vector<StreamId> intersect(const std::vector<StreamId>& a, const std::vector<StreamId>& b) {
+  std::vector<StreamId> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
+void insert_day(std::vector<std::int32_t>& days, std::int32_t day) {
+  if (days.empty() || days.back() < day) {
+    days.push_back(day);
+    return;
+  }
+  const auto it = std::lower_bound(days.begin(), days.end(), day);
+  if (*it != day) days.insert(it, day);
+}
+
+}  // namespace
+
+std::optional<StreamId> StreamIndex::find_locked(Fingerprint fingerprint, const Labels& labels) const {
+  const auto [begin, end] = by_fingerprint_.equal_range(fingerprint.value);
+  for (auto it = begin; it != end; ++it) {
+    const Labels* known = streams_[it->second].labels.get();
+    if (known == &labels || *known == labels) return it->second;
+  }
+  return std::nullopt;
+}
+
+std::optional<StreamId> StreamIndex::find(Fingerprint fingerprint, const Labels& labels) const {
+  const std::shared_lock lock(mutex_);
+  return find_locked(fingerprint, labels);
+}
+
+StreamId StreamIndex::find_or_add(Fingerprint fingerprint, const std::shared_ptr<const Labels>& labels) {
+  if (const auto known = find(fingerprint, *labels)) return *known;
+  const std::unique_lock lock(mutex_);
+  if (const auto known = find_locked(fingerprint, *labels)) return *known;
+  KVASIR_ASSERT(streams_.size() < UINT32_MAX, "too many streams");
+  const auto id = static_cast<StreamId>(streams_.size());
+  streams_.push_back({labels, fingerprint, {}});
+  by_fingerprint_.emplace(fingerprint.value, id);
+  for (const auto& label : *labels) postings_[label.name][label.value].push_back(id);
+  return id;
+}
+
+std::shared_ptr<const Labels> StreamIndex::labels(StreamId id) const {
+  const std::shared_lock lock(mutex_);
+  return streams_[id].labels;
+}
+
+Fingerprint StreamIndex::fingerprint(StreamId id) const {
+  const std::shared_lock lock(mutex_);
+  return streams_[id].fingerprint;
+}
+
+std::size_t StreamIndex::size() const {
+  const std::shared_lock lock(mutex_);
+  return streams_.size();
+}
+
+void StreamIndex::note_data(StreamId id, TimestampNs first, TimestampNs last) {
+  const std::unique_lock lock(mutex_);
+  auto& days = streams_[id].days;
+  for (std::int32_t day = day_of(first); day <= day_of(last); ++day) insert_day(days, day);
+}
+
+void StreamIndex::forget_data() {
+  const std::unique_lock lock(mutex_);
+  for (auto& stream : streams_) stream.days.clear();
+}
+
+std::vector<StreamId> StreamIndex::all_locked() const {
+  Ids all(streams_.size());
+  std::iota(all.begin(), all.end(), StreamId{0});
+  return all;
+}
+
+std::vector<StreamId> StreamIndex::matching(const LabelMatcher& matcher) const {
+  const auto values = postings_.find(matcher.name());
+  const bool with_absent = matcher.matches_empty();
+  if (values == postings_.end()) return with_absent ? all_locked() : Ids();
+  if (matcher.op() == MatchOp::kEqual && !with_absent) {
+    const auto ids = values->second.find(matcher.value());
+    return ids == values->second.end() ? Ids() : ids->second;
+  }
+  // Streams without the label follow `with_absent`: then collect those that do not match, and turn the set around.
+  Ids collected;
+  for (const auto& [value, ids] : values->second) {
+    if (matcher.matches(std::string_view(value)) != with_absent) collected.insert(collected.end(), ids.begin(), ids.end());
+  }
+  std::sort(collected.begin(), collected.end());
+  if (!with_absent) return collected;
+  const Ids all = all_locked();
+  Ids rest;
+  std::set_difference(all.begin(), all.end(), collected.begin(), collected.end(), std::back_inserter(rest));
+  return rest;
+}
+
+std::vector<StreamId> StreamIndex::select_locked(std::span<const LabelMatcher> matchers) const {
+  std::vector<const LabelMatcher*> order;
+  for (const auto& matcher : matchers) order.push_back(&matcher);
+  const auto cost = [](const LabelMatcher* m) {
+    if (m->op() == MatchOp::kEqual && !m->value().empty()) return 0;
+    return m->matches_empty() ? 2 : 1;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](auto* a, auto* b) { return cost(a) < cost(b); });
+  if (order.empty()) return all_locked();
+  Ids ids = matching(*order.front());
+  for (std::size_t i = 1; i < order.size() && !ids.empty(); ++i) {
+    if (ids.size() > kTryEachMax) {
+      ids = intersect(ids, matching(*order[i]));
+    } else {
+      std::erase_if(ids, [&](StreamId id) { return !order[i]->matches(*streams_[id].labels); });
+    }
+  }
+  return ids;
+}
+
+std::vector<StreamId> StreamIndex::select(std::span<const LabelMatcher> matchers) const {
+  const std::shared_lock lock(mutex_);
+  return select_locked(matchers);
+}
+
+std::vector<StreamId> StreamIndex::with_data(std::vector<StreamId> ids, TimeRange range) const {
+  const DayRange days(range);
+  const std::shared_lock lock(mutex_);
+  std::erase_if(ids, [&](StreamId id) { return !days.any_of(streams_[id].days); });
+  return ids;
+}
+
+bool StreamIndex::has_label(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  return postings_.find(name) != postings_.end();
+}
+
+std::vector<std::string> StreamIndex::label_names(std::span<const LabelMatcher> matchers, TimeRange range) const {
+  const DayRange days(range);
+  const std::shared_lock lock(mutex_);
+  std::vector<std::string> names;
+  if (matchers.empty()) {
+    const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
+    for (const auto& [name, values] : postings_) {
+      const bool used = std::any_of(values.begin(), values.end(), [&](const auto& value) {
+        return std::any_of(value.second.begin(), value.second.end(), alive);
+      });
+      if (used) names.push_back(name);
+    }
+  } else {
+    for (const StreamId id : select_locked(matchers)) {
+      if (!days.any_of(streams_[id].days)) continue;
+      for (const auto& label : *streams_[id].labels) {
+        if (std::find(names.begin(), names.end(), label.name) == names.end()) names.push_back(label.name);
+      }
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> StreamIndex::label_values(std::string_view name, std::span<const LabelMatcher> matchers,
+                                                   TimeRange range) const {
+  const DayRange days(range);
+  const std::shared_lock lock(mutex_);
+  std::vector<std::string> found;
+  const auto values = postings_.find(name);
+  if (values == postings_.end()) return found;
+  std::vector<bool> selected;
+  if (!matchers.empty()) {
+    selected.resize(streams_.size());
+    for (const StreamId id : select_locked(matchers)) selected[id] = true;
+  }
+  const auto counts = [&](StreamId id) {
+    return (matchers.empty() || selected[id]) && days.any_of(streams_[id].days);
+  };
+  for (const auto& [value, ids] : values->second) {
+    if (std::any_of(ids.begin(), ids.end(), counts)) found.push_back(value);
+  }
+  return found;
+}
+
+}  // namespace kvasir::index
