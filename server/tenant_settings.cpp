@@ -5,6 +5,7 @@
 
 #include "common/number.h"
 #include "logql/syntax/parser.h"
+#include "server/push_settings.h"
 
 namespace kvasir::server {
 namespace {
@@ -139,6 +140,7 @@ void add_query_settings(QuerySettings& q, std::vector<Setting>& t) {
 
 std::vector<Setting> tenant_settings_table(TenantSettings& settings, const std::string& prefix) {
   std::vector<Setting> table;
+  add_push_settings(settings.write, table);
   add_query_settings(settings.query, table);
   auto& r = settings.retention;
   auto& ruler = settings.ruler;
@@ -158,7 +160,7 @@ std::vector<Setting> tenant_settings_table(TenantSettings& settings, const std::
 }
 
 std::span<const std::string_view> ignored_limits() {
-  static constexpr std::array<std::string_view, 59> kIgnored = {
+  static constexpr std::array<std::string_view, 61> kIgnored = {
       "split_queries_by_interval", "split_metadata_queries_by_interval", "split_recent_metadata_queries_by_interval",
       "split_instant_metric_queries_by_interval", "split_ingester_queries_by_interval", "recent_metadata_query_window",
       "tsdb_max_query_parallelism", "tsdb_max_bytes_per_shard", "tsdb_sharding_strategy", "tsdb_precompute_chunks",
@@ -174,7 +176,8 @@ std::span<const std::string_view> ignored_limits() {
       "pattern_rate_threshold", "per_tenant_override_config", "per_tenant_override_period", "s3_sse_type", "s3_sse_kms_key_id",
       "s3_sse_kms_encryption_context", "use_owned_stream_count", "simulated_push_latency", "bloom_gateway_enable_filtering",
       "bloom_creation_enabled", "bloom_build_max_builders", "bloom_ngram_length", "bloom_ngram_skip", "bloom_block_encoding",
-      "bloom_prefetch_blocks", "policy_override_limits", "ingestion_partitions_tenant_shard_size", "log_push_request",
+      "bloom_prefetch_blocks", "policy_override_limits", "ingestion_partitions_tenant_shard_size", "log_push_request", "ingestion_rate_strategy",
+      "unordered_writes",
   };
   return kIgnored;
 }

@@ -14,6 +14,7 @@
 
 #include "common/matcher.h"
 #include "common/time.h"
+#include "ingest/limits.h"
 #include "server/config/settings_table.h"
 
 namespace kvasir::server {
@@ -69,6 +70,7 @@ struct RulerTenantSettings {
 };
 
 struct TenantSettings {
+  ingest::TenantLimits write;
   QuerySettings query;
   RetentionSettings retention;
   RulerTenantSettings ruler;

@@ -4,7 +4,6 @@
 
 #include "common/filesystem.h"
 #include "common/log.h"
-#include "ingest/ingester.h"
 
 namespace kvasir::server {
 namespace {
@@ -71,7 +70,8 @@ Result<void> read_file(LoadedConfig& loaded, const CommandLine& line, const EnvS
 }
 
 Result<void> finish(ServerConfig& config) {
-  if (!ingest::parse_wal_sync(config.ingester.wal_sync)) return bad("ingester.wal.sync must be group, interval or never");
+  const auto& sync = config.ingester.wal_sync;
+  if (sync != "group" && sync != "interval" && sync != "never") return bad("ingester.wal.sync must be group, interval or never");
   if (config.http.log_format != "logfmt" && config.http.log_format != "json") {
     return bad("server.log_format must be logfmt or json");
   }

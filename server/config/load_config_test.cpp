@@ -60,7 +60,7 @@ TEST_CASE("file, environment and flags, in that order") {
       "pattern_ingester: {enabled: true, lifecycler: {final_sleep: 0s}}\n");
   const auto source = environment({{"PORT", "4000"}});
   const auto loaded = load({"-config.file=" + file.path, "-config.expand-env=true", "--querier.max-query-series=7",
-                            "-server.http-path-prefix", "/x", "-frontend.max-outstanding-per-tenant", "5"},
+                            "-server.http-path-prefix", "/x", "-querier.max-outstanding-requests-per-tenant", "5"},
                            source);
   CHECK(loaded->notes.warnings.empty());
   CHECK(loaded->config.auth_enabled);
@@ -99,7 +99,7 @@ TEST_CASE("bad files say where") {
     REQUIRE(!got.has_value());
     CHECK(got.error().message() == file.path + ": " + want);
   };
-  f("a: [", "yaml: line 2: end of sequence flow not found");
+  f("a: [", "yaml: line 1: end of sequence flow not found");
   f("limits_config:\n  max_query_length: x\n", "line 2: limits_config.max_query_length: cannot read \"x\" as duration");
   f("limits_config: {retention_stream: [{selector: '{a=\"b\"}', period: 1h}]}\n",
     "line 1: limits_config.retention_stream: retention period must be >= 24h was 1h");
