@@ -15,7 +15,7 @@
 namespace kvasir::logql {
 
 inline constexpr std::size_t kQueryBytesMax = 131072;
-inline constexpr int kExpressionDepthMax = 256;
+inline constexpr int kExpressionDepthMax = 500;
 inline constexpr std::size_t kMatchersMax = 1000;  // per selector
 
 Result<ExprPtr> parse_query(std::string_view text);
