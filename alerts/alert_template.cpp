@@ -1,0 +1,273 @@
+#include "alerts/alert_template.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "alerts/humanize.h"
+#include "common/json_writer.h"
+#include "common/net/http_types.h"
+#include "common/number.h"
+#include "common/regex.h"
+#include "logql/pipeline/template/template.h"
+
+namespace kvasir::alerts {
+namespace {
+
+using gotemplate::Call;
+using gotemplate::Value;
+
+// The variables that Prometheus gives every template; written before the user's text, on the same line.
+constexpr std::string_view kVariables =
+    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}";
+
+struct AlertEnvironment : gotemplate::Environment {
+  const TemplateData* data = nullptr;
+};
+
+// Functions that look outside run only inside expand_alert_template, which makes the environment.
+const TemplateData& data_of(const Call& call) { return *static_cast<AlertEnvironment&>(call.environment).data; }
+
+class LabelMap final : public gotemplate::MapSource {
+ public:
+  explicit LabelMap(const Labels& labels) : labels_(labels) {}
+  std::optional<Value> find(std::string_view key) const override {
+    const auto value = labels_.get(key);
+    if (!value) return std::nullopt;
+    return Value::string(*value);
+  }
+  Value missing() const override { return Value::string(""); }
+  void each(const std::function<bool(std::string_view, const Value&)>& visit) const override {
+    for (const auto& label : labels_) {
+      if (!visit(label.name, Value::string(label.value))) return;
+    }
+  }
+  std::size_t size() const override { return labels_.size(); }
+
+ private:
+  const Labels& labels_;
+};
+
+Result<double> number_of(const Value& value) {
+  switch (value.kind()) {
+    case Value::Kind::kInt: return static_cast<double>(value.as_int());
+    case Value::Kind::kFloat: return value.as_real();
+    case Value::Kind::kString:
+      if (const auto parsed = parse_go_float(value.as_string())) return *parsed;
+      return fail(ErrorCode::kInvalidArgument, go_float_error(value.as_string()));
+    default: return fail(ErrorCode::kInvalidArgument, fmt::format("can't convert {} to float", value.type_name()));
+  }
+}
+
+template <std::string (*kForm)(double)>
+Result<Value> humanized(const Call& call) {
+  KVASIR_TRY(const double number, number_of(call[0]));
+  return call.string(kForm(number));
+}
+
+Value sample_value(const Call& call, const logql::Series& series) {
+  auto& heap = call.environment.heap;
+  auto& labels = heap.map();
+  for (const auto& label : series.labels) {
+    // Keys must outlive the map; copies on the heap do.
+    labels.set(heap.string(label.name).as_string(), heap.string(label.value));
+  }
+  auto& sample = heap.map();
+  sample.set("Labels", Value::map(&labels));
+  sample.set("Value", Value::real(series.points.empty() ? 0 : series.points.front().value));
+  return Value::map(&sample);
+}
+
+Result<Value> run_query(const Call& call) {
+  const auto& data = data_of(call);
+  if (!data.query) return fail(ErrorCode::kUnavailable, "queries are not available here");
+  KVASIR_TRY(const auto vector, data.query(call.text(0)));
+  auto& list = call.environment.heap.list();
+  for (const auto& series : vector.series) list.push_back(sample_value(call, series));
+  return Value::list(&list);
+}
+
+Result<Value> field_of_sample(const Value& sample, std::string_view field) {
+  if (sample.kind() != Value::Kind::kMap) return fail(ErrorCode::kInvalidArgument, "not a sample");
+  const auto found = sample.as_map().find(field);
+  if (!found) return fail(ErrorCode::kInvalidArgument, "not a sample");
+  return *found;
+}
+
+Result<Value> first_sample(const Call& call) {
+  if (call[0].kind() != Value::Kind::kList || call[0].as_list().empty()) {
+    return fail(ErrorCode::kInvalidArgument, "first() called on vector with no elements");
+  }
+  return call[0].as_list().front();
+}
+
+Result<Value> value_of_sample(const Call& call) { return field_of_sample(call[0], "Value"); }
+
+// label "name" sample
+Result<Value> label_of_sample(const Call& call) {
+  KVASIR_TRY(const auto labels, field_of_sample(call[1], "Labels"));
+  return labels.as_map().find(call.text(0)).value_or(Value::string(""));
+}
+
+Result<Value> string_value_of_sample(const Call& call) {
+  KVASIR_TRY(const auto labels, field_of_sample(call[0], "Labels"));
+  return labels.as_map().find("__value__").value_or(Value::string(""));
+}
+
+// sortByLabel "name" samples
+Result<Value> sort_by_label(const Call& call) {
+  if (call[1].kind() != Value::Kind::kList) return fail(ErrorCode::kInvalidArgument, "not a list of samples");
+  auto& sorted = call.environment.heap.list();
+  sorted = call[1].as_list();
+  const auto key = [&](const Value& sample) {
+    const auto labels = field_of_sample(sample, "Labels");
+    const auto value = labels ? labels->as_map().find(call.text(0)) : std::nullopt;
+    return value ? value->as_string() : std::string_view();
+  };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const Value& a, const Value& b) { return key(a) < key(b); });
+  return Value::list(&sorted);
+}
+
+std::string map_ascii(std::string_view text, bool upper) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(upper ? std::toupper(static_cast<unsigned char>(c))
+                                                  : std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+Result<Value> to_upper(const Call& call) { return call.string(map_ascii(call.text(0), true)); }
+Result<Value> to_lower(const Call& call) { return call.string(map_ascii(call.text(0), false)); }
+
+Result<Value> title(const Call& call) {
+  std::string out(call.text(0));
+  bool start = true;
+  for (char& c : out) {
+    if (start) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    start = c == ' ' || c == '\t' || c == '-' || c == '\n';
+  }
+  return call.string(out);
+}
+
+Result<Value> regex_match(const Call& call) {
+  KVASIR_TRY(const auto regex, call.environment.regexes.get(call.text(0)));
+  return Value::boolean(re2::RE2::PartialMatch(re2::StringPiece(call.text(1).data(), call.text(1).size()), *regex));
+}
+
+Result<Value> strip_port(const Call& call) {
+  const auto host = call.text(0);
+  const auto colon = host.rfind(':');
+  const bool has_port = colon != std::string_view::npos && parse_uint64(host.substr(colon + 1)).has_value();
+  return call.string(has_port ? host.substr(0, colon) : host);
+}
+
+Result<Value> strip_domain(const Call& call) {
+  const auto host = call.text(0);
+  const auto colon = host.find(':');
+  const auto name = host.substr(0, colon);
+  const auto port = colon == std::string_view::npos ? std::string_view() : host.substr(colon);
+  return call.string(std::string(name.substr(0, name.find('.'))) + std::string(port));
+}
+
+Result<Value> same_text(const Call& call) { return call.string(call.text(0)); }
+
+// What net/url's QueryEscape gives: a blank becomes a plus.
+std::string query_escape(std::string_view text) {
+  std::string escaped = net::percent_encode(text);
+  for (std::size_t at; (at = escaped.find("%20")) != std::string::npos;) escaped.replace(at, 3, "+");
+  return escaped;
+}
+
+Result<Value> url_query_escape(const Call& call) { return call.string(query_escape(call.text(0))); }
+
+Result<Value> now_seconds(const Call& call) { return Value::real(static_cast<double>(data_of(call).now.value) / 1e9); }
+
+Result<Value> parse_duration_seconds(const Call& call) {
+  const auto duration = parse_prometheus_duration(call.text(0));
+  if (!duration) return fail(ErrorCode::kInvalidArgument, fmt::format("not a valid duration string: \"{}\"", call.text(0)));
+  return Value::real(static_cast<double>(duration->count()) / 1e9);
+}
+
+Result<Value> external_url(const Call& call) { return call.string(data_of(call).external_url); }
+
+Result<Value> path_prefix(const Call& call) {
+  const auto url = data_of(call).external_url;
+  const auto scheme = url.find("://");
+  const auto path = url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
+  return call.string(path == std::string_view::npos ? std::string_view() : url.substr(path));
+}
+
+// A link to Grafana's Explore that runs a query: grafanaExplore "Loki" "{app=\"x\"}".
+Result<Value> grafana_explore(const Call& call) {
+  std::string left;
+  JsonWriter json(left);
+  json.begin_object().key("datasource").string(call.text(0)).key("queries").begin_array().begin_object();
+  json.key("expr").string(call.text(1)).key("refId").string("A").end_object().end_array();
+  json.key("range").begin_object().key("from").string("now-1h").key("to").string("now").end_object().end_object();
+  return call.string(fmt::format("{}/explore?left={}", data_of(call).external_url, query_escape(left)));
+}
+
+Result<Value> jaeger_trace(const Call& call) {
+  return call.string(fmt::format("{}/trace/{}", call.text(0), net::percent_encode(call.text(1))));
+}
+
+const gotemplate::FunctionSet& alert_functions() {
+  static const gotemplate::FunctionSet functions = [] {
+    gotemplate::FunctionSet set;
+    set.add_all(gotemplate::builtin_functions()).add_all(gotemplate::shared_functions());
+    set.add("humanize", "a", humanized<humanize>).add("humanize1024", "a", humanized<humanize1024>);
+    set.add("humanizeDuration", "a", humanized<humanize_duration>);
+    set.add("humanizePercentage", "a", humanized<humanize_percentage>);
+    set.add("humanizeTimestamp", "a", humanized<humanize_timestamp>);
+    set.add("query", "s", run_query).add("first", "a", first_sample).add("value", "a", value_of_sample);
+    set.add("label", "sa", label_of_sample).add("strvalue", "a", string_value_of_sample).add("sortByLabel", "sa", sort_by_label);
+    set.add("toUpper", "s", to_upper).add("toLower", "s", to_lower).add("title", "s", title).add("match", "ss", regex_match);
+    set.add("stripPort", "s", strip_port).add("stripDomain", "s", strip_domain).add("safeHtml", "s", same_text);
+    set.add("urlQueryEscape", "s", url_query_escape).add("now", "", now_seconds);
+    set.add("parseDuration", "s", parse_duration_seconds).add("externalURL", "", external_url).add("pathPrefix", "", path_prefix);
+    set.add("grafanaExplore", "ss", grafana_explore).add("jaegerTrace", "ss", jaeger_trace);
+    if (const auto* replace = gotemplate::shared_functions().find("regexReplaceAll")) {
+      set.add("reReplaceAll", replace->signature, replace->body);
+    }
+    return set;
+  }();
+  return functions;
+}
+
+Result<gotemplate::Template> parse_template(std::string_view alert, std::string_view text) {
+  return gotemplate::Template::parse("__alert_" + std::string(alert), std::string(kVariables) + std::string(text),
+                                     alert_functions());
+}
+
+Result<std::string> expand(std::string_view alert, std::string_view text, const TemplateData& data) {
+  KVASIR_TRY(const auto parsed, parse_template(alert, text));
+  AlertEnvironment environment;
+  environment.now = data.now;
+  environment.data = &data;
+  const LabelMap labels(data.labels), external_labels(data.external_labels);
+  gotemplate::OwnedMap root;
+  root.set("ExternalLabels", Value::map(&external_labels));
+  root.set("ExternalURL", Value::string(data.external_url));
+  root.set("Labels", Value::map(&labels));
+  root.set("Value", Value::real(data.value));
+  std::string out;
+  KVASIR_CHECK_OK(parsed.execute(Value::map(&root), environment, out));
+  return out;
+}
+
+}  // namespace
+
+Result<void> check_alert_template(std::string_view alert, std::string_view text) {
+  if (text.find("{{") == std::string_view::npos) return {};
+  KVASIR_TRY(const auto parsed, parse_template(alert, text));
+  (void)parsed;
+  return {};
+}
+
+std::string expand_alert_template(std::string_view alert, std::string_view text, const TemplateData& data) {
+  if (text.find("{{") == std::string_view::npos) return std::string(text);
+  auto expanded = expand(alert, text, data);
+  if (expanded) return std::move(*expanded);
+  return fmt::format("<error expanding template: error executing template __alert_{}: {}>", alert, expanded.error().message());
+}
+
+}  // namespace kvasir::alerts

@@ -1,0 +1,317 @@
+// The life of alerts, their templates, their way out, and their way over a restart.
+#include <cmath>
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "alerts/alerting_rule.h"
+#include "alerts/group_runner.h"
+#include "alerts/humanize.h"
+#include "alerts/notifier.h"
+#include "alerts/remote_write.h"
+#include "alerts/ruler.h"
+#include "common/mem_filesystem.h"
+
+using namespace kvasir;
+using namespace kvasir::alerts;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Labels kNoLabels;
+const TemplateQuery kNoQuery;
+
+TimestampNs at(Duration since) { return TimestampNs{1'768'032'000'000'000'000} + since; }
+
+EvaluationInputs slot(Duration since, std::uint64_t limit = 0) { return {at(since), limit, kNoLabels, "http://g", kNoQuery}; }
+
+logql::Vector vector_of(std::initializer_list<std::pair<const char*, double>> samples) {
+  logql::Vector vector;
+  for (const auto& [app, value] : samples) vector.series.push_back({Labels{{"app", app}}, {{0, value}}});
+  return vector;
+}
+
+Rule rule_with(Duration hold, Duration keep = 0s) {
+  Rule rule;
+  rule.name = "A";
+  rule.expr = rule.canonical = "expr";
+  rule.hold = hold;
+  rule.keep_firing_for = keep;
+  rule.labels = {{"team", "{{ $labels.app }}-team"}};
+  rule.annotations = {{"summary", "value {{ $value }}"}};
+  return rule;
+}
+
+std::string expanded(std::string_view text, double value = 50) {
+  const Labels labels{{"app", "shop \"1\""}, {"trace_id", "4bf92f35"}};
+  const TemplateQuery query = [](std::string_view expr) -> Result<logql::Vector> {
+    if (expr != "up") return fail(ErrorCode::kParse, "no such query");
+    return vector_of({{"b", 2}, {"a", 1}});
+  };
+  return expand_alert_template("A", text, {labels, value, kNoLabels, "http://grafana/sub", at(0s), query});
+}
+
+}  // namespace
+
+TEST_CASE("pending until `for` has passed, then firing, then resolved and forgotten") {
+  AlertingRule rule(rule_with(2min));
+  REQUIRE(rule.evaluate(vector_of({{"x", 50}}), slot(0min)).has_value());
+  CHECK(rule.state() == AlertState::kPending);
+  const Alert& alert = rule.alerts().begin()->second;
+  CHECK(alert.labels.to_string() == R"({alertname="A", app="x", team="x-team"})");
+  CHECK(alert.annotations.at("summary") == "value 50");
+  REQUIRE(rule.evaluate(vector_of({{"x", 50}}), slot(1min)).has_value());
+  CHECK(rule.state() == AlertState::kPending);
+  REQUIRE(rule.evaluate(vector_of({{"x", 51}}), slot(2min)).has_value());
+  CHECK(rule.state() == AlertState::kFiring);
+  CHECK(alert.active_at == at(0min));
+  CHECK(alert.fired_at == at(2min));
+  REQUIRE(rule.evaluate(vector_of({}), slot(3min)).has_value());
+  CHECK(alert.state == AlertState::kInactive);
+  CHECK(alert.resolved_at == at(3min));
+  REQUIRE(rule.evaluate(vector_of({}), slot(20min)).has_value());
+  CHECK(rule.alerts().empty());
+}
+
+TEST_CASE("a pending alert that goes away leaves no trace; without `for` it fires at once") {
+  AlertingRule slow(rule_with(2min));
+  REQUIRE(slow.evaluate(vector_of({{"x", 1}}), slot(0min)).has_value());
+  REQUIRE(slow.evaluate(vector_of({}), slot(1min)).has_value());
+  CHECK(slow.alerts().empty());
+  AlertingRule quick(rule_with(0min));
+  REQUIRE(quick.evaluate(vector_of({{"x", 1}}), slot(0min)).has_value());
+  CHECK(quick.state() == AlertState::kFiring);
+}
+
+TEST_CASE("keep_firing_for holds a firing alert over gaps") {
+  AlertingRule rule(rule_with(0min, 3min));
+  REQUIRE(rule.evaluate(vector_of({{"x", 1}}), slot(0min)).has_value());
+  REQUIRE(rule.evaluate(vector_of({}), slot(2min)).has_value());
+  CHECK(rule.state() == AlertState::kFiring);
+  REQUIRE(rule.evaluate(vector_of({}), slot(3min)).has_value());
+  CHECK(rule.state() == AlertState::kInactive);
+}
+
+TEST_CASE("equal label sets and too many alerts are errors of the rule") {
+  Rule same = rule_with(0min);
+  same.labels = {{"app", "one"}};
+  AlertingRule rule(same);
+  CHECK_FALSE(rule.evaluate(vector_of({{"x", 1}, {"y", 1}}), slot(0min)).has_value());
+  AlertingRule limited(rule_with(0min));
+  REQUIRE(limited.evaluate(vector_of({{"x", 1}}), slot(0min, 1)).has_value());
+  CHECK(limited.evaluate(vector_of({{"x", 1}, {"y", 1}}), slot(1min, 1)).error().message() == "exceeded limit of 1 with 2 alerts");
+  CHECK(limited.alerts().empty());
+}
+
+TEST_CASE("templates: values, links, queries, and failures that stop nothing") {
+  CHECK(expanded("{{ $labels.app }} {{ $labels.nothing }}|{{ .Labels.app }}") == "shop \"1\" |shop \"1\"");
+  CHECK(expanded("{{ $value | humanize }} {{ $value | printf \"%.2f\" }}", 1234.5) == "1.234k 1234.50");
+  CHECK(expanded("{{ with query \"up\" }}{{ . | first | value }}{{ end }}") == "2");
+  CHECK(expanded("{{ range query \"up\" | sortByLabel \"app\" }}{{ .Labels.app }}={{ .Value }} {{ end }}") == "a=1 b=2 ");
+  CHECK(expanded("{{ query \"up\" | first | label \"app\" }}") == "b");
+  CHECK(expanded("{{ externalURL }} {{ pathPrefix }}") == "http://grafana/sub /sub");
+  CHECK(expanded("{{ jaegerTrace \"http://jaeger:16686\" $labels.trace_id }}") == "http://jaeger:16686/trace/4bf92f35");
+  CHECK(expanded("{{ \"a b\" | urlQueryEscape }} {{ stripPort \"h:80\" }} {{ stripDomain \"h.example:80\" }}") == "a+b h h:80");
+  const auto link = expanded("{{ grafanaExplore \"Loki\" (printf \"{app=%q}\" $labels.app) }}");
+  CHECK(link.starts_with("http://grafana/sub/explore?left=%7B%22datasource%22%3A%22Loki%22"));
+  CHECK(link.find(' ') == std::string::npos);
+  CHECK(link.find('"') == std::string::npos);
+  CHECK(expanded("{{ query \"nonsense\" }}").starts_with("<error expanding template: error executing template __alert_A: "));
+  CHECK(expanded("no template") == "no template");
+}
+
+TEST_CASE("humanize") {
+  CHECK(humanize(0) == "0");
+  CHECK(humanize(1234567) == "1.235M");
+  CHECK(humanize(0.00012) == "120u");
+  CHECK(humanize1024(1536) == "1.5ki");
+  CHECK(humanize_duration(93784) == "1d 2h 3m 4s");
+  CHECK(humanize_duration(0.25) == "250ms");
+  CHECK(humanize_duration(59.5) == "59.5s");
+  CHECK(humanize_percentage(0.1234) == "12.34%");
+  CHECK(humanize_timestamp(1768032000) == "2026-01-10 08:00:00 +0000 UTC");
+}
+
+TEST_CASE("alerts are written as Alertmanager reads them") {
+  const auto body = encode_alerts({{"t1", Labels{{"alertname", "A"}}, {}, at(0s), at(1500ms), "http://g"}});
+  CHECK(body == R"([{"endsAt":"2026-01-10T08:00:01.500Z","startsAt":"2026-01-10T08:00:00.000Z","generatorURL":"http://g",)"
+                R"("labels":{"alertname":"A"}}])");
+}
+
+namespace {
+
+// Answers each call with the next status of a list, then with the last one for ever.
+class ScriptedClient final : public net::HttpClient {
+ public:
+  explicit ScriptedClient(std::vector<int> statuses) : statuses_(std::move(statuses)) {}
+  Result<net::HttpResponse> send(const net::HttpCall& call) override {
+    MutexLock lock(mutex_);
+    calls_.push_back(call);
+    changed_.notify_all();
+    const int status = statuses_[std::min(calls_.size(), statuses_.size()) - 1];
+    if (status == 0) return fail(ErrorCode::kUnavailable, "connection refused");
+    return net::HttpResponse::text(status, "");
+  }
+  Result<net::HttpResponse> stream(const net::HttpCall& call, const net::BodySink&) override { return send(call); }
+  bool wait_for_calls(std::size_t count) {
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, 10s, [&] { return calls_.size() >= count; });
+  }
+  std::vector<net::HttpCall> calls() {
+    MutexLock lock(mutex_);
+    return calls_;
+  }
+
+ private:
+  const std::vector<int> statuses_;
+  Mutex mutex_;
+  Condition changed_;
+  std::vector<net::HttpCall> calls_;
+};
+
+}  // namespace
+
+TEST_CASE("the notifier tries again after a failure and gives up on a refusal") {
+  const auto flaky = std::make_shared<ScriptedClient>(std::vector<int>{503, 0, 200});
+  {
+    Notifier notifier({.urls = {"http://am"}, .first_back_off = 1ms}, flaky);
+    notifier.send({{"t1", Labels{{"alertname", "A"}}, {}, at(0s), at(1s), ""}});
+    REQUIRE(flaky->wait_for_calls(3));
+  }
+  CHECK(flaky->calls()[2].url == "http://am/api/v2/alerts");
+  CHECK(flaky->calls()[2].headers.get("X-Scope-OrgId") == "t1");
+  const auto refusing = std::make_shared<ScriptedClient>(std::vector<int>{400});
+  {
+    Notifier notifier({.urls = {"http://am"}, .first_back_off = 1ms}, refusing);
+    notifier.send({{"t1", Labels{{"alertname", "A"}}, {}, at(0s), at(1s), ""}});
+    REQUIRE(refusing->wait_for_calls(1));
+  }
+  CHECK(refusing->calls().size() == 1);
+}
+
+TEST_CASE("recorded samples wait on disk until they are taken, also over a restart") {
+  MemFilesystem disk;
+  const RecordedSample sample{Labels{{"__name__", "r"}}, 1.5, 1000};
+  {
+    const auto dead = std::make_shared<ScriptedClient>(std::vector<int>{503});
+    auto writer = RemoteWriter::open({.url = "http://p", .directory = "q"}, disk, dead);
+    REQUIRE(writer.has_value());
+    REQUIRE((*writer)->add("t1", {sample}).has_value());
+    REQUIRE(dead->wait_for_calls(2));
+  }
+  const auto alive = std::make_shared<ScriptedClient>(std::vector<int>{204});
+  {
+    auto writer = RemoteWriter::open({.url = "http://p", .directory = "q"}, disk, alive);
+    REQUIRE(writer.has_value());
+    REQUIRE(alive->wait_for_calls(1));
+  }
+  CHECK(alive->calls()[0].body == encode_write_request({sample}));
+  CHECK(alive->calls()[0].headers.get("X-Scope-OrgID") == "t1");
+}
+
+TEST_CASE("a group records, marks what ended, and keeps its alerts over a restart") {
+  ManualClock clock(at(0s));
+  bool present = true;
+  GroupEnvironment environment{clock,
+                               [&](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
+                                 return logql::QueryResult(present ? vector_of({{"x", 3}}) : vector_of({}));
+                               },
+                               {}, "http://g"};
+  RuleGroup group{"g", 1min, 0, {rule_with(10min)}};
+  Rule record = rule_with(0min);
+  record.kind = Rule::Kind::kRecord;
+  record.name = "rec";
+  record.labels = {{"extra", "1"}};
+  group.rules.push_back(record);
+  GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
+  const auto samples = runner.evaluate(at(0s));
+  REQUIRE(samples.size() == 3);
+  CHECK(samples[1].labels.to_string() == R"({__name__="ALERTS", alertname="A", alertstate="pending", app="x", team="x-team"})");
+  CHECK(samples[2].labels.to_string() == R"({__name__="rec", app="x", extra="1"})");
+  present = false;
+  const auto ended = runner.evaluate(at(1min));
+  REQUIRE(ended.size() == 1);
+  CHECK(std::isnan(ended[0].value));
+
+  present = true;
+  runner.evaluate(at(2min));
+  const std::string saved = runner.save_state(at(7min));
+  GroupRunner again({"t1", "ns", "g"}, group, 1min, environment);
+  again.restore_state(saved, at(8min), 1h, 1min);
+  again.evaluate(at(8min));
+  CHECK(again.status().rules[0].alerts[0].active_at == at(3min));  // the minute nobody looked does not count
+  again.evaluate(at(13min));
+  CHECK(again.status().rules[0].state == AlertState::kFiring);
+  GroupRunner late({"t1", "ns", "g"}, group, 1min, environment);
+  late.restore_state(saved, at(3h), 1h, 1min);
+  late.restore_state("{broken", at(3h), 1h, 1min);
+  CHECK(late.status().rules[0].alerts.empty());
+}
+
+TEST_CASE("a failing rule says why and stops no other") {
+  ManualClock clock(at(0s));
+  GroupEnvironment environment{clock,
+                               [](const std::string&, const std::string& expr, TimestampNs) -> Result<logql::QueryResult> {
+                                 if (expr == "bad") return fail(ErrorCode::kLimitExceeded, "too much");
+                                 if (expr == "log") return logql::QueryResult(logql::Streams{});
+                                 return logql::QueryResult(vector_of({{"x", 1}}));
+                               },
+                               {}, ""};
+  RuleGroup group{"g", 1min, 0, {rule_with(0min), rule_with(0min), rule_with(0min)}};
+  group.rules[0].expr = "bad";
+  group.rules[1].expr = "log";
+  GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
+  runner.evaluate(at(0s));
+  const auto status = runner.status();
+  CHECK(status.rules[0].last_error == "too much");
+  CHECK(status.rules[1].last_error == "rule result is not a vector or scalar");
+  CHECK(status.rules[2].state == AlertState::kFiring);
+}
+
+TEST_CASE("firing alerts are sent again after the delay, a resolution once more at once") {
+  ManualClock clock(at(0s));
+  bool present = true;
+  GroupEnvironment environment{clock,
+                               [&](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
+                                 return logql::QueryResult(present ? vector_of({{"x", 3}}) : vector_of({}));
+                               },
+                               {}, ""};
+  GroupRunner runner({"t1", "ns", "g"}, {"g", 1min, 0, {rule_with(0min)}}, 1min, environment);
+  runner.evaluate(at(0s));
+  CHECK(runner.take_notifications(at(0s), 1min).size() == 1);
+  CHECK(runner.take_notifications(at(30s), 1min).empty());
+  CHECK(runner.take_notifications(at(60s), 1min).size() == 1);
+  present = false;
+  runner.evaluate(at(70s));
+  const auto resolved = runner.take_notifications(at(70s), 1min);
+  REQUIRE(resolved.size() == 1);
+  CHECK(resolved[0].state == AlertState::kInactive);
+  CHECK(runner.take_notifications(at(80s), 1min).empty());
+}
+
+TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
+  MemFilesystem disk;
+  REQUIRE(disk.make_directories("rules/t1").has_value());
+  REQUIRE(write_atomically(disk, "rules/t1/f.yaml", "groups:\n- name: g\n  interval: 1ms\n  rules:\n  - alert: A\n    expr: vector(1)\n")
+              .has_value());
+  Mutex mutex;
+  Condition changed;
+  std::set<std::int64_t> slots;
+  const QueryFunction query = [&](const std::string&, const std::string&, TimestampNs when) -> Result<logql::QueryResult> {
+    MutexLock lock(mutex);
+    slots.insert(when.value);
+    changed.notify_all();
+    return logql::QueryResult(vector_of({{"x", 1}}));
+  };
+  Ruler ruler({.rules_directory = "rules", .state_directory = "state"}, {system_clock(), disk, query});
+  {
+    MutexLock lock(mutex);
+    REQUIRE(changed.wait_for(lock, 10s, [&] { return slots.size() >= 3; }));
+    CHECK((*slots.rbegin() - *slots.begin()) % 1'000'000 == 0);
+  }
+  CHECK(ruler.groups("t1").front().rules[0].state == AlertState::kFiring);
+  CHECK(ruler.groups("t2").empty());
+  REQUIRE(ruler.store().delete_namespace("t1", "f.yaml").has_value());
+  ruler.reload();
+  CHECK(ruler.groups("t1").empty());
+}

@@ -1,0 +1,141 @@
+#include "alerts/group_runner.h"
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+
+namespace kvasir::alerts {
+namespace {
+
+std::int64_t to_ms(TimestampNs t) { return t.value / 1'000'000; }
+
+Labels recorded_labels(const logql::Series& series, const Rule& rule) {
+  Labels labels = series.labels;
+  for (const auto& [name, value] : rule.labels) labels.set(name, value);
+  labels.set("__name__", rule.name);
+  return labels;
+}
+
+}  // namespace
+
+GroupRunner::GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval, const GroupEnvironment& environment)
+    : identity_(std::move(identity)), group_(std::move(group)), interval_(interval), environment_(environment) {
+  for (const auto& rule : group_.rules) {
+    rules_.emplace_back(rule);
+    rules_.back().last_error = rule.error;
+  }
+}
+
+Result<logql::Vector> GroupRunner::query(const std::string& expr, TimestampNs at) const {
+  KVASIR_TRY(auto result, environment_.query(identity_.tenant, expr, at));
+  if (auto* vector = std::get_if<logql::Vector>(&result)) return std::move(*vector);
+  if (const auto* scalar = std::get_if<logql::Scalar>(&result)) return logql::Vector{{{Labels(), {scalar->point}}}};
+  return fail(ErrorCode::kInvalidArgument, "rule result is not a vector or scalar");
+}
+
+std::vector<RecordedSample> GroupRunner::evaluate(TimestampNs slot) {
+  MutexLock lock(mutex_);
+  std::vector<RecordedSample> out;
+  const Duration begin = environment_.clock.steady();
+  for (auto& rule : rules_) {
+    if (!rule.alerting.rule().error.empty()) continue;
+    const Duration rule_begin = environment_.clock.steady();
+    const auto outcome = evaluate_rule(rule, slot, out);
+    rule.evaluated = true;
+    rule.last_evaluation = environment_.clock.now();
+    rule.evaluation_time = environment_.clock.steady() - rule_begin;
+    rule.last_error = outcome ? "" : outcome.error().message();
+    if (!outcome) {
+      log::warn("alerts", "a rule could not be evaluated",
+                {{"tenant", identity_.tenant}, {"namespace", identity_.name_space}, {"group", identity_.group},
+                 {"rule", rule.alerting.rule().name}, {"reason", rule.last_error}});
+    }
+  }
+  last_evaluation_ = slot;
+  evaluation_time_ = environment_.clock.steady() - begin;
+  return out;
+}
+
+Result<void> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) {
+  KVASIR_TRY(const auto vector, query(rule.alerting.rule().expr, slot));
+  if (rule.alerting.rule().kind == Rule::Kind::kRecord) return record(rule, vector, slot, out);
+  const TemplateQuery template_query = [&](std::string_view expr) { return query(std::string(expr), slot); };
+  const EvaluationInputs inputs{slot, group_.limit, environment_.external_labels, environment_.external_url, template_query};
+  KVASIR_CHECK_OK(rule.alerting.evaluate(vector, inputs));
+  append_alert_series(rule, slot, out);
+  return {};
+}
+
+Result<void> GroupRunner::record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot,
+                                 std::vector<RecordedSample>& out) {
+  if (group_.limit != 0 && vector.series.size() > group_.limit) {
+    return fail(ErrorCode::kLimitExceeded, fmt::format("exceeded limit of {} with {} series", group_.limit, vector.series.size()));
+  }
+  std::map<Labels, double> now;
+  for (const auto& series : vector.series) {
+    Labels labels = recorded_labels(series, rule.alerting.rule());
+    if (!now.emplace(std::move(labels), series.points.empty() ? 0 : series.points.front().value).second) {
+      return fail(ErrorCode::kInvalidArgument, "vector contains metrics with the same labelset after applying rule labels");
+    }
+  }
+  for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
+  for (const auto& [labels, value] : rule.recorded) {
+    if (!now.contains(labels)) out.push_back({labels, stale_marker(), to_ms(slot)});
+  }
+  rule.recorded = std::move(now);
+  return {};
+}
+
+void GroupRunner::append_alert_series(const RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) const {
+  for (const auto& [labels, alert] : rule.alerting.alerts()) {
+    if (alert.state == AlertState::kInactive) continue;
+    Labels named = labels;
+    named.set("__name__", "ALERTS_FOR_STATE");
+    out.push_back({named, static_cast<double>(alert.active_at.value / 1'000'000'000), to_ms(slot)});
+    named.set("__name__", "ALERTS");
+    named.set("alertstate", alert_state_name(alert.state));
+    out.push_back({std::move(named), 1, to_ms(slot)});
+  }
+}
+
+std::vector<Alert> GroupRunner::take_notifications(TimestampNs now, Duration resend_delay) {
+  MutexLock lock(mutex_);
+  std::vector<Alert> due;
+  for (auto& rule : rules_) {
+    for (auto& [labels, alert] : rule.alerting.alerts()) {
+      if (alert.state == AlertState::kPending) continue;
+      // A resolution that was not told yet goes out at once; everything else after the delay.
+      const bool news = alert.state == AlertState::kInactive && alert.resolved_at > alert.last_sent_at;
+      if (!news && alert.last_sent_at.value != 0 && now - alert.last_sent_at < resend_delay) continue;
+      alert.last_sent_at = now;
+      due.push_back(alert);
+    }
+  }
+  return due;
+}
+
+GroupStatus GroupRunner::status() const {
+  MutexLock lock(mutex_);
+  GroupStatus status{identity_, interval_, group_.limit, {}, last_evaluation_, evaluation_time_};
+  for (const auto& rule : rules_) {
+    RuleStatus one{rule.alerting.rule(), rule.alerting.state(),   {},
+                   rule.last_error,      rule.evaluated,          rule.last_evaluation,
+                   rule.evaluation_time};
+    for (const auto& [labels, alert] : rule.alerting.alerts()) {
+      if (alert.state != AlertState::kInactive) one.alerts.push_back(alert);
+    }
+    status.rules.push_back(std::move(one));
+  }
+  return status;
+}
+
+std::vector<RecordedSample> GroupRunner::recorded() const {
+  MutexLock lock(mutex_);
+  std::vector<RecordedSample> all;
+  for (const auto& rule : rules_) {
+    for (const auto& [labels, value] : rule.recorded) all.push_back({labels, value, to_ms(last_evaluation_)});
+  }
+  return all;
+}
+
+}  // namespace kvasir::alerts

@@ -1,0 +1,130 @@
+#include "alerts/notifier.h"
+
+#include <fmt/format.h>
+
+#include "common/json_writer.h"
+#include "common/log.h"
+
+namespace kvasir::alerts {
+namespace {
+
+std::string milliseconds_rfc3339(TimestampNs t) {
+  std::string text = format_rfc3339({t.value - t.value % 1'000'000'000});
+  text.pop_back();
+  return text + fmt::format(".{:03}Z", t.value / 1'000'000 % 1000);
+}
+
+// Waits without a sleep that a stop could not end.
+void wait_for(Duration time, std::stop_token stop) {
+  Mutex mutex;
+  Condition condition;
+  const std::stop_callback wake(stop, [&condition] { condition.notify_all(); });
+  MutexLock lock(mutex);
+  condition.wait_for(lock, std::min<Duration>(time, std::chrono::seconds(5)), [&stop] { return stop.stop_requested(); });
+}
+
+}  // namespace
+
+std::string encode_alerts(const std::vector<OutgoingAlert>& alerts) {
+  std::string body;
+  JsonWriter json(body);
+  json.begin_array();
+  for (const auto& alert : alerts) {
+    json.begin_object();
+    if (!alert.annotations.empty()) {
+      json.key("annotations").begin_object();
+      for (const auto& [name, value] : alert.annotations) json.key(name).string(value);
+      json.end_object();
+    }
+    json.key("endsAt").string(milliseconds_rfc3339(alert.ends_at));
+    json.key("startsAt").string(milliseconds_rfc3339(alert.starts_at));
+    json.key("generatorURL").string(alert.generator_url).key("labels").begin_object();
+    for (const auto& label : alert.labels) json.key(label.name).string(label.value);
+    json.end_object().end_object();
+  }
+  json.end_array();
+  return body;
+}
+
+Notifier::Notifier(NotifierOptions options, std::shared_ptr<net::HttpClient> client)
+    : options_(std::move(options)), client_(std::move(client)), thread_([this](std::stop_token stop) { run(stop); }) {}
+
+Notifier::~Notifier() {
+  thread_.request_stop();
+  changed_.notify_all();
+}
+
+std::size_t Notifier::queued() const {
+  MutexLock lock(mutex_);
+  return queue_.size();
+}
+
+void Notifier::send(std::vector<OutgoingAlert> alerts) {
+  if (alerts.empty() || options_.urls.empty()) return;
+  {
+    MutexLock lock(mutex_);
+    for (auto& alert : alerts) queue_.push_back(std::move(alert));
+    while (queue_.size() > options_.queue_capacity) {
+      queue_.pop_front();
+      ++counters_.dropped;
+    }
+  }
+  changed_.notify_one();
+}
+
+// Alerts of one tenant, since the tenant goes into a header.
+std::vector<OutgoingAlert> Notifier::take_batch() {
+  MutexLock lock(mutex_);
+  std::vector<OutgoingAlert> batch;
+  while (!queue_.empty() && batch.size() < kAlertsPerRequest) {
+    if (!batch.empty() && queue_.front().tenant != batch.front().tenant) break;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Notifier::run(std::stop_token stop) {
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      changed_.wait_for(lock, std::chrono::seconds(1), [&] { return !queue_.empty() || stop.stop_requested(); });
+      if (queue_.empty() && stop.stop_requested()) return;
+    }
+    const auto batch = take_batch();
+    if (!batch.empty()) post(batch, stop);
+    if (stop.stop_requested()) return;
+  }
+}
+
+void Notifier::post(const std::vector<OutgoingAlert>& batch, std::stop_token stop) {
+  const std::string body = encode_alerts(batch);
+  bool taken = false;
+  for (const auto& url : options_.urls) taken = post_to(url, body, batch.front().tenant, stop) || taken;
+  (taken ? counters_.sent : counters_.dropped) += batch.size();
+}
+
+bool Notifier::post_to(const std::string& url, const std::string& body, const std::string& tenant, std::stop_token stop) {
+  net::HttpCall call;
+  call.method = "POST";
+  call.url = url + "/api/v2/alerts";
+  call.headers = options_.headers;
+  call.headers.set("Content-Type", "application/json");
+  call.headers.set("X-Scope-OrgId", tenant);
+  call.body = body;
+  call.timeout = options_.timeout;
+  Duration back_off = options_.first_back_off;
+  for (unsigned attempt = 1;; ++attempt) {
+    const auto answer = client_->send(call);
+    if (answer && answer->status / 100 == 2) return true;
+    ++counters_.errors;
+    log::warn("alerts", "an alertmanager refused a batch",
+              {{"url", url}, {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
+    const bool hopeless = answer && answer->status / 100 == 4 && answer->status != 429;
+    if (hopeless || attempt >= options_.tries || stop.stop_requested()) return false;
+    wait_for(back_off, stop);
+    back_off *= 2;
+  }
+}
+
+}  // namespace kvasir::alerts

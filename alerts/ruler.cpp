@@ -1,0 +1,244 @@
+#include "alerts/ruler.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "common/json_writer.h"
+#include "common/log.h"
+#include "common/net/http_types.h"
+
+namespace kvasir::alerts {
+namespace {
+
+constexpr std::uint64_t kStateBytesMax = 64 << 20;
+
+// Two groups are the same if the same text comes out of them.
+bool same_group(const RuleGroup& a, const RuleGroup& b) { return rule_group_yaml(a) == rule_group_yaml(b); }
+
+std::string explore_link(const RulerOptions& options, const std::string& expr) {
+  std::string left;
+  JsonWriter json(left);
+  json.begin_object().key("queries").begin_array().begin_object().key("expr").string(expr).key("queryType").string("range");
+  json.key("datasource").begin_object().key("type").string("loki").key("uid").string(options.datasource_uid).end_object();
+  json.end_object().end_array().end_object();
+  std::string escaped = net::percent_encode(left);
+  for (std::size_t at; (at = escaped.find("%20")) != std::string::npos;) escaped.replace(at, 3, "+");
+  return options.external_url + "/explore?left=" + escaped;
+}
+
+const std::string& expression_of(const GroupRunner& runner, const Alert& alert) {
+  static const std::string kNone;
+  const auto name = alert.labels.value_or_empty("alertname");
+  for (const auto& rule : runner.group().rules) {
+    if (rule.kind == Rule::Kind::kAlert && rule.name == name) return rule.canonical;
+  }
+  return kNone;
+}
+
+}  // namespace
+
+Ruler::Ruler(RulerOptions options, RulerPorts ports)
+    : options_(std::move(options)),
+      ports_(std::move(ports)),
+      store_(options_.rules_directory, ports_.filesystem),
+      environment_{ports_.clock, ports_.query, options_.external_labels, options_.external_url} {
+  reload();
+  threads_.emplace_back([this](std::stop_token stop) { schedule(stop); });
+  for (unsigned i = 0; i < options_.workers; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
+}
+
+Ruler::~Ruler() {
+  for (auto& thread : threads_) thread.request_stop();
+  changed_.notify_all();
+  threads_.clear();  // joins
+}
+
+// Slots are aligned to the epoch plus an offset that spreads groups over their interval and survives restarts.
+TimestampNs Ruler::first_slot(const GroupIdentity& identity, Duration interval) const {
+  const std::size_t hash = std::hash<std::string>{}(identity.tenant + '\0' + identity.name_space + '\0' + identity.group);
+  const auto step = std::max<std::int64_t>(interval.count(), 1);
+  const auto offset = static_cast<std::int64_t>(hash % static_cast<std::size_t>(step));
+  const std::int64_t now = ports_.clock.now().value;
+  return {(now - offset + step - 1) / step * step + offset};
+}
+
+Path Ruler::state_path(const GroupIdentity& identity) const {
+  const auto name = fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
+  return join_path(join_path(options_.state_directory, net::percent_encode(identity.tenant)), name);
+}
+
+void Ruler::adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next) {
+  const GroupIdentity identity{tenant, name_space, group.name};
+  if (next.contains(identity)) {
+    problems_.push_back(fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant, name_space, group.name));
+    return;
+  }
+  for (const auto& rule : group.rules) {
+    if (rule.error.empty()) continue;
+    problems_.push_back(fmt::format("{}/{}: group \"{}\", rule \"{}\" (line {}): {}", tenant, name_space, group.name, rule.name,
+                                    rule.line, rule.error));
+  }
+  if (const auto old = groups_.find(identity); old != groups_.end() && same_group(old->second.runner->group(), group)) {
+    next[identity] = old->second;
+    return;
+  }
+  const Duration interval = group.interval.count() > 0 ? group.interval : options_.evaluation_interval;
+  auto runner = std::make_shared<GroupRunner>(identity, group, interval, environment_);
+  if (const auto saved = ports_.filesystem.read_all(state_path(identity), kStateBytesMax)) {
+    runner->restore_state(*saved, ports_.clock.now(), options_.for_outage_tolerance, options_.for_grace_period);
+  }
+  next[identity] = {std::move(runner), first_slot(identity, interval), false};
+}
+
+void Ruler::reload() {
+  const LoadedRules loaded = store_.load();
+  MutexLock lock(mutex_);
+  const auto before = problems_;
+  problems_ = loaded.problems;
+  Groups next;
+  for (const auto& [tenant, namespaces] : loaded.tenants) {
+    for (const auto& [name_space, groups] : namespaces) {
+      for (const auto& group : groups) adopt(tenant, name_space, group, next);
+    }
+  }
+  groups_ = std::move(next);
+  const auto now = problems_;
+  lock.unlock();
+  changed_.notify_all();
+  for (const auto& problem : now) {
+    if (std::find(before.begin(), before.end(), problem) == before.end()) log::error("alerts", "a rule is broken", {{"reason", problem}});
+  }
+}
+
+void Ruler::schedule(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    {
+      MutexLock lock(mutex_);
+      changed_.wait_for(lock, options_.poll_interval, [&stop] { return stop.stop_requested(); });
+    }
+    if (!stop.stop_requested()) reload();
+  }
+}
+
+// The group that has been due for longest and is not running; moves its slot on past now.
+bool Ruler::take_due(std::shared_ptr<GroupRunner>& runner, TimestampNs& slot) {
+  const TimestampNs now = ports_.clock.now();
+  Scheduled* earliest = nullptr;
+  for (auto& [identity, scheduled] : groups_) {
+    const bool due = !scheduled.running && scheduled.next_slot <= now;
+    if (due && (earliest == nullptr || scheduled.next_slot < earliest->next_slot)) earliest = &scheduled;
+  }
+  if (earliest == nullptr) return false;
+  const std::int64_t step = earliest->runner->interval().count();
+  const std::int64_t missed = (now - earliest->next_slot).count() / step;
+  counters_.iterations_missed += static_cast<std::uint64_t>(missed);
+  slot = {earliest->next_slot.value + missed * step};
+  earliest->next_slot = {slot.value + step};
+  earliest->running = true;
+  runner = earliest->runner;
+  return true;
+}
+
+void Ruler::work(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    std::shared_ptr<GroupRunner> runner;
+    TimestampNs slot;
+    {
+      MutexLock lock(mutex_);
+      if (!take_due(runner, slot)) {
+        changed_.wait_for(lock, std::chrono::milliseconds(100), [&stop] { return stop.stop_requested(); });
+        continue;
+      }
+    }
+    run_group(*runner, slot);
+    MutexLock lock(mutex_);
+    if (const auto found = groups_.find(runner->identity()); found != groups_.end() && found->second.runner == runner) {
+      found->second.running = false;
+    }
+  }
+}
+
+void Ruler::run_group(GroupRunner& runner, TimestampNs slot) {
+  const Duration begin = ports_.clock.steady();
+  const auto samples = runner.evaluate(slot);
+  const GroupStatus status = runner.status();
+  ++counters_.iterations;
+  counters_.evaluations += status.rules.size();
+  for (const auto& rule : status.rules) counters_.evaluation_failures += rule.last_error.empty() ? 0 : 1;
+  counters_.evaluation_ns += static_cast<std::uint64_t>((ports_.clock.steady() - begin).count());
+  if (ports_.remote_write != nullptr) {
+    if (auto added = ports_.remote_write->add(runner.identity().tenant, samples); !added) {
+      log::error("alerts", "recorded samples could not be queued and are lost", {{"reason", added.error().message()}});
+    }
+  }
+  const Path path = state_path(runner.identity());
+  auto saved = ports_.filesystem.make_directories(parent_directory(path));
+  if (saved) saved = write_atomically(ports_.filesystem, path, runner.save_state(ports_.clock.now()));
+  if (!saved) log::warn("alerts", "alert state could not be saved", {{"reason", saved.error().message()}});
+  notify(runner);
+}
+
+void Ruler::notify(GroupRunner& runner) {
+  if (ports_.notifier == nullptr) return;
+  const TimestampNs now = ports_.clock.now();
+  const Duration lifetime = 4 * std::max(runner.interval(), options_.resend_delay);
+  std::vector<OutgoingAlert> outgoing;
+  for (const auto& alert : runner.take_notifications(now, options_.resend_delay)) {
+    const bool resolved = alert.state == AlertState::kInactive;
+    Labels labels = alert.labels;
+    for (const auto& label : options_.external_labels) {
+      if (!labels.has(label.name)) labels.set(label.name, label.value);
+    }
+    outgoing.push_back({runner.identity().tenant, std::move(labels), alert.annotations,
+                        alert.fired_at.value != 0 ? alert.fired_at : alert.active_at,
+                        resolved ? alert.resolved_at : now + lifetime, explore_link(options_, expression_of(runner, alert))});
+  }
+  ports_.notifier->send(std::move(outgoing));
+}
+
+std::vector<GroupStatus> Ruler::groups(const std::string& tenant) const {
+  std::vector<std::shared_ptr<GroupRunner>> runners;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [identity, scheduled] : groups_) {
+      if (identity.tenant == tenant) runners.push_back(scheduled.runner);
+    }
+  }
+  std::vector<GroupStatus> all;
+  for (const auto& runner : runners) all.push_back(runner->status());
+  return all;
+}
+
+RuleNamespaces Ruler::rules(const std::string& tenant) const {
+  MutexLock lock(mutex_);
+  RuleNamespaces namespaces;
+  for (const auto& [identity, scheduled] : groups_) {
+    if (identity.tenant == tenant) namespaces[identity.name_space].push_back(scheduled.runner->group());
+  }
+  return namespaces;
+}
+
+std::vector<std::string> Ruler::problems() const {
+  MutexLock lock(mutex_);
+  return problems_;
+}
+
+std::vector<RecordedSample> Ruler::recorded() const {
+  std::vector<std::shared_ptr<GroupRunner>> runners;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [identity, scheduled] : groups_) runners.push_back(scheduled.runner);
+  }
+  std::vector<RecordedSample> all;
+  for (const auto& runner : runners) {
+    for (auto& sample : runner->recorded()) {
+      sample.labels.set("tenant", runner->identity().tenant);
+      all.push_back(std::move(sample));
+    }
+  }
+  return all;
+}
+
+}  // namespace kvasir::alerts
