@@ -22,6 +22,8 @@ namespace kvasir::net {
 struct HttpClientOptions {
   TlsClientOptions tls;
   std::string proxy_url;                                  // http://[user:password@]host:port; CONNECT for https
+  HttpHeaders proxy_connect_headers;                      // sent with CONNECT
+  std::string unix_socket;                                // a path: connect there; the URL's host only goes into Host
   std::string user_agent = "kvasir";
   Duration connect_timeout = std::chrono::seconds(10);    // resolve + connect + TLS
   Duration idle_timeout = std::chrono::seconds(60);       // a kept connection older than this is not used again
