@@ -1,0 +1,63 @@
+// authenticator.h -- who is calling: bearer tokens, basic authentication, JSON web tokens, client certificates.
+//
+// Shape:    a request becomes a Principal, or is refused. Without any credential configured everybody is an anonymous admin.
+// Threads:  identify() from any thread; the object is immutable.
+// Errors:   invalid_argument: broken or unknown credential (401).
+// Notes:    secrets are compared as SHA-256 digests in constant time; they are never logged or shown.
+// Source:   docs/security.md
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/net/http_types.h"
+#include "common/result.h"
+#include "server/config/server_config.h"
+#include "server/request_context.h"
+
+namespace kvasir::server {
+
+struct Principal {
+  std::string name;
+  Role role = Role::kAdmin;
+  std::vector<std::string> tenants;  // empty: any
+  bool may_use(std::string_view tenant) const;
+};
+
+class JwtVerifier;
+
+class Authenticator {
+ public:
+  /// Errors: io, invalid_argument (key file). The clock must outlive this.
+  static Result<std::shared_ptr<const Authenticator>> create(const KvasirConfig& config, const Clock& clock);
+  /// Lets everybody in.
+  Authenticator();
+  ~Authenticator();
+
+  Result<Principal> identify(const net::HttpRequest& request) const;
+  /// True if requests need a credential.
+  bool required() const { return required_; }
+
+ private:
+  using Digest = std::array<unsigned char, 32>;
+  struct Known {
+    Digest digest{};     // of the token, or of "user:password"
+    bool basic = false;
+    Principal principal;
+  };
+  static Digest digest_of(std::string_view secret);
+  const Principal* find(std::string_view secret, bool basic) const;
+
+  bool required_ = false;
+  bool certificate_is_enough_ = false;
+  std::vector<Known> known_;
+  std::unique_ptr<const JwtVerifier> jwt_;
+};
+
+/// read, write, admin.
+std::optional<Role> parse_role(std::string_view text);
+
+}  // namespace kvasir::server

@@ -1,0 +1,117 @@
+#include "server/tenant_gate.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "server/answer.h"
+
+namespace kvasir::server {
+namespace {
+
+constexpr std::string_view kSingleTenant = "fake";
+
+bool is_tenant_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("!-_.*'()").find(c) != std::string_view::npos;
+}
+
+Unexpected bad(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
+
+}  // namespace
+
+Result<void> check_tenant_id(std::string_view id) {
+  const auto wrong = std::find_if_not(id.begin(), id.end(), is_tenant_character);
+  if (wrong != id.end()) {
+    return bad("tenant ID '" + std::string(id) + "' contains unsupported character '" + std::string(1, *wrong) + "'");
+  }
+  if (id.size() > kTenantIdBytesMax) return bad("tenant ID is too long: max 150 characters");
+  if (id == "." || id == "..") return bad("tenant ID is '.' or '..'");
+  return {};
+}
+
+Result<std::vector<std::string>> parse_tenant_ids(std::string_view header) {
+  std::vector<std::string> ids;
+  for (std::size_t at = 0; at <= header.size();) {
+    const std::size_t bar = std::min(header.find('|', at), header.size());
+    std::string_view id = header.substr(at, bar - at);
+    id = id.substr(0, id.find(':'));
+    KVASIR_CHECK_OK(check_tenant_id(id));
+    if (!id.empty()) ids.emplace_back(id);
+    at = bar + 1;
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) const {
+  auto principal = authenticator_->identify(request);
+  if (!principal) {
+    log::debug("auth", "request refused", {{"peer", request.peer}, {"reason", principal.error().message()}});
+    auto response = plain_error(401, "unauthorized");
+    response.headers.set("WWW-Authenticate", "Basic realm=\"kvasir\"");
+    reply.send(std::move(response));
+    return std::nullopt;
+  }
+  if (principal->role < role) {
+    reply.send(plain_error(403, "this credential may not do that"));
+    return std::nullopt;
+  }
+  return *std::move(principal);
+}
+
+std::optional<std::vector<std::string>> TenantGate::ids(const net::HttpRequest& request, net::HttpReply& reply, Role role) const {
+  auto caller = principal(request, reply, role);
+  if (!caller) return std::nullopt;
+  if (!options_.auth_enabled) return std::vector<std::string>{std::string(kSingleTenant)};
+  const auto header = request.headers.get("X-Scope-OrgID").value_or("");
+  auto ids = parse_tenant_ids(header);
+  if (!ids) {
+    reply.send(role == Role::kRead ? bare_error(400, ids.error().message()) : plain_error(400, ids.error().message()));
+    return std::nullopt;
+  }
+  if (ids->empty() && caller->tenants.size() == 1) ids->push_back(caller->tenants.front());
+  if (ids->empty()) {
+    reply.send(plain_error(401, "no org id"));
+    return std::nullopt;
+  }
+  for (const auto& id : *ids) {
+    if (caller->may_use(id)) continue;
+    reply.send(plain_error(403, "this credential is not for tenant " + id));
+    return std::nullopt;
+  }
+  return *std::move(ids);
+}
+
+std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
+  auto tenants = ids(request, reply, role);
+  if (!tenants) return std::nullopt;
+  if (tenants->size() > 1) {
+    reply.send(plain_error(400, "multiple org IDs present"));
+    return std::nullopt;
+  }
+  auto settings = settings_.of(tenants->front());
+  return RequestContext{std::move(tenants->front()), std::move(settings)};
+}
+
+std::optional<QueryTenants> TenantGate::query_tenants(const net::HttpRequest& request, net::HttpReply& reply) {
+  auto tenants = ids(request, reply, Role::kRead);
+  if (!tenants) return std::nullopt;
+  if (tenants->size() > 1 && !options_.several_allowed) {
+    reply.send(bare_error(400, "multiple org IDs present"));
+    return std::nullopt;
+  }
+  QueryTenants out;
+  out.several = tenants->size() > 1;
+  for (auto& tenant : *tenants) {
+    auto settings = settings_.of(tenant);
+    out.tenants.push_back({std::move(tenant), std::move(settings)});
+  }
+  return out;
+}
+
+bool TenantGate::admin(const net::HttpRequest& request, net::HttpReply& reply) {
+  return principal(request, reply, Role::kAdmin).has_value();
+}
+
+}  // namespace kvasir::server
