@@ -99,8 +99,8 @@ class LogBlock {
   }
   /// Rows that may still match are left; those that cannot contain the literal may be cleared. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowSet& rows) { (void)literal, (void)rows; }
-  /// The column that `| json` or `| logfmt` would extract as `name` (flattened and sanitised as the stage does), for lines
-  /// that it parses without an error. nullptr: cannot.
+  /// The column that `| json` or `| logfmt` (no flags) would extract as `name` (flattened and sanitised as the stage does, without
+  /// the collision rule), if it is certain that the stage parses every line of the block without an error. nullptr: cannot.
   virtual const FieldColumn* field(FieldSyntax syntax, std::string_view name) {
     (void)syntax, (void)name;
     return nullptr;
@@ -108,6 +108,16 @@ class LogBlock {
   /// The same as numbers, when every present value is a plain decimal number.
   virtual const NumberColumn* number_field(FieldSyntax syntax, std::string_view name) {
     (void)syntax, (void)name;
+    return nullptr;
+  }
+  /// False only if no row carries structured metadata of that name.
+  virtual bool may_have_metadata(std::string_view name) {
+    (void)name;
+    return has_metadata();
+  }
+  /// The structured metadata `name` of every row. nullptr: cannot.
+  virtual const FieldColumn* metadata_field(std::string_view name) {
+    (void)name;
     return nullptr;
   }
 };
@@ -121,8 +131,9 @@ class BlockHandle {
   virtual TimestampNs last() const = 0;   // of the newest row
   virtual std::uint64_t rows() const = 0;
   virtual std::uint64_t line_bytes() const = 0;
-  /// True if every row of the block is visible: nothing deleted, nothing that may also be in another block. Only then may
-  /// rows() and line_bytes() stand for a count.
+  /// True if every row of the block is visible and unique: nothing deleted, no two rows of the stream with equal timestamp and
+  /// line, here or in another block. Only then may rows() and line_bytes() stand for a count. The engine removes such
+  /// duplicates from other blocks itself.
   virtual bool exact() const = 0;
   virtual Result<std::unique_ptr<LogBlock>> open() const = 0;
 };
@@ -141,6 +152,7 @@ struct SelectRequest {
   TimeRange range;                      // half-open
   Direction direction = Direction::kForward;
   std::vector<std::string> literals;    // every wanted line holds each of them, byte for byte (hint)
+  std::vector<std::string> tokens;      // every wanted entry holds each of them in its line or in a metadata value (hint)
   Pushdowns pushdowns;
 };
 
