@@ -56,7 +56,7 @@ class Frames final : public WebSocketSession, public std::enable_shared_from_thi
     ws_.emplace(std::move(stream));
     ws_->read_message_max(options_.message_bytes_max);
     websocket::stream_base::timeout timeouts{};
-    timeouts.handshake_timeout = std::chrono::seconds(10);
+    timeouts.handshake_timeout = std::chrono::seconds(3);  // of the opening and of the closing handshake
     timeouts.idle_timeout = websocket::stream_base::none();
     ws_->set_option(timeouts);
     request_ = std::move(request);
