@@ -22,7 +22,7 @@ BANNED = [
     (r"\bstd::cout\b", "only cli/ prints", lambda p: not p.startswith(("cli/", "bench/", "tests/"))),
     (r"\brand\(", "take a seeded generator", lambda p: True),
     (r"^\s*using namespace", "not in headers", lambda p: p.endswith(".h")),
-    (r"[=(,]\s*new [A-Z]", "no owning raw pointers", lambda p: True),
+    (r"^(?!.*_ptr<).*[=(,]\s*new [A-Z]", "no owning raw pointers", lambda p: True),
     (r"^\s*delete ", "no owning raw pointers", lambda p: True),
 ]
 BAD_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|misc|common_)")
