@@ -1,0 +1,117 @@
+"""Programs under test on free ports with folders of their own; everything is gone when the test ends."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("KVASIR_BIN", ROOT / "build/release/bin"))
+TOOLS = Path(os.environ.get("KVASIR_TOOLS", ROOT / "build/tools/usr/bin"))
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def fetch(url, body=None, headers=None, method=None):
+    """(status, text) of one request; an HTTP error is an answer too."""
+    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def fetch_json(url, **params):
+    status, text = fetch(url + ("?" + urllib.parse.urlencode(params, doseq=True) if params else ""))
+    assert status == 200, (url, params, status, text[:500])
+    return json.loads(text)
+
+
+def eventually(what, seconds, check):
+    """The first true value of check(); fails with the name of the thing when the time is over."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            last = check()
+            if last:
+                return last
+        except (OSError, AssertionError, KeyError, IndexError, ValueError) as error:
+            last = repr(error)
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not within {seconds} s; last: {str(last)[:600]}")
+
+
+class Program:
+    def __init__(self, name, folder, command):
+        self.name, self.command = name, [str(c) for c in command]
+        self.log = Path(folder) / f"{name}.log"
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=open(self.log, "a"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def tail(self):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+
+class World(contextlib.AbstractContextManager):
+    """A temporary folder and the programs started in it."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="kvasir-e2e-"))
+        self.programs = []
+
+    def run(self, name, *command):
+        program = Program(name, self.folder, command)
+        self.programs.append(program)
+        return program
+
+    def kvasir(self, config="", port=None):
+        """(program, url) of a server whose configuration is `config` under a free port."""
+        port = port or free_port()
+        path = self.folder / "kvasir.yaml"
+        path.write_text(config)
+        program = self.run("kvasir", BIN / "kvasir", f"-config.file={path}", f"-server.http-listen-port={port}",
+                           f"-common.path-prefix={self.folder / 'data'}")
+        url = f"http://127.0.0.1:{port}"
+        eventually("kvasir is ready", 20, lambda: fetch(url + "/ready")[0] == 200)
+        return program, url
+
+    def __exit__(self, kind, error, trace):
+        if error is not None and not isinstance(error, SystemExit):
+            for program in self.programs:
+                print(f"--- {program.name}\n{program.tail()}")
+        for program in reversed(self.programs):
+            program.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return False

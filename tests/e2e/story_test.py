@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""The users' story with the real programs: services log JSON with trace ids; the agent ships lines and derives metrics; Prometheus
+scrapes and alerts; Kvasir's own rules alert and record; links lead from alerts to lines and from lines to their trace."""
+import json
+import signal
+import sys
+import time
+import urllib.parse
+
+from running import BIN, ROOT, TOOLS, World, eventually, fetch, fetch_json, free_port, skip
+
+RULES = """groups:
+  - name: demo
+    interval: 1s
+    rules:
+      - alert: LogErrors
+        expr: sum by (service) (count_over_time({job="services"} | json | level=~"(?i)error" [20s])) > 15
+        for: 3s
+        labels: {severity: page}
+        annotations:
+          logs: '{{ grafanaExplore "Loki" (printf "{service=%q} |~ \\"(?i)error\\"" $labels.service) }}'
+      - alert: SlowFor
+        expr: sum(count_over_time({job="services"}[1m])) > 0
+        for: 20s
+      - record: service:lines:count1m
+        expr: sum by (service) (count_over_time({job="services"}[1m]))
+"""
+
+PROMETHEUS_RULES = """groups:
+  - name: derived
+    interval: 1s
+    rules:
+      - alert: DerivedErrors
+        expr: sum by (service) (increase(promtail_log_errors_total[20s])) > 15
+        for: 2s
+        labels: {severity: page}
+"""
+
+AGENT = """server: {{http_listen_address: 127.0.0.1, http_listen_port: {port}}}
+positions: {{filename: {folder}/positions.yaml}}
+clients: [{{url: "{kvasir}/loki/api/v1/push", batchwait: 200ms}}]
+target_config: {{sync_period: 500ms}}
+scrape_configs:
+  - job_name: services
+    static_configs: [{{targets: [localhost], labels: {{job: services, __path__: "{folder}/logs/*.log"}}}}]
+    pipeline_stages:
+      - json: {{expressions: {{timestamp: timestamp, level: level, service: service, duration_ms: duration}}}}
+      - labels: {{service: }}
+      - metrics:
+          log_errors_total: {{type: Counter, description: errors, prefix: promtail_, value: "1", match: 'level="error"'}}
+      - metrics:
+          lines_total: {{type: Counter, description: lines, prefix: promtail_, config: {{match_all: true, action: inc}}}}
+      - metrics:
+          request_duration_seconds:
+            type: Histogram
+            description: durations
+            prefix: promtail_
+            buckets: [0.01, 0.1, 0.5, 1, 2, 5, 10]
+            value_name: duration_ms
+            value_type: milliseconds
+"""
+
+
+class Story:
+    def __init__(self, world):
+        self.world, self.folder = world, world.folder
+        ports = {name: free_port() for name in ("kvasir", "agent", "prometheus", "alertmanager")}
+        self.urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        self.ports = ports
+        (self.folder / "logs").mkdir()
+        rules = self.folder / "rules" / "fake"
+        rules.mkdir(parents=True)
+        (rules / "demo.yaml").write_text(RULES)
+        self.start_alertmanager()
+        self.start_prometheus()
+        self.kvasir, _ = world.kvasir(self.kvasir_config(), ports["kvasir"])
+        (self.folder / "agent.yaml").write_text(
+            AGENT.format(port=ports["agent"], folder=self.folder, kvasir=self.urls["kvasir"]))
+        self.agent = world.run("agent", BIN / "kvasir-agent", f"-config.file={self.folder / 'agent.yaml'}")
+        self.demo = world.run("demo", sys.executable, ROOT / "deploy/demo/demo.py", "--dir", self.folder / "logs", "--rate", "40",
+                              "--error-share", "0.03")
+
+    def kvasir_config(self):
+        return f"""ruler:
+  storage: {{type: local, local: {{directory: {self.folder}/rules}}}}
+  alertmanager_url: {self.urls["alertmanager"]}
+  external_url: http://grafana.example
+  resend_delay: 2s
+  for_grace_period: 0s
+  poll_interval: 1s
+  remote_write: {{enabled: true, client: {{url: "{self.urls["prometheus"]}/api/v1/write"}}}}
+"""
+
+    def start_alertmanager(self):
+        config = self.folder / "alertmanager.yaml"
+        config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\nglobal: {resolve_timeout: 10s}\n")
+        self.world.run("alertmanager", TOOLS / "prometheus-alertmanager", f"--config.file={config}",
+                       f"--storage.path={self.folder}/am", f"--web.listen-address=127.0.0.1:{self.ports['alertmanager']}",
+                       "--cluster.listen-address=")
+
+    def start_prometheus(self):
+        (self.folder / "prometheus-rules.yaml").write_text(PROMETHEUS_RULES)
+        config = self.folder / "prometheus.yaml"
+        config.write_text(json.dumps({
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(self.folder / "prometheus-rules.yaml")],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{self.ports['alertmanager']}"]}]}]},
+            "scrape_configs": [
+                {"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{self.ports[name]}"]}]} for name in ("kvasir", "agent")],
+        }))
+        self.world.run("prometheus", TOOLS / "prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder}/prom",
+                       f"--web.listen-address=127.0.0.1:{self.ports['prometheus']}", "--web.enable-remote-write-receiver")
+
+    def prometheus(self, query):
+        return fetch_json(self.urls["prometheus"] + "/api/v1/query", query=query)["data"]["result"]
+
+    def instant(self, query):
+        return fetch_json(self.urls["kvasir"] + "/loki/api/v1/query", query=query)["data"]["result"]
+
+    def lines(self, query, **params):
+        result = fetch_json(self.urls["kvasir"] + "/loki/api/v1/query_range", query=query, since="1h", limit=5000, **params)["data"]["result"]
+        return [(int(t), s["stream"], line) for s in result for t, line, *_ in s["values"]]
+
+    def alerts(self, name):
+        """Alerts in the Alertmanager that are active now."""
+        found = fetch_json(self.urls["alertmanager"] + "/api/v2/alerts", filter=f'alertname="{name}"')
+        return [a for a in found if a["status"]["state"] == "active"]
+
+    def for_clock(self):
+        groups = fetch_json(self.urls["kvasir"] + "/prometheus/api/v1/rules")["data"]["groups"]
+        rule = next(r for g in groups for r in g["rules"] if r["name"] == "SlowFor")
+        return rule["alerts"][0] if rule["alerts"] else None
+
+
+def check_restart_keeps_for(story):
+    before = eventually("SlowFor is pending", 15, story.for_clock)
+    time.sleep(3)
+    story.kvasir.stop()
+    story.kvasir.start()
+    eventually("kvasir is back", 20, lambda: fetch(story.urls["kvasir"] + "/ready")[0] == 200)
+    after = eventually("SlowFor lives on", 15, story.for_clock)
+    assert after["activeAt"][:16] >= before["activeAt"][:16]
+    fired = eventually("SlowFor fires", 30, lambda: (story.for_clock() or {}).get("state") == "firing" and time.time())
+    active = time.mktime(time.strptime(before["activeAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+    waited = fired - active
+    assert 18 <= waited <= 40, f"SlowFor fired after {waited:.0f} s, `for` is 20 s and the server was away for a moment"
+
+
+def check_fault_alerts(story):
+    story.demo.process.send_signal(signal.SIGUSR1)
+    fired = {}
+    for name in ("LogErrors", "DerivedErrors"):
+        fired[name] = eventually(f"{name} fires", 60, lambda: story.alerts(name))
+    story.demo.process.send_signal(signal.SIGUSR2)
+    alert = fired["LogErrors"][0]
+    assert alert["generatorURL"].startswith("http://grafana.example/explore?left="), alert["generatorURL"]
+    left = json.loads(urllib.parse.parse_qs(urllib.parse.urlsplit(alert["annotations"]["logs"]).query)["left"][0])
+    linked = story.lines(left["queries"][0]["expr"])
+    assert linked and all(s["service"] == alert["labels"]["service"] and "error" in line.lower() for _, s, line in linked)
+    for name in ("LogErrors", "DerivedErrors"):
+        eventually(f"{name} is resolved", 90, lambda: not story.alerts(name))
+
+
+def check_trace_links(story):
+    line = next(json.loads(line) for _, _, line in story.lines('{job="services"} | json | trace_id!=""')
+                if json.loads(line)["trace_id"].strip("0"))
+    trace = line["trace_id"]
+    want = sorted(line for _, _, line in story.lines(f'{{job="services"}} |= "{trace}"'))
+    assert sorted(line for _, _, line in story.lines(f'{{trace_id="{trace}"}}')) == want and want
+    status, text = fetch(f'{story.urls["kvasir"]}/api/v1/trace/{trace}/logs')
+    assert status == 200 and text.count(trace) >= len(want), (status, text[:300])
+
+
+def check_counts(story):
+    """After the demo has ended: what the agent counted, what Prometheus scraped and what LogQL counts are one number."""
+    story.demo.stop()
+    written = sum(1 for f in (story.folder / "logs").iterdir() for _ in f.open())
+
+    def all_stored():
+        result = story.instant('sum(count_over_time({job="services"}[1h]))')
+        return result and int(float(result[0]["value"][1])) == written
+    eventually(f"all {written} lines are stored", 20, all_stored)
+    eventually("Prometheus has the agent's last count", 20,
+               lambda: int(float(story.prometheus("sum(promtail_lines_total)")[0]["value"][1])) == written)
+    errors = story.instant('sum(count_over_time({job="services"} | json | level="error" [1h]))')
+    counted = story.prometheus("sum(promtail_log_errors_total)")
+    assert float(errors[0]["value"][1]) == float(counted[0]["value"][1]), (errors, counted)
+    observed = story.prometheus("histogram_quantile(0.99, sum by (le) (promtail_request_duration_seconds_bucket))")
+    assert 0.1 < float(observed[0]["value"][1]) < 2, observed
+
+
+def main():
+    if not (TOOLS / "prometheus").exists() or not (TOOLS / "prometheus-alertmanager").exists():
+        skip("prometheus and prometheus-alertmanager are not unpacked (./dev test does it)")
+    with World() as world:
+        story = Story(world)
+        eventually("the first lines are stored", 30, lambda: story.lines('{job="services"}'))
+        check_restart_keeps_for(story)
+        eventually("recorded series are in Prometheus", 30, lambda: story.prometheus("service:lines:count1m"))
+        check_fault_alerts(story)
+        check_trace_links(story)
+        check_counts(story)
+    print("1 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main()
