@@ -1,0 +1,68 @@
+// push_request.h -- a push as its decoder left it: streams of entries as views, nothing checked yet.
+//
+// Shape:    entries of one stream are contiguous, in the order sent; so are the metadata pairs of one entry.
+// Lifetime: views point into `body` or `text` of the same object, which therefore is never moved: it is made on the heap.
+// Threads:  one at a time.
+// Limits:   counts are bounded by the body: an entry takes at least two bytes of it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/entry.h"
+#include "common/labels.h"
+#include "common/time.h"
+#include "ingest/wire/text_arena.h"
+
+namespace kvasir::ingest {
+
+struct DecodedEntry {
+  TimestampNs timestamp;
+  std::string_view line;
+  std::uint32_t metadata_begin = 0;
+  std::uint32_t metadata_count = 0;
+};
+
+struct DecodedStream {
+  std::string_view labels;  // `{app="shop"}`, not parsed yet
+  std::uint32_t entry_begin = 0;
+  std::uint32_t entry_count = 0;
+};
+
+struct DecodedPush {
+  DecodedPush() = default;
+  DecodedPush(const DecodedPush&) = delete;
+  DecodedPush& operator=(const DecodedPush&) = delete;
+
+  std::string body;
+  TextArena text;
+  std::vector<DecodedStream> streams;
+  std::vector<DecodedEntry> entries;
+  std::vector<LabelView> metadata;
+
+  std::span<const DecodedEntry> entries_of(const DecodedStream& stream) const {
+    return std::span(entries).subspan(stream.entry_begin, stream.entry_count);
+  }
+  std::span<const LabelView> metadata_of(const DecodedEntry& entry) const {
+    return std::span(metadata).subspan(entry.metadata_begin, entry.metadata_count);
+  }
+  /// Empty again, memory kept.
+  void clear() {
+    body.clear();
+    text.clear();
+    streams.clear();
+    entries.clear();
+    metadata.clear();
+  }
+};
+
+/// What an encoder takes: one stream with its entries (sequences are not sent).
+struct WireStream {
+  std::string_view labels;  // `{app="shop"}`
+  std::span<const EntryView> entries;
+};
+
+}  // namespace kvasir::ingest
