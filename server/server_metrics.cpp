@@ -37,6 +37,14 @@ prometheus::Family<prometheus::Histogram>& histograms(prometheus::Registry& regi
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
+/// What a client writes there must not make series without end.
+std::string known_method(std::string_view method) {
+  for (const char* known : {"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"}) {
+    if (method == known) return known;
+  }
+  return "other";
+}
+
 }  // namespace
 
 std::string route_label(std::string_view pattern) {
@@ -125,17 +133,18 @@ std::string ServerMetrics::text() {
 }
 
 void ServerMetrics::observe_exchange(const net::HttpExchange& exchange) {
-  std::string route = route_label(exchange.request.route);
+  const std::string route = route_label(exchange.route);
+  const std::string method = known_method(exchange.method);
   const bool socket = exchange.status == 101;
   ExchangeMetrics metrics{};
   {
     MutexLock lock(mutex_);
-    auto& known = exchanges_[{route, exchange.request.method, exchange.status}];
+    auto& known = exchanges_[{route, method, exchange.status}];
     if (known.seconds == nullptr) {
       const std::string status = exchange.status == 0 ? "499" : std::to_string(exchange.status);
       known.seconds = &request_seconds_->Add(
-          {{"method", exchange.request.method}, {"route", route}, {"status_code", status}, {"ws", socket ? "true" : "false"}}, kRequestSeconds);
-      const prometheus::Labels labels = {{"method", exchange.request.method}, {"route", route}};
+          {{"method", method}, {"route", route}, {"status_code", status}, {"ws", socket ? "true" : "false"}}, kRequestSeconds);
+      const prometheus::Labels labels = {{"method", method}, {"route", route}};
       known.request_bytes = &message_bytes_->Add(labels, exponential(4, 4, 15));
       known.response_bytes = &response_bytes_->Add(labels, exponential(4, 4, 15));
     }

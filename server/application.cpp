@@ -1,0 +1,239 @@
+#include "server/application.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "common/filesystem.h"
+#include "common/log.h"
+#include "common/memory_budget.h"
+#include "ingest/ingester.h"
+#include "ingest/storage.h"
+#include "server/collect_metrics.h"
+#include "server/handlers/admin_routes.h"
+#include "server/handlers/index_routes.h"
+#include "server/handlers/label_routes.h"
+#include "server/handlers/push_routes.h"
+#include "server/handlers/query_routes.h"
+#include "server/handlers/rule_routes.h"
+#include "server/life_cycle.h"
+#include "server/query_service.h"
+#include "server/services.h"
+#include "server/start_ruler.h"
+#include "server/tenant_gate.h"
+
+namespace kvasir::server {
+namespace {
+
+constexpr std::string_view kLog = "server";
+constexpr std::size_t kPushQueueMax = 256;
+constexpr std::size_t kAdminThreads = 2;
+
+std::uint64_t memory_limit(const ServerConfig& config) {
+  if (config.kvasir.memory_limit != 0) return config.kvasir.memory_limit;
+  const auto pages = static_cast<std::uint64_t>(std::max<long>(sysconf(_SC_PHYS_PAGES), 1));
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 4;
+}
+
+std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+bool reachable_from_elsewhere(const std::string& address) {
+  return address != "127.0.0.1" && address != "::1" && address != "localhost";
+}
+
+std::uint64_t smaller_positive(std::uint64_t a, std::uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+
+void log_exchange(const net::HttpExchange& exchange) {
+  if (log::level() != log::Level::kDebug) return;
+  log::debug("http", "request",
+             {{"method", std::string(exchange.method)}, {"target", std::string(exchange.target)},
+              {"status", std::to_string(exchange.status)}, {"peer", std::string(exchange.peer)},
+              {"ms", std::to_string(exchange.duration.count() / 1'000'000)}});
+}
+
+}  // namespace
+
+/// In the order in which they are made; destroyed the other way round.
+struct Application::Parts {
+  explicit Parts(const ServerConfig& config)
+      : budget("process", memory_limit(config)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget) {}
+
+  MemoryBudget budget;
+  MemoryBudget ingest_budget;
+  MemoryBudget query_budget;
+  ServerMetrics metrics;
+  LifeCycle life;
+  std::unique_ptr<TenantSettingsStore> tenants;
+  std::unique_ptr<ingest::Storage> storage;
+  std::unique_ptr<ingest::Ingester> ingester;
+  std::unique_ptr<StoreSource> store;
+  std::unique_ptr<TenantGate> gate;
+  std::unique_ptr<RunningQueries> running;
+  std::unique_ptr<QueryScheduler> scheduler;
+  std::unique_ptr<Services> services;
+  RulerParts ruler;
+  std::unique_ptr<net::HttpServer> server;
+  Duration next_override_reload{0};
+  bool stopped = false;
+};
+
+Application::Application(CommandLine line, std::unique_ptr<LoadedConfig> loaded)
+    : line_(std::move(line)),
+      loaded_(std::move(loaded)),
+      environment_(process_environment()),
+      parts_(std::make_unique<Parts>(loaded_->config)) {}
+
+Application::~Application() { stop(); }
+
+Result<std::unique_ptr<Application>> Application::start(CommandLine line, std::unique_ptr<LoadedConfig> loaded,
+                                                        std::function<void()> request_stop) {
+  auto application = std::make_unique<Application>(std::move(line), std::move(loaded));
+  KVASIR_CHECK_OK(application->open_storage());
+  KVASIR_CHECK_OK(application->open_server(std::move(request_stop)));
+  return application;
+}
+
+Result<void> Application::open_storage() {
+  const auto& config = loaded_->config;
+  auto& parts = *parts_;
+  parts.tenants = std::make_unique<TenantSettingsStore>(config.limits, config.runtime.files, environment_);
+  KVASIR_CHECK_OK(reload_overrides());
+  const DataFolders folders = data_folders(config, environment_);
+  auto& filesystem = posix_filesystem();
+  KVASIR_TRY(parts.storage, ingest::Storage::open(folders.root, filesystem));
+  ingest::IngesterOptions options;
+  options.wal_directory = folders.wal;
+  options.wal_sync = ingest::parse_wal_sync(config.ingester.wal_sync).value_or(ingest::WalSync::kGroup);
+  options.wal_sync_interval = config.ingester.wal_sync_interval;
+  options.chunk_idle = config.ingester.chunk_idle_period;
+  options.flush_threads = config.ingester.concurrent_flushes;
+  const Duration window = config.ingester.max_chunk_age / 2;
+  options.limits = [tenants = parts.tenants.get(), window](std::string_view tenant) {
+    const auto settings = tenants->of(tenant);
+    const auto& write = settings->write;
+    return ingest::AdmitLimits{smaller_positive(write.max_global_streams_per_user, write.max_streams_per_user), window};
+  };
+  KVASIR_TRY(parts.ingester, ingest::Ingester::open(std::move(options), *parts.storage, filesystem, system_clock(), parts.ingest_budget));
+  parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester);
+  return {};
+}
+
+Result<void> Application::open_server(std::function<void()> request_stop) {
+  const auto& config = loaded_->config;
+  auto& parts = *parts_;
+  const Clock& clock = system_clock();
+  KVASIR_TRY(auto authenticator, Authenticator::create(config.kvasir, clock));
+  if (!authenticator->required() && reachable_from_elsewhere(config.http.listen_address)) {
+    log::warn(kLog, "whoever reaches this port may read, write and delete; see docs/security.md",
+              {{"address", config.http.listen_address.empty() ? "every address" : config.http.listen_address}});
+  }
+  parts.gate = std::make_unique<TenantGate>(TenantGateOptions{config.auth_enabled, config.querier.multi_tenant_queries_enabled},
+                                            std::move(authenticator), *parts.tenants);
+  parts.running = std::make_unique<RunningQueries>(clock);
+  const std::size_t threads = std::max<std::size_t>(config.querier.max_concurrent, cores());
+  parts.scheduler = std::make_unique<QueryScheduler>(threads, config.querier.max_outstanding_per_tenant, clock);
+  parts.services = std::make_unique<Services>(Services{clock, config, *parts.gate, *parts.tenants, parts.metrics, *parts.store,
+                                                       *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
+                                                       parts.query_budget});
+  collect_metrics(*parts.services, parts.ingest_budget);
+  parts.life.request_stop = std::move(request_stop);
+  parts.life.reload = [this] { return reload(); };
+  KVASIR_CHECK_OK(start_rules());
+  net::HttpServerOptions options;
+  options.address = config.http.listen_address;
+  options.port = config.http.listen_port;
+  options.io_threads = std::max<std::size_t>(1, cores() / 4);
+  if (config.http.connections_max != 0) options.connections_max = config.http.connections_max;
+  options.header_timeout = options.body_timeout = config.http.read_timeout;
+  options.idle_timeout = config.http.idle_timeout;
+  options.write_timeout = config.http.write_timeout;
+  options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
+  options.tls = config.http.tls;
+  options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
+    metrics.observe_exchange(exchange);
+    log_exchange(exchange);
+  };
+  parts.server = std::make_unique<net::HttpServer>(std::move(options));
+  const Services& services = *parts.services;
+  add_query_routes(*parts.server, services);
+  add_label_routes(*parts.server, services);
+  add_index_routes(*parts.server, services);
+  add_admin_routes(*parts.server, services, parts.life);
+  add_rule_routes(*parts.server, {*parts.gate, *parts.ruler.ruler, config.ruler.enable_api});
+  add_push_routes(*parts.server, {*parts.gate, *parts.ingester, parts.metrics.registry(), clock});
+  KVASIR_CHECK_OK(parts.server->start());
+  parts.life.ready = true;
+  return {};
+}
+
+Result<void> Application::start_rules() {
+  auto& parts = *parts_;
+  const DataFolders folders = data_folders(loaded_->config, environment_);
+  const auto query = [&parts](const std::string& tenant, const std::string& text, TimestampNs at) -> Result<logql::QueryResult> {
+    QueryCall call;
+    call.tenants.tenants.push_back({tenant, parts.tenants->of(tenant)});
+    call.route = "rule";
+    call.check_selectors = false;
+    call.params.query = text;
+    call.params.instant = true;
+    call.params.start = call.params.end = at;
+    KVASIR_TRY(QueryOutcome outcome, QueryService(*parts.services).run(call));
+    return std::move(outcome.result);
+  };
+  KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")}, system_clock(),
+                                      posix_filesystem(), query));
+  return {};
+}
+
+std::uint16_t Application::port() const { return parts_->server->port(); }
+
+Result<bool> Application::reload_overrides() {
+  std::vector<std::string> warnings;
+  auto changed = parts_->tenants->reload(warnings);
+  for (const auto& warning : warnings) log::warn("config", warning);
+  return changed;
+}
+
+void Application::tick() {
+  const auto& runtime = loaded_->config.runtime;
+  const Duration now = system_clock().steady();
+  if (runtime.files.empty() || runtime.period.count() <= 0 || now < parts_->next_override_reload) return;
+  parts_->next_override_reload = now + runtime.period;
+  const auto changed = reload_overrides();
+  if (!changed) {
+    parts_->metrics.reload_failures().Increment();
+    log::error("config", "runtime overrides could not be read, the old ones stay", {{"error", changed.error().message()}});
+  } else if (*changed) {
+    log::info("config", "runtime overrides were read again");
+  }
+}
+
+Result<void> Application::reload() {
+  auto fresh = load_config(line_, environment_);
+  if (!fresh) {
+    parts_->metrics.reload_failures().Increment();
+    return fail(fresh.error());
+  }
+  for (const auto& warning : (*fresh)->notes.warnings) log::warn("config", warning);
+  log::set_level((*fresh)->config.http.log_level);
+  parts_->tenants->set_defaults((*fresh)->config.limits);
+  KVASIR_CHECK_OK(reload_overrides());
+  if (loaded_->config.http.tls.enabled()) KVASIR_CHECK_OK(parts_->server->reload_tls());
+  log::info("config", "configuration was read again");
+  return {};
+}
+
+void Application::stop() {
+  auto& parts = *parts_;
+  if (parts.stopped) return;
+  parts.stopped = true;
+  parts.life.stopping = true;
+  if (parts.server) parts.server->drain(loaded_->config.http.graceful_shutdown_timeout);
+  parts.ruler = {};
+  if (parts.scheduler) parts.scheduler->close();
+  if (parts.ingester) parts.ingester->close(loaded_->config.ingester.flush_on_shutdown || parts.life.prepared_to_shut_down);
+  log::info(kLog, "stopped");
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,68 @@
+#include "server/collect_metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+namespace kvasir::server {
+namespace {
+
+/// A counter that follows a total kept elsewhere.
+struct Follower {
+  prometheus::Counter* counter;
+  void set(std::uint64_t total) const {
+    const double missing = static_cast<double>(total) - counter->Value();
+    if (missing > 0) counter->Increment(missing);
+  }
+};
+
+Follower follow(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {}) {
+  return {&prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(labels)};
+}
+
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {}) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
+}
+
+}  // namespace
+
+void collect_metrics(const Services& services, const MemoryBudget& ingest_budget) {
+  auto& r = services.metrics.registry();
+  const auto entries = follow(r, "kvasir_ingester_entries_total", "Entries applied");
+  const auto bytes = follow(r, "kvasir_ingester_bytes_total", "Bytes of lines and metadata applied");
+  const auto duplicates = follow(r, "loki_ingester_wal_duplicate_entries_total", "Entries that were there already");
+  const auto repeated = follow(r, "kvasir_ingester_repeated_batches_total", "Pushes recognised as sent again");
+  const auto records = follow(r, "loki_ingester_wal_records_logged_total", "Records written to the log");
+  const auto logged = follow(r, "loki_ingester_wal_logged_bytes_total", "Bytes written to the log");
+  const auto syncs = follow(r, "kvasir_wal_syncs_total", "Times the log was synced");
+  const auto replayed = follow(r, "loki_ingester_wal_recovered_entries_total", "Entries replayed at the start");
+  const auto flushed = follow(r, "kvasir_segments_written_total", "Segments written");
+  const auto failures = follow(r, "kvasir_flush_failures_total", "Flushes that failed and will be tried again");
+  auto& wal_bytes = gauge(r, "loki_ingester_wal_bytes_in_use", "Bytes of the log on disk");
+  auto& head_bytes = gauge(r, "kvasir_head_bytes", "Bytes of entries in memory");
+  auto& chunks = gauge(r, "loki_ingester_memory_chunks", "Chunks in memory");
+  auto& streams = gauge(r, "loki_ingester_memory_streams", "Streams with entries in memory", {{"tenant", "all"}});
+  auto& ingest_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "ingest"}});
+  auto& query_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "queries"}});
+  services.metrics.on_collect([=, &services, &ingest_budget, &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
+    const auto c = services.ingester.counters();
+    entries.set(c.entries);
+    bytes.set(c.bytes);
+    duplicates.set(c.duplicates);
+    repeated.set(c.repeated_batches);
+    records.set(c.batches);
+    logged.set(c.wal_bytes_written);
+    syncs.set(c.wal_syncs);
+    replayed.set(c.replayed_entries);
+    flushed.set(c.segments_written);
+    failures.set(c.flush_failures);
+    wal_bytes.Set(static_cast<double>(c.wal_bytes));
+    head_bytes.Set(static_cast<double>(c.head_bytes));
+    chunks.Set(static_cast<double>(c.head_chunks));
+    streams.Set(static_cast<double>(c.active_streams));
+    ingest_used.Set(static_cast<double>(ingest_budget.used_bytes()));
+    query_used.Set(static_cast<double>(services.query_budget.used_bytes()));
+    services.metrics.queue_length().Set(static_cast<double>(services.scheduler.waiting()));
+  });
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,61 @@
+#include "server/handlers/query_route.h"
+
+#include <exception>
+
+#include "common/log.h"
+#include "server/answer.h"
+#include "server/params.h"
+
+namespace kvasir::server {
+namespace {
+
+net::HttpResponse answer_safely(const QueryHandler& handler, QueryExchange& exchange) {
+  auto params = merged_params(exchange.request);
+  if (!params) return bare_error(params.error());
+  exchange.params = std::move(*params);
+  try {
+    return handler(exchange);
+  } catch (const std::exception& e) {
+    log::error("query", "a handler ended with an exception", {{"target", exchange.request.target}, {"error", e.what()}});
+    return bare_error(500, "internal error");
+  }
+}
+
+void queue_exchange(const Services& services, const QueryHandler& handler, net::HttpRequest request,
+                    const std::shared_ptr<net::HttpReply>& reply) {
+  auto tenants = services.gate.query_tenants(request, *reply);
+  if (!tenants) return;
+  for (const auto& tenant : tenants->tenants) {
+    if (tenant.settings->query.max_query_parallelism == 0) {
+      return reply->send(bare_error(429, "querying is disabled, please contact your Loki operator"));
+    }
+  }
+  const std::string queue = tenants->tenants.front().tenant;
+  auto exchange = std::make_shared<QueryExchange>();
+  exchange->request = std::move(request);
+  exchange->tenants = std::move(*tenants);
+  exchange->client = reply->stop_token();
+  QueryJob job;
+  job.run = [&handler, exchange, reply](Duration queued) {
+    exchange->queued = queued;
+    if (!exchange->client.stop_requested()) reply->send(answer_safely(handler, *exchange));
+  };
+  job.on_dropped = [reply] { reply->send(bare_error(503, "the server is stopping")); };
+  if (!services.scheduler.submit(queue, std::move(job))) reply->send(bare_error(429, "too many outstanding requests"));
+}
+
+}  // namespace
+
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler) {
+  net::HttpRoute route;
+  route.methods = {"GET", "POST"};
+  route.pattern = std::move(pattern);
+  route.pool = net::kIoPool;
+  const auto shared = std::make_shared<const QueryHandler>(std::move(handler));
+  route.handler = [&services, shared](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) {
+    queue_exchange(services, *shared, std::move(request), reply);
+  };
+  server.add(std::move(route));
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,30 @@
+// query_route.h -- a route whose work runs on the fair query queue: tenant first, then wait for a turn, then answer.
+//
+// Threads:  the route itself runs on the socket thread and only queues; the handler runs on a scheduler thread.
+// Errors:   429 `too many outstanding requests` when the tenant's queue is full; 500 when a handler throws.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/net/http_server.h"
+#include "server/services.h"
+
+namespace kvasir::server {
+
+/// One request on its way through a handler.
+struct QueryExchange {
+  net::HttpRequest request;
+  net::HttpParams params;      // form and query string
+  QueryTenants tenants;
+  Duration queued{0};
+  std::stop_token client;
+};
+
+using QueryHandler = std::function<net::HttpResponse(QueryExchange&)>;
+
+/// GET and POST.
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler);
+
+}  // namespace kvasir::server

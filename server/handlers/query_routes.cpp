@@ -1,0 +1,158 @@
+#include "server/handlers/query_routes.h"
+
+#include "common/json_writer.h"
+#include "logql/syntax/parser.h"
+#include "logql/syntax/printer.h"
+#include "server/answer.h"
+#include "server/encode_result.h"
+#include "server/handlers/query_route.h"
+#include "server/params.h"
+#include "server/query_service.h"
+
+namespace kvasir::server {
+namespace {
+
+std::vector<std::string> split_flags(std::string_view header) {
+  std::vector<std::string> flags;
+  for (std::size_t at = 0; at < header.size();) {
+    const std::size_t comma = std::min(header.find(',', at), header.size());
+    std::string flag(header.substr(at, comma - at));
+    std::erase(flag, ' ');
+    if (!flag.empty()) flags.push_back(std::move(flag));
+    at = comma + 1;
+  }
+  return flags;
+}
+
+EncodeOptions encode_options(const net::HttpRequest& request) {
+  EncodeOptions options;
+  options.encoding_flags = split_flags(request.headers.get("X-Loki-Response-Encoding-Flags").value_or(""));
+  for (const auto& flag : options.encoding_flags) options.categorize |= flag == "categorize-labels";
+  return options;
+}
+
+QueryCall call_of(const QueryExchange& exchange, std::string route) {
+  QueryCall call;
+  call.tenants = exchange.tenants;
+  call.route = std::move(route);
+  call.peer = exchange.request.peer;
+  call.tags = clean_query_tags(exchange.request.headers.get("X-Query-Tags").value_or(""));
+  call.client = exchange.client;
+  call.queued = exchange.queued;
+  return call;
+}
+
+void fill_range(QueryCall& call, RangeParams range) {
+  call.params.query = std::move(range.query);
+  call.params.start = range.bounds.start;
+  call.params.end = range.bounds.end;
+  call.params.step = range.step;
+  call.params.interval = range.interval;
+  call.params.limit = range.limit;
+  call.params.direction = range.direction;
+}
+
+net::HttpResponse answer_outcome(const Services& services, QueryExchange& exchange, const Result<QueryOutcome>& outcome,
+                                 EncodeOptions options) {
+  if (!outcome) return bare_error(outcome.error());
+  options.warnings = outcome->warnings;
+  std::string body;
+  append_query_answer(body, outcome->result, outcome->stats, options);
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
+net::HttpResponse query_range(const Services& services, QueryExchange& exchange) {
+  auto range = parse_range_params(exchange.params, services.clock.now());
+  if (!range) return bare_error(range.error());
+  const EncodeOptions options = encode_options(exchange.request);
+  QueryCall call = call_of(exchange, "query_range");
+  fill_range(call, std::move(*range));
+  call.params.categorize_labels = options.categorize;
+  return answer_outcome(services, exchange, QueryService(services).run(call), options);
+}
+
+net::HttpResponse query_instant(const Services& services, QueryExchange& exchange) {
+  auto instant = parse_instant_params(exchange.params, services.clock.now());
+  if (!instant) return bare_error(instant.error());
+  QueryCall call = call_of(exchange, "query");
+  call.check_selectors = false;
+  call.log_queries_allowed = false;
+  call.params.query = std::move(instant->query);
+  call.params.instant = true;
+  call.params.start = call.params.end = instant->time;
+  call.params.limit = instant->limit;
+  call.params.direction = instant->direction;
+  return answer_outcome(services, exchange, QueryService(services).run(call), encode_options(exchange.request));
+}
+
+void append_legacy_streams(std::string& out, const logql::Streams& streams) {
+  JsonWriter w(out);
+  w.key("streams").begin_array();
+  for (const auto& stream : streams.streams) {
+    w.begin_object().key("labels").string(stream.labels.to_string()).key("entries").begin_array();
+    for (const auto& entry : stream.entries) {
+      w.begin_object().key("ts").string(format_rfc3339(entry.timestamp)).key("line").string(entry.line).end_object();
+    }
+    w.end_array().end_object();
+  }
+  w.end_array();
+}
+
+net::HttpResponse legacy_query(const Services& services, QueryExchange& exchange) {
+  auto range = parse_range_params(exchange.params, services.clock.now());
+  if (!range) return bare_error(range.error());
+  QueryCall call = call_of(exchange, "legacy_query");
+  fill_range(call, std::move(*range));
+  if (const auto regexp = exchange.params.value_or_empty("regexp"); !regexp.empty()) {
+    call.params.query += " |~ ";
+    append_go_quoted(call.params.query, regexp);
+  }
+  const auto expr = logql::parse_query(call.params.query);
+  if (expr && !logql::is_log_query(**expr)) {
+    return bare_error(400, "rpc error: code = Code(400) desc = legacy endpoints only support streams result type");
+  }
+  const auto outcome = QueryService(services).run(call);
+  if (!outcome) return bare_error(outcome.error());
+  std::string body = "{";
+  append_legacy_streams(body, std::get<logql::Streams>(outcome->result));
+  body += ",\"stats\":";
+  append_stats(body, outcome->stats);
+  body += "}\n";
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
+net::HttpResponse format_query(const net::HttpRequest& request) {
+  const auto params = merged_params(request);
+  if (!params) return bare_error(params.error());
+  const auto expr = logql::parse_query(params->value_or_empty("query"));
+  std::string body;
+  JsonWriter w(body);
+  if (expr) {
+    w.begin_object().key("status").string("success").key("data").string(logql::format_query(**expr)).end_object();
+  } else {
+    w.begin_object().key("status").string("invalid-query").key("error").string(expr.error().message()).end_object();
+  }
+  body += '\n';
+  auto response = net::HttpResponse::json(expr ? 200 : 400, std::move(body));
+  response.headers.set("Content-Type", "application/json; charset=utf-8");
+  return response;
+}
+
+}  // namespace
+
+void add_query_routes(net::HttpServer& server, const Services& services) {
+  const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
+    add_query_route(server, services, pattern, [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
+  };
+  add("/loki/api/v1/query_range", query_range);
+  add("/loki/api/v1/query", query_instant);
+  add("/api/prom/query", legacy_query);
+  net::HttpRoute format;
+  format.methods = {"GET", "POST"};
+  format.pattern = "/loki/api/v1/format_query";
+  format.pool = "admin";
+  format.handler = [](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) { reply->send(format_query(request)); };
+  server.add(std::move(format));
+}
+
+}  // namespace kvasir::server

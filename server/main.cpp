@@ -1,0 +1,120 @@
+// kvasir: the server program. Flags, signals and exit codes; everything else is Application.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "common/log.h"
+#include "common/net/http_client.h"
+#include "server/application.h"
+#include "server/server_metrics.h"
+
+namespace kvasir::server {
+namespace {
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+void print_error(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
+
+/// Signals are taken by main alone; every thread made later inherits the mask.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+int ask_health(const std::string& url) {
+  auto client = net::make_http_client({});
+  if (!client) return kExitFailure;
+  net::HttpCall call;
+  call.url = url;
+  call.timeout = std::chrono::seconds(5);
+  const auto response = (*client)->send(call);
+  return response && response->status == 200 ? 0 : kExitFailure;
+}
+
+int print_version() {
+  std::printf("kvasir, version %s (loki api %s)\n", BuildInfo::kKvasirVersion, BuildInfo::kVersion);
+  return 0;
+}
+
+/// Until SIGTERM or SIGINT.
+void serve(Application& application, const sigset_t& signals) {
+  for (;;) {
+    const timespec second{1, 0};
+    const int number = sigtimedwait(&signals, nullptr, &second);
+    if (number == SIGTERM || number == SIGINT) return;
+    if (number == SIGHUP) {
+      if (const auto done = application.reload(); !done) {
+        log::error("config", "reload failed, the old configuration stays", {{"error", done.error().message()}});
+      }
+    }
+    application.tick();
+  }
+}
+
+int run(const CommandLine& line) {
+  auto loaded = load_config(line, process_environment());
+  if (!loaded) {
+    print_error("failed parsing config: " + loaded.error().message());
+    return kExitFailure;
+  }
+  auto& config = (*loaded)->config;
+  if (!log::set_level(config.http.log_level)) {
+    print_error("CONFIG ERROR: server.log_level must be debug, info, warn or error");
+    return kExitFailure;
+  }
+  for (const auto& warning : (*loaded)->notes.warnings) log::warn("config", warning);
+  for (const auto& path : (*loaded)->notes.ignored) log::debug("config", "key has no effect here", {{"key", path}});
+  if (line.print_config) print_error(print_yaml(settings(config)));
+  if (line.verify_only) {
+    log::info("config", "config is valid");
+    return 0;
+  }
+  const sigset_t signals = block_signals();
+  const Duration delay = config.shutdown_delay;
+  auto application = Application::start(line, std::move(*loaded), [] { kill(getpid(), SIGTERM); });
+  if (!application) {
+    log::error("server", "cannot start", {{"error", application.error().message()}});
+    return kExitFailure;
+  }
+  log::info("server", "listening", {{"port", std::to_string((*application)->port())}, {"version", BuildInfo::kKvasirVersion}});
+  serve(**application, signals);
+  log::info("server", "stopping");
+  if (delay.count() > 0) {
+    const timespec wait{delay.count() / 1'000'000'000, delay.count() % 1'000'000'000};
+    nanosleep(&wait, nullptr);
+  }
+  (*application)->stop();
+  return 0;
+}
+
+int start(int argc, char** argv) {
+  const auto line = parse_command_line(std::vector<std::string>(argv + 1, argv + argc));
+  if (!line) {
+    print_error(line.error().message() + "\nRun with -help to get list of available parameters");
+    return kExitUsage;
+  }
+  if (line->version) return print_version();
+  if (line->help) {
+    std::printf("Usage of kvasir:\n%s", flags_text().c_str());
+    return 0;
+  }
+  if (line->list_targets) {
+    std::printf("all\n");
+    return 0;
+  }
+  return line->health ? ask_health(line->health_url) : run(*line);
+}
+
+}  // namespace
+}  // namespace kvasir::server
+
+int main(int argc, char** argv) { return kvasir::server::start(argc, argv); }

@@ -1,0 +1,166 @@
+#include "server/query_service.h"
+
+#include <prometheus/gauge.h>
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "common/number.h"
+#include "logql/syntax/parser.h"
+#include "server/answer.h"
+#include "server/query_checks.h"
+#include "server/tenants_source.h"
+
+namespace kvasir::server {
+namespace {
+
+constexpr std::string_view kDrilldownTag = "Source=grafana-lokiexplore-app";
+
+Unexpected bad(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
+
+template <class T>
+void keep_smaller_positive(T& into, const T& other) {
+  if (other > T{} && (into <= T{} || other < into)) into = other;
+}
+
+logql::QueryResult empty_result(const QueryCall& call, const logql::Expr& expr) {
+  if (logql::is_log_query(expr)) return logql::Streams{};
+  if (call.params.instant) return logql::Vector{};
+  return logql::Matrix{};
+}
+
+std::size_t series_count(const logql::QueryResult& result) {
+  if (const auto* matrix = std::get_if<logql::Matrix>(&result)) return matrix->series.size();
+  if (const auto* vector = std::get_if<logql::Vector>(&result)) return vector->series.size();
+  return 0;
+}
+
+/// Logs Drilldown wants a part and a warning instead of an error.
+void cut_series(QueryOutcome& outcome, std::uint32_t most) {
+  if (most == 0 || series_count(outcome.result) <= most) return;
+  if (auto* matrix = std::get_if<logql::Matrix>(&outcome.result)) matrix->series.resize(most);
+  if (auto* vector = std::get_if<logql::Vector>(&outcome.result)) vector->series.resize(most);
+  outcome.warnings.push_back("maximum number of series (" + std::to_string(most) +
+                             ") reached for a single query; returning partial results");
+}
+
+std::string tenant_names(const QueryTenants& tenants) {
+  std::string out;
+  for (const auto& tenant : tenants.tenants) out += (out.empty() ? "" : "|") + tenant.tenant;
+  return out;
+}
+
+}  // namespace
+
+std::string clean_query_tags(std::string_view header) {
+  std::string out(header.substr(0, 1024));
+  for (char& c : out) {
+    const bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      std::string_view("-=.@, ").find(c) != std::string_view::npos;
+    if (!keep) c = '_';
+  }
+  return out;
+}
+
+QuerySettings effective_settings(const QueryTenants& tenants) {
+  QuerySettings out = tenants.tenants.front().settings->query;
+  for (std::size_t i = 1; i < tenants.tenants.size(); ++i) {
+    const QuerySettings& other = tenants.tenants[i].settings->query;
+    keep_smaller_positive(out.max_query_length, other.max_query_length);
+    keep_smaller_positive(out.max_query_range, other.max_query_range);
+    keep_smaller_positive(out.max_query_lookback, other.max_query_lookback);
+    keep_smaller_positive(out.max_query_series, other.max_query_series);
+    keep_smaller_positive(out.max_entries_limit_per_query, other.max_entries_limit_per_query);
+    keep_smaller_positive(out.max_streams_matchers_per_query, other.max_streams_matchers_per_query);
+    keep_smaller_positive(out.max_query_bytes_read, other.max_query_bytes_read);
+    keep_smaller_positive(out.query_timeout, other.query_timeout);
+    out.max_query_parallelism = std::min(out.max_query_parallelism, other.max_query_parallelism);
+    out.minimum_labels_number = std::max(out.minimum_labels_number, other.minimum_labels_number);
+    out.volume_enabled = out.volume_enabled && other.volume_enabled;
+    out.required_labels.insert(out.required_labels.end(), other.required_labels.begin(), other.required_labels.end());
+    out.blocked_queries.insert(out.blocked_queries.end(), other.blocked_queries.begin(), other.blocked_queries.end());
+  }
+  return out;
+}
+
+Result<void> check_query_length(Duration length, const QuerySettings& settings) {
+  if (settings.max_query_length.count() <= 0 || length <= settings.max_query_length) return {};
+  return bad("the query time range exceeds the limit (query length: " + format_go_duration(length) +
+             ", limit: " + format_prometheus_duration(settings.max_query_length) + ")");
+}
+
+std::shared_ptr<logql::LogSource> QueryService::source_of(const QueryTenants& tenants) const {
+  if (!tenants.several) return {std::shared_ptr<void>(), &services_.store};
+  std::vector<std::string> names;
+  for (const auto& tenant : tenants.tenants) names.push_back(tenant.tenant);
+  return std::make_shared<TenantsSource>(services_.store, std::move(names));
+}
+
+Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
+  const QuerySettings settings = effective_settings(call.tenants);
+  const auto& params = call.params;
+  const Duration begun = services_.clock.steady();
+  const auto checked = [&]() -> Result<logql::ExprPtr> {
+    KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
+    KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
+    KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
+    const bool logs = logql::is_log_query(*expr);
+    if (logs && !call.log_queries_allowed) {
+      return bad("log queries are not supported as an instant query type, please change your query to a range query type");
+    }
+    if (logs) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
+    KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
+    KVASIR_CHECK_OK(check_range_width(*expr, settings));
+    if (call.check_selectors) KVASIR_CHECK_OK(check_required_labels(*expr, settings));
+    return expr;
+  }();
+  Result<QueryOutcome> outcome = checked ? execute(call, settings, **checked) : Result<QueryOutcome>(fail(checked.error()));
+  const Duration took = services_.clock.steady() - begun;
+  const std::string kind = checked ? std::string(query_kind(**checked)) : "unknown";
+  const int status = outcome ? 200 : status_of(outcome.error());
+  services_.metrics.observe_query(kind, !params.instant, status, static_cast<double>(took.count()) / 1e9,
+                                  outcome ? outcome->stats.bytes_processed : 0);
+  if (took >= services_.config.querier.log_queries_longer_than) {
+    log::info("query", outcome ? "query" : outcome.error().message(),
+              {{"tenant", tenant_names(call.tenants)}, {"route", call.route}, {"type", kind}, {"query", params.query},
+               {"length", format_go_duration(params.end - params.start)}, {"status", std::to_string(status)},
+               {"duration", format_go_duration(took)}, {"queued", format_go_duration(call.queued)},
+               {"bytes", std::to_string(outcome ? outcome->stats.bytes_processed : 0)},
+               {"lines", std::to_string(outcome ? outcome->stats.lines_processed : 0)},
+               {"blocks", std::to_string(outcome ? outcome->stats.blocks_opened : 0)}, {"tags", call.tags}, {"peer", call.peer}});
+  }
+  return outcome;
+}
+
+Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const {
+  logql::QueryParams params = call.params;
+  params.tenant = call.tenants.tenants.front().tenant;
+  QueryOutcome outcome{empty_result(call, expr), {}, {}};
+  if (settings.max_query_lookback.count() > 0) {
+    const TimestampNs oldest = services_.clock.now() - settings.max_query_lookback;
+    if (params.end < oldest) return outcome;
+    if (!params.instant) params.start = std::max(params.start, oldest);
+  }
+  const bool partial = call.tags.find(kDrilldownTag) != std::string::npos;
+  logql::QueryLimits limits;
+  limits.series_max = partial ? 0 : settings.max_query_series;
+  limits.bytes_read_max = settings.max_query_bytes_read != 0 ? settings.max_query_bytes_read : settings.max_querier_bytes_read;
+  limits.field_selectors = settings.field_selectors;
+  const auto ticket = services_.running.start({0, tenant_names(call.tenants), params.query, call.route, call.peer, {}}, call.client);
+  const Duration begun = services_.clock.steady();
+  const Duration deadline = settings.query_timeout.count() > 0 ? begun + settings.query_timeout : Duration::max();
+  MemoryBudget budget("query", 0, &services_.query_budget);
+  logql::QueryContext context(services_.clock, deadline, ticket->stop_token(), budget, limits);
+  const auto source = source_of(call.tenants);
+  services_.metrics.queries_in_progress().Increment();
+  auto result = logql::run_query(params, *source, context);
+  services_.metrics.queries_in_progress().Decrement();
+  if (!result) return fail(std::move(result).error());
+  outcome.result = std::move(*result);
+  outcome.stats = summarise(context.stats(), services_.clock.steady() - begun, call.queued);
+  outcome.warnings = context.warnings();
+  if (partial) cut_series(outcome, settings.max_query_series);
+  return outcome;
+}
+
+}  // namespace kvasir::server
