@@ -148,13 +148,13 @@ class RuleApi {
 
   std::string over_limit(const RequestContext& context, const RuleGroup& group) const {
     const auto& limits = *context.settings;
-    const std::uint64_t rules_max = limits.ruler_max_rules_per_rule_group;
+    const std::uint64_t rules_max = limits.ruler.max_rules_per_rule_group;
     if (rules_max != 0 && group.rules.size() > rules_max) {
       return fmt::format("per-user rules per rule group limit (limit: {} actual: {}) exceeded", rules_max, group.rules.size());
     }
     std::size_t others = 0;
     for (const auto& [name, groups] : services_.ruler.rules(context.tenant)) others += groups.size();
-    const std::uint64_t groups_max = limits.ruler_max_rule_groups_per_tenant;
+    const std::uint64_t groups_max = limits.ruler.max_rule_groups_per_tenant;
     if (groups_max != 0 && others + 1 > groups_max) {
       return fmt::format("per-user rule groups limit (limit: {} actual: {}) exceeded", groups_max, others + 1);
     }
