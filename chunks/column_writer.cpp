@@ -1,0 +1,216 @@
+// How a column is typed: candidates are tried from the most specific; each has to hold for every value. Between numbers and a
+// dictionary the smaller wins, since both were encoded.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chunks/column_type.h"
+#include "chunks/dictionary_builder.h"
+#include "chunks/id_text.h"
+#include "chunks/int_codec.h"
+#include "chunks/limits.h"
+#include "chunks/number_form.h"
+#include "chunks/table_writer.h"
+#include "chunks/time_layout.h"
+
+namespace kvasir::chunks {
+namespace {
+
+using Texts = std::span<const std::string_view>;
+using Times = std::span<const std::int64_t>;
+
+struct Extent {
+  CharMask mask = 0;
+  std::size_t shortest = ~std::size_t{0};
+  std::size_t longest = 0;
+  std::size_t total = 0;
+};
+
+Extent extent_of(Texts texts) {
+  Extent extent;
+  for (const auto text : texts) {
+    extent.mask |= char_mask(text);
+    extent.shortest = std::min(extent.shortest, text.size());
+    extent.longest = std::max(extent.longest, text.size());
+    extent.total += text.size();
+  }
+  return extent;
+}
+
+void write_head(ColumnType type, const Extent& extent, ByteWriter& meta) {
+  meta.fixed(static_cast<std::uint8_t>(type));
+  meta.fixed(extent.mask);
+  meta.varint(extent.shortest);
+  meta.varint(extent.longest - extent.shortest);
+}
+
+void write_plain_texts(Texts texts, TableTarget& target) {
+  target.meta.fixed(static_cast<std::uint8_t>(TextsType::kPlain));
+  std::vector<std::int64_t> lengths(texts.size());
+  std::string bytes, packed;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    lengths[i] = static_cast<std::int64_t>(texts[i].size());
+    bytes.append(texts[i]);
+  }
+  encode_ints(lengths, packed);
+  target.parts.dense(packed, target.meta);
+  target.parts.text(bytes, target.meta);
+}
+
+/// Texts that share few templates, of which some have variables.
+bool worth_a_table(const TableBuilder& table) {
+  if (table.templates().size() * 8 > table.rows()) return false;
+  std::size_t whole = 0, with_variables = 0;
+  whole = table.templates()[0].rows;
+  for (std::size_t t = 1; t < table.templates().size(); ++t) {
+    if (!table.templates()[t].columns.empty()) with_variables += table.templates()[t].rows;
+  }
+  return whole * 4 < table.rows() && with_variables * 4 > table.rows();
+}
+
+void write_texts(Texts texts, Times times, std::size_t total, unsigned depth, TableTarget& target) {
+  constexpr std::size_t kTableBytesMin = 1024;
+  if (depth + 1 < kTableDepthMax && total >= kTableBytesMin) {
+    TableBuilder table;
+    std::size_t added = 0;
+    for (const auto text : texts) {
+      table.add(text);
+      // Free text shows itself early.
+      if (++added % 256 == 0 && table.templates().size() * 4 > added) break;
+    }
+    if (added == texts.size() && worth_a_table(table)) {
+      target.meta.fixed(static_cast<std::uint8_t>(TextsType::kTable));
+      return write_table(table, times, depth + 1, target);
+    }
+  }
+  write_plain_texts(texts, target);
+}
+
+bool try_instants(Texts texts, Times times, TableTarget& target) {
+  const auto layout = TimeLayout::detect(texts[0]);
+  if (!layout) return false;
+  std::vector<std::int64_t> differences(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!layout->parse(texts[i], times[i], differences[i])) return false;
+  }
+  Extent extent = extent_of(texts.first(1));
+  extent.mask |= char_class::kDigit | (texts[0].find_first_of("JFMASOND") == texts[0].npos ? 0 : extent_of(texts).mask);
+  write_head(ColumnType::kInstants, extent, target.meta);
+  target.meta.sized(layout->spec());
+  std::string packed;
+  encode_ints(differences, packed);
+  target.parts.dense(packed, target.meta);
+  return true;
+}
+
+bool try_ids(Texts texts, Times times, TableTarget& target) {
+  const auto shape = id_shape_of(texts[0]);
+  if (!shape) return false;
+  PendingIds ids;
+  ids.width = shape->bytes;
+  ids.bytes.reserve(texts.size() * shape->bytes);
+  for (const auto text : texts) {
+    if (!append_id_bytes(*shape, text, ids.bytes)) return false;
+  }
+  ids.times.assign(times.begin(), times.end());
+  write_head(ColumnType::kIds, extent_of(texts), target.meta);
+  target.meta.fixed(static_cast<std::uint8_t>(shape->style));
+  target.meta.varint(shape->bytes);
+  target.meta.varint(target.ids.add(std::move(ids)));
+  return true;
+}
+
+struct Numbers {
+  NumberForm form;
+  std::vector<std::int64_t> values;
+  std::uint8_t relative = 0;  // 0, or 1 + k: the entry's timestamp in units of 10^k ns was subtracted
+  std::string packed;
+};
+
+std::int64_t time_in_units(std::int64_t ns, std::int64_t unit) { return ns / unit - (ns % unit < 0); }
+
+/// Epoch seconds, milliseconds ... near the entries' own timestamps are kept as differences, if that is smaller.
+void try_relative(Times times, Numbers& numbers) {
+  static constexpr std::int64_t kUnits[] = {1, 1'000, 1'000'000, 1'000'000'000};
+  for (unsigned u = 0; u < 4; ++u) {
+    const std::int64_t now = time_in_units(times[0], kUnits[u]);
+    const std::int64_t near = 86'400'000'000'000 / kUnits[u];
+    const auto gap = static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.values[0]) - static_cast<std::uint64_t>(now));
+    if (now < 1'000'000 || gap > near || gap < -near) continue;
+    std::vector<std::int64_t> differences(numbers.values.size());
+    for (std::size_t i = 0; i < differences.size(); ++i) {
+      differences[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.values[i]) -
+                                                 static_cast<std::uint64_t>(time_in_units(times[i], kUnits[u])));
+    }
+    std::string packed;
+    encode_ints(differences, packed);
+    if (packed.size() >= numbers.packed.size()) return;
+    numbers.packed = std::move(packed);
+    numbers.relative = static_cast<std::uint8_t>(1 + 3 * u);
+    return;
+  }
+}
+
+/// `distinct` are all texts that occur; codes, if any, tell which value is which.
+std::optional<Numbers> numbers_of(Texts distinct, Times codes, Times times) {
+  const auto form = guess_number_form(distinct);
+  if (!form) return std::nullopt;
+  Numbers numbers{*form, std::vector<std::int64_t>(distinct.size()), 0, {}};
+  for (std::size_t i = 0; i < distinct.size(); ++i) {
+    if (!parse_number(*form, distinct[i], numbers.values[i])) return std::nullopt;
+  }
+  if (!codes.empty()) {
+    std::vector<std::int64_t> all(codes.size());
+    for (std::size_t i = 0; i < codes.size(); ++i) all[i] = numbers.values[static_cast<std::size_t>(codes[i])];
+    numbers.values = std::move(all);
+  }
+  encode_ints(numbers.values, numbers.packed);
+  try_relative(times, numbers);
+  return numbers;
+}
+
+void write_numbers(const Numbers& numbers, const Extent& extent, TableTarget& target) {
+  write_head(ColumnType::kNumbers, extent, target.meta);
+  target.meta.fixed(static_cast<std::uint8_t>(numbers.form.kind));
+  target.meta.fixed(numbers.form.width);
+  target.meta.fixed(numbers.relative);
+  target.parts.dense(numbers.packed, target.meta);
+}
+
+void write_dictionary(const DictionaryBuilder& dictionary, std::string_view packed_codes, unsigned depth, TableTarget& target) {
+  const Extent extent = extent_of(dictionary.values());
+  write_head(ColumnType::kDictionary, extent, target.meta);
+  target.meta.varint(dictionary.values().size());
+  // A nested table needs times only for instants relative to entries; inside a dictionary they would not repeat.
+  const std::vector<std::int64_t> no_times(dictionary.values().size());
+  write_texts(dictionary.values(), no_times, extent.total, depth, target);
+  target.parts.dense(packed_codes, target.meta);
+}
+
+}  // namespace
+
+void write_column(Texts values, Times times, unsigned depth, TableTarget& target) {
+  if (try_instants(values, times, target)) return;
+  static thread_local DictionaryBuilder builders[kTableDepthMax];
+  DictionaryBuilder& dictionary = builders[depth];
+  if (!dictionary.build(values)) {
+    if (try_ids(values, times, target)) return;
+    if (const auto numbers = numbers_of(values, {}, times)) return write_numbers(*numbers, extent_of(values), target);
+    const Extent extent = extent_of(values);
+    write_head(ColumnType::kTexts, extent, target.meta);
+    return write_texts(values, times, extent.total, depth, target);
+  }
+  const std::size_t distinct = dictionary.values().size();
+  if (distinct * 8 > values.size() && try_ids(values, times, target)) return;
+  std::string codes;
+  encode_ints(dictionary.codes(), codes);
+  if (distinct > 1) {
+    const auto numbers = numbers_of(dictionary.values(), dictionary.codes(), times);
+    const std::size_t dictionary_bytes = codes.size() + extent_of(dictionary.values()).total / 2;
+    if (numbers && numbers->packed.size() < dictionary_bytes) return write_numbers(*numbers, extent_of(dictionary.values()), target);
+  }
+  write_dictionary(dictionary, codes, depth, target);
+}
+
+}  // namespace kvasir::chunks

@@ -1,0 +1,234 @@
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "chunks/block_pruner.h"
+#include "chunks/segment_reader.h"
+#include "chunks/segment_writer.h"
+
+namespace kvasir::chunks {
+namespace {
+
+/// Rows that own their text.
+struct Rows {
+  std::deque<std::string> texts;
+  std::deque<std::vector<LabelView>> pairs;
+  std::vector<EntryView> views;
+
+  void add(std::int64_t ts, std::uint64_t sequence, std::string line, std::vector<Label> metadata = {}) {
+    auto& mine = pairs.emplace_back();
+    for (Label& label : metadata) {
+      const std::string& name = texts.emplace_back(std::move(label.name));
+      mine.push_back({name, texts.emplace_back(std::move(label.value))});
+    }
+    views.push_back({{ts}, sequence, texts.emplace_back(std::move(line)), mine});
+  }
+};
+
+std::string hex(std::mt19937_64& random, std::size_t digits) {
+  std::string text;
+  for (std::size_t i = 0; i < digits; ++i) text += "0123456789abcdef"[random() % 16];
+  return text;
+}
+
+constexpr std::int64_t kStart = 1'768'032'000'000'000'000;
+
+Rows service_rows(std::uint64_t seed, std::size_t count) {
+  std::mt19937_64 random(seed);
+  Rows rows;
+  std::int64_t ts = kStart;
+  for (std::size_t i = 0; i < count; ++i) {
+    ts += 1'000'000 * static_cast<std::int64_t>(random() % 50);
+    const std::string id = hex(random, 32);
+    std::string line = R"({"level":")" + std::string(random() % 9 == 0 ? "error" : "info") + R"(","trace_id":")" + id + R"(","status":)" +
+                       std::to_string(random() % 7 == 0 ? 500 : 200) + R"(,"duration_ms":)" + std::to_string(random() % 1000) + "." +
+                       std::to_string(random() % 9 + 1) + R"(,"msg":"took )" + std::to_string(random() % 900) + R"(ms for user )" +
+                       std::to_string(random() % 50) + R"("})";
+    if (random() % 50 == 0) line = "plain line number " + std::to_string(i) + std::string("\0\n\xff", 3);
+    std::vector<Label> metadata;
+    if (random() % 3 != 0) metadata = {{"detected_level", random() % 9 == 0 ? "error" : "info"}, {"trace_id", id}};
+    rows.add(ts, 1000 + i * 3, std::move(line), std::move(metadata));
+  }
+  return rows;
+}
+
+std::string write(const std::vector<std::pair<Labels, const Rows*>>& streams, SegmentWriterOptions options = {}) {
+  SegmentWriter writer(options);
+  for (const auto& [labels, rows] : streams) REQUIRE(writer.add(labels, rows->views));
+  std::string bytes;
+  const auto summary = writer.finish(bytes);
+  REQUIRE(summary);
+  CHECK(summary->verify_failures == 0);
+  CHECK(summary->file_bytes == bytes.size());
+  return bytes;
+}
+
+void check_block(const SegmentReader& reader, std::size_t b, std::span<const EntryView> expected) {
+  auto block = reader.open_block(b);
+  REQUIRE(block);
+  REQUIRE((*block)->rows() == expected.size());
+  std::vector<std::uint64_t> words((expected.size() + 63) / 64, ~std::uint64_t{0});
+  if (expected.size() % 64 != 0) words.back() >>= 64 - expected.size() % 64;
+  std::vector<std::string_view> lines(expected.size());
+  REQUIRE((*block)->lines({words, expected.size()}, lines));
+  const auto sequences = (*block)->sequences();
+  const auto lengths = (*block)->line_lengths();
+  REQUIRE(sequences);
+  REQUIRE(lengths);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    REQUIRE(lines[i] == expected[i].line);
+    REQUIRE((*block)->timestamps()[i] == expected[i].timestamp.value);
+    REQUIRE((*sequences)[i] == expected[i].sequence);
+    REQUIRE((*lengths)[i] == expected[i].line.size());
+    const auto metadata = (*block)->metadata(i);
+    REQUIRE(metadata);
+    REQUIRE(std::equal(metadata->begin(), metadata->end(), expected[i].metadata.begin(), expected[i].metadata.end()));
+  }
+}
+
+void check_stream(const SegmentReader& reader, std::size_t stream, const Rows& rows) {
+  const auto [begin, end] = reader.blocks_of(stream);
+  std::span<const EntryView> left = rows.views;
+  for (std::size_t b = begin; b < end; ++b) {
+    const std::size_t n = reader.blocks()[b].rows;
+    REQUIRE(n <= left.size());
+    check_block(reader, b, left.first(n));
+    left = left.subspan(n);
+  }
+  CHECK(left.empty());
+}
+
+TEST_CASE("rows come back from a segment of several streams and blocks") {
+  const Rows a = service_rows(1, 3000), b = service_rows(2, 700);
+  const Labels la{{"app", "a"}}, lb{{"app", "b"}};
+  for (const bool pressure : {false, true}) {
+    const std::string bytes = write({{la, &a}, {lb, &b}}, {.block_bytes = 128 << 10, .pressure = pressure});
+    const auto reader = SegmentReader::open_bytes(bytes);
+    REQUIRE(reader);
+    REQUIRE((*reader)->streams().size() == 2);
+    CHECK((*reader)->streams()[0].labels == la);
+    CHECK((*reader)->blocks()[0].encoding == (pressure ? 0 : 1));
+    check_stream(**reader, 0, a);
+    check_stream(**reader, 1, b);
+  }
+}
+
+TEST_CASE("odd lines are ordinary") {
+  Rows rows;
+  const std::vector<std::string> lines = {"",   std::string("\0", 1), "\n", "\r\n", "\xff\xfe", std::string(300'000, 'x'), "{", R"({"a":)", "a=", "=", "\"", "\\",
+                                          "{\"a\":\"\\", "-0", "007", "12345678901234567890", std::string("a\0b=1", 5)};
+  for (int round = 0; round < 40; ++round) {
+    for (const std::string& line : lines) rows.add(kStart + round, rows.views.size(), line, {{"k", line.substr(0, 20)}, {"k", "again"}, {"", ""}});
+  }
+  rows.add(kStart + 100, 99'999, "names", {{std::string("a\0b", 3), "x"}, {"", "y"}});
+  const std::string bytes = write({{Labels{}, &rows}}, {.block_bytes = 1 << 20});
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  check_stream(**reader, 0, rows);
+}
+
+TEST_CASE("rows must ascend") {
+  SegmentWriter writer;
+  Rows rows;
+  rows.add(5, 1, "a");
+  rows.add(5, 1, "b");
+  CHECK_FALSE(writer.add(Labels{}, rows.views));
+}
+
+TEST_CASE("the index tells counts by level and byte sums") {
+  Rows rows;
+  rows.add(1, 1, "abc", {{"detected_level", "error"}});
+  rows.add(2, 2, "de", {{"detected_level", "odd"}});
+  rows.add(3, 3, "");
+  const std::string bytes = write({{Labels{{"x", "y"}}, &rows}});
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  const BlockEntry& block = (*reader)->blocks()[0];
+  CHECK(block.rows == 3);
+  CHECK(block.line_bytes == 5);
+  CHECK(block.levels[static_cast<std::size_t>(Level::kError)] == 1);
+  CHECK(block.levels[static_cast<std::size_t>(Level::kOther)] == 1);
+  CHECK(block.levels[static_cast<std::size_t>(Level::kNone)] == 1);
+  CHECK(block.first == EntryPosition{{1}, 1});
+  CHECK(block.last == EntryPosition{{3}, 3});
+}
+
+TEST_CASE("a damaged byte is noticed or harmless") {
+  const Rows rows = service_rows(5, 400);
+  const std::string good = write({{Labels{}, &rows}});
+  std::mt19937_64 random(9);
+  for (int i = 0; i < 400; ++i) {
+    std::string bad = good;
+    bad[random() % bad.size()] ^= static_cast<char>(1 << random() % 8);
+    const auto reader = SegmentReader::open_bytes(bad);
+    if (!reader) continue;
+    auto block = (*reader)->open_block(0);
+    if (!block) continue;
+    std::vector<std::uint64_t> words((rows.views.size() + 63) / 64, ~std::uint64_t{0});
+    if (rows.views.size() % 64 != 0) words.back() >>= 64 - rows.views.size() % 64;
+    std::vector<std::string_view> lines(rows.views.size());
+    if (!(*block)->lines({words, rows.views.size()}, lines)) continue;
+    for (std::size_t r = 0; r < lines.size(); ++r) REQUIRE(lines[r] == rows.views[r].line);
+  }
+}
+
+bool block_holds(std::span<const EntryView> rows, std::string_view needle) {
+  for (const EntryView& row : rows) {
+    if (row.line.find(needle) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+TEST_CASE("pruning never loses a line") {
+  const Rows a = service_rows(1, 4000), b = service_rows(2, 2000);
+  const std::string bytes = write({{Labels{{"app", "a"}}, &a}, {Labels{{"app", "b"}}, &b}}, {.block_bytes = 64 << 10});
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  std::mt19937_64 random(4);
+  std::size_t pruned = 0, asked = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Rows& source = random() % 2 == 0 ? a : b;
+    const std::string_view line = source.views[random() % source.views.size()].line;
+    std::string needle(line.substr(random() % line.size(), random() % 60));
+    if (random() % 4 == 0) needle = hex(random, 32);
+    const BlockPruner pruner(**reader, {{TimeRange{TimestampNs::min(), TimestampNs::max()}}, {needle}, {}});
+    for (std::size_t stream = 0; stream < 2; ++stream) {
+      std::span<const EntryView> left = stream == 0 ? a.views : b.views;
+      const auto [begin, end] = (*reader)->blocks_of(stream);
+      for (std::size_t blk = begin; blk < end; ++blk) {
+        const auto rows = left.first((*reader)->blocks()[blk].rows);
+        left = left.subspan(rows.size());
+        ++asked;
+        if (!pruner.cannot_match(blk)) continue;
+        ++pruned;
+        REQUIRE_FALSE(block_holds(rows, needle));
+      }
+    }
+  }
+  CHECK(pruned > asked / 10);
+}
+
+TEST_CASE("an id leads to its block") {
+  const Rows a = service_rows(1, 4000), b = service_rows(1, 4000);  // the same ids in both
+  const std::string bytes = write({{Labels{{"app", "a"}}, &a}, {Labels{{"app", "b"}}, &b}}, {.block_bytes = 64 << 10});
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  std::size_t holders = 0;
+  for (std::size_t i = 0; i < a.views.size(); i += 97) {
+    const std::size_t at = a.views[i].line.find("trace_id\":\"");
+    if (at == std::string_view::npos) continue;
+    const auto found = (*reader)->blocks_with_id(a.views[i].line.substr(at + 11, 32));
+    REQUIRE(found);
+    CHECK(found->size() >= 2);
+    holders += found->size();
+  }
+  CHECK(holders < 42 * 4);
+  CHECK((*reader)->blocks_with_id("00000000000000000000000000000001")->empty());
+  CHECK_FALSE((*reader)->blocks_with_id("short"));
+}
+
+}  // namespace
+}  // namespace kvasir::chunks

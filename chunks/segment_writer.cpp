@@ -1,0 +1,297 @@
+#include "chunks/segment_writer.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "chunks/block_draft.h"
+#include "chunks/block_encoder.h"
+#include "chunks/compression.h"
+#include "chunks/id_filter.h"
+#include "chunks/id_region.h"
+#include "chunks/id_text.h"
+#include "chunks/limits.h"
+#include "chunks/segment_index.h"
+#include "chunks/stored_block.h"
+#include "common/assert.h"
+#include "common/crc32c.h"
+
+namespace kvasir::chunks {
+namespace {
+
+constexpr std::size_t kColumnsLineBytesMin = 16 << 10;  // below, columns hardly ever beat rows
+constexpr std::size_t kSampleBytes = 64 << 10;
+
+/// Rows per block: up to `bytes` of lines, at least one.
+std::size_t rows_for_block(std::span<const EntryView> rows, std::size_t bytes) {
+  std::size_t taken = 0, n = 0;
+  while (n < rows.size() && n < kBlockRowsMax && (n == 0 || taken + rows[n].line.size() <= bytes)) taken += rows[n++].line.size();
+  return n;
+}
+
+bool metadata_equal(std::span<const LabelView> a, std::span<const LabelView> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+/// Decodes the block and compares everything with the rows it was made of.
+bool gives_back(std::string_view stored, const PendingIdStore& ids, std::span<const EntryView> rows) {
+  const auto block = StoredBlock::open(stored, ids, nullptr);
+  if (!block || (*block)->rows() != rows.size()) return false;
+  std::vector<std::uint64_t> all((rows.size() + 63) / 64, ~std::uint64_t{0});
+  if (rows.size() % 64 != 0) all.back() >>= 64 - rows.size() % 64;
+  std::vector<std::string_view> lines(rows.size());
+  if (!(*block)->lines({all, rows.size()}, lines)) return false;
+  const auto sequences = (*block)->sequences();
+  if (!sequences) return false;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if ((*block)->timestamps()[i] != rows[i].timestamp.value || (*sequences)[i] != rows[i].sequence) return false;
+    if (lines[i] != rows[i].line) return false;
+    const auto metadata = (*block)->metadata(i);
+    if (!metadata || !metadata_equal(*metadata, rows[i].metadata)) return false;
+  }
+  return true;
+}
+
+/// What rows through zstd would take, judged by a sample.
+std::size_t estimate_row_bytes(std::span<const EntryView> rows) {
+  std::string sample, frame;
+  std::size_t total = 0;
+  for (const EntryView& row : rows) {
+    const bool sampled = sample.size() < kSampleBytes;
+    total += row.line.size();
+    if (sampled) sample.append(row.line.substr(0, kSampleBytes));
+    for (const LabelView& pair : row.metadata) {
+      total += pair.value.size();
+      if (sampled) sample.append(pair.value);
+    }
+  }
+  if (sample.empty()) return rows.size();
+  zstd_append(sample, frame);
+  const double share = static_cast<double>(frame.size()) / static_cast<double>(sample.size());
+  return static_cast<std::size_t>(share * static_cast<double>(total)) + rows.size();
+}
+
+/// Bytes that pending id columns will take: columns of one width mostly repeat each other's ids.
+std::size_t estimate_id_bytes(std::span<const PendingIds> slots) {
+  std::map<std::uint32_t, std::size_t> largest;
+  for (const PendingIds& slot : slots) largest[slot.width] = std::max(largest[slot.width], slot.bytes.size());
+  std::size_t bytes = 0;
+  for (const auto& [width, most] : largest) bytes += most;
+  return bytes + slots.size() * slots[0].count();
+}
+
+}  // namespace
+
+struct SegmentWriter::State {
+  explicit State(SegmentWriterOptions given) : options(given) { append_segment_header(file); }
+
+  SegmentWriterOptions options;
+  std::string file;
+  PendingIdStore ids;
+  std::vector<SegmentStream> streams;
+  std::vector<EntryPosition> last_positions;  // of each stream
+  std::unordered_map<Fingerprint, std::vector<std::uint32_t>> stream_of;
+  std::vector<BlockDraft> blocks;
+  TrigramCollector collector;
+  std::uint64_t rows = 0, line_bytes = 0;
+  std::uint32_t verify_failures = 0;
+
+  std::pair<std::uint32_t, bool> stream_for(const Labels& labels);
+  void add_block(std::uint32_t stream, std::span<const EntryView> block_rows);
+  Encoding encode(std::span<const EntryView> block_rows, std::size_t block_line_bytes);
+  bool try_columns(std::span<const EntryView> block_rows, std::size_t block_line_bytes);
+  std::vector<std::size_t> sort_blocks();
+  void write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries);
+  void write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order);
+  std::vector<std::uint64_t> filter_hashes(std::size_t block, const std::vector<std::uint64_t>& pooled) const;
+};
+
+std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& labels) {
+  const Fingerprint fingerprint = labels.fingerprint();
+  auto& same = stream_of[fingerprint];
+  for (const std::uint32_t s : same) {
+    if (streams[s].labels == labels) return {s, false};
+  }
+  same.push_back(static_cast<std::uint32_t>(streams.size()));
+  streams.push_back({labels, fingerprint});
+  last_positions.emplace_back();
+  return {same.back(), true};
+}
+
+bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, std::size_t block_line_bytes) {
+  if (options.pressure || block_line_bytes < kColumnsLineBytesMin) return false;
+  const std::size_t before = file.size(), ids_before = ids.size();
+  encode_block(block_rows, Encoding::kColumns, ids, file);
+  std::size_t stored = file.size() - before;
+  if (ids.size() != ids_before) stored += estimate_id_bytes(std::span(ids.slots()).subspan(ids_before));
+  if (stored * 10 < estimate_row_bytes(block_rows) * 9) {
+    if (gives_back(std::string_view(file).substr(before), ids, block_rows)) return true;
+    ++verify_failures;
+  }
+  file.resize(before);
+  ids.truncate(ids_before);
+  return false;
+}
+
+Encoding SegmentWriter::State::encode(std::span<const EntryView> block_rows, std::size_t block_line_bytes) {
+  if (try_columns(block_rows, block_line_bytes)) return Encoding::kColumns;
+  const std::size_t before = file.size();
+  encode_block(block_rows, Encoding::kRows, ids, file);
+  KVASIR_ASSERT(gives_back(std::string_view(file).substr(before), ids, block_rows), "row encoding lost something");
+  return Encoding::kRows;
+}
+
+void SegmentWriter::State::add_block(std::uint32_t stream, std::span<const EntryView> block_rows) {
+  BlockDraft draft = draft_block(block_rows, collector);
+  draft.entry.stream = stream;
+  draft.entry.offset = file.size();
+  const std::size_t ids_before = ids.size();
+  draft.entry.encoding = static_cast<std::uint8_t>(encode(block_rows, draft.entry.line_bytes));
+  draft.entry.stored_bytes = static_cast<std::uint32_t>(file.size() - draft.entry.offset);
+  ids.set_block(ids_before, static_cast<std::uint32_t>(blocks.size()));
+  rows += draft.entry.rows;
+  line_bytes += draft.entry.line_bytes;
+  std::sort(draft.tokens.hashes.begin(), draft.tokens.hashes.end());
+  draft.tokens.hashes.erase(std::unique(draft.tokens.hashes.begin(), draft.tokens.hashes.end()), draft.tokens.hashes.end());
+  blocks.push_back(std::move(draft));
+}
+
+std::vector<std::size_t> SegmentWriter::State::sort_blocks() {
+  std::vector<std::size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+    const BlockEntry &x = blocks[a].entry, &y = blocks[b].entry;
+    return x.stream != y.stream ? x.stream < y.stream : x.first < y.first;
+  });
+  return order;
+}
+
+/// Hashes of a block's id tokens that its pooled columns do not answer for.
+std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block, const std::vector<std::uint64_t>& pooled) const {
+  std::vector<std::uint64_t> left;
+  const auto& all = blocks[block].tokens.hashes;
+  std::set_difference(all.begin(), all.end(), pooled.begin(), pooled.end(), std::back_inserter(left));
+  return left;
+}
+
+void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries) {
+  std::vector<std::vector<std::uint64_t>> pooled(blocks.size());
+  for (std::size_t s = 0; s < entries.slots.size(); ++s) {
+    if (entries.slots[s].way != SlotWay::kRanks) continue;
+    const PendingIds& slot = ids.slots()[s];
+    char text[kIdTokenMax];
+    for (std::size_t i = 0; i < slot.count(); ++i) {
+      format_id({IdStyle::kHexLower, slot.width}, slot.bytes.data() + i * slot.width, text);
+      pooled[slot.block].push_back(id_hash(std::string_view(text, slot.width * 2)));
+    }
+  }
+  index.filters.offset = file.size();
+  for (std::size_t b = 0; b < order.size(); ++b) {
+    auto& mine = pooled[order[b]];
+    std::sort(mine.begin(), mine.end());
+    const std::size_t before = file.size();
+    append_id_filter(filter_hashes(order[b], mine), file);
+    if (file.size() != before) index.blocks[b].flags |= block_flags::kHasIdFilter;
+    index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - index.filters.offset) / kFilterBucketBytes));
+  }
+  index.filters.bytes = file.size() - index.filters.offset;
+  index.filters.crc = crc32c(std::string_view(file).substr(index.filters.offset));
+}
+
+void SegmentWriter::State::write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order) {
+  std::vector<TrigramSet> sets;
+  for (std::size_t b = 0; b < order.size(); ++b) {
+    sets.push_back(blocks[order[b]].trigrams);
+    index.blocks[b].flags |= block_flags::kHasTrigrams;
+  }
+  std::string raw;
+  write_trigram_index(sets, raw);
+  index.trigrams.offset = file.size();
+  ByteWriter(file).fixed(static_cast<std::uint64_t>(raw.size()));
+  zstd_append(raw, file);
+  index.trigrams.bytes = file.size() - index.trigrams.offset;
+  index.trigrams.crc = crc32c(std::string_view(file).substr(index.trigrams.offset));
+}
+
+SegmentWriter::SegmentWriter(SegmentWriterOptions options) : state_(std::make_unique<State>(options)) {}
+SegmentWriter::~SegmentWriter() = default;
+
+std::uint64_t SegmentWriter::rows() const { return state_->rows; }
+std::uint64_t SegmentWriter::line_bytes() const { return state_->line_bytes; }
+std::uint64_t SegmentWriter::stored_bytes() const { return state_->file.size(); }
+
+Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView> rows) {
+  if (rows.empty()) return {};
+  const auto [stream, is_new] = state_->stream_for(labels);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool first_ever = i == 0 && is_new;
+    if (!first_ever && rows[i].position() <= (i == 0 ? state_->last_positions[stream] : rows[i - 1].position())) {
+      return fail(ErrorCode::kInvalidArgument, "rows of a segment stream do not ascend: " + labels.to_string());
+    }
+    if (rows[i].line.size() > kBlockBytesMax || rows[i].metadata.size() > kMetadataPairsMax) {
+      return fail(ErrorCode::kLimitExceeded, "row too large for a segment: " + std::to_string(rows[i].line.size()));
+    }
+  }
+  state_->last_positions[stream] = rows.back().position();
+  while (!rows.empty()) {
+    const std::size_t n = rows_for_block(rows, state_->options.block_bytes);
+    state_->add_block(stream, rows.first(n));
+    rows = rows.subspan(n);
+  }
+  if (state_->file.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
+  return {};
+}
+
+Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
+  State& state = *state_;
+  KVASIR_ASSERT(!state.blocks.empty(), "finish of an empty segment");
+  SegmentIndex index;
+  index.streams = state.streams;
+  const std::vector<std::size_t> order = state.sort_blocks();
+  std::vector<std::uint32_t> place(order.size());
+  for (std::size_t b = 0; b < order.size(); ++b) {
+    index.blocks.push_back(state.blocks[order[b]].entry);
+    place[order[b]] = static_cast<std::uint32_t>(b);
+  }
+  std::string region;
+  IdRegionEntries entries = write_id_region(state.ids, region);
+  index.ids = {state.file.size(), region.size(), 0};
+  state.file.append(region);
+  state.write_filters(index, order, entries);
+  state.write_trigrams(index, order);
+  for (SlotEntry& slot : entries.slots) slot.block = place[slot.block];
+  index.id_entries = entries;
+  append_segment_index(index, state.file);
+
+  // The ids were packed after the blocks were verified; now they have to prove themselves too.
+  const IdRegion packed(std::string_view(state.file).substr(index.ids.offset, index.ids.bytes), std::move(entries));
+  std::string again;
+  for (std::uint32_t s = 0; s < state.ids.slots().size(); ++s) {
+    const PendingIds& slot = state.ids.slots()[s];
+    again.resize(slot.bytes.size());
+    const auto read = packed.read_slot(s, slot.width, slot.count(), again.data());
+    if (!read || again != slot.bytes) return fail(ErrorCode::kInternal, "ids of a new segment do not come back");
+  }
+
+  SegmentSummary summary{index.streams, index.blocks, state.file.size(), state.rows, state.line_bytes, {}, {}, state.verify_failures};
+  summary.first = summary.blocks[0].first.timestamp;
+  summary.last = summary.blocks[0].last.timestamp;
+  for (const BlockEntry& block : summary.blocks) {
+    summary.first = std::min(summary.first, block.first.timestamp);
+    summary.last = std::max(summary.last, block.last.timestamp);
+  }
+  out = std::move(state.file);
+  state_ = std::make_unique<State>(state.options);
+  return summary;
+}
+
+Result<SegmentSummary> SegmentWriter::finish_file(Filesystem& filesystem, const Path& path) {
+  std::string bytes;
+  KVASIR_TRY(SegmentSummary summary, finish(bytes));
+  KVASIR_CHECK_OK(write_atomically(filesystem, path, bytes));
+  return summary;
+}
+
+}  // namespace kvasir::chunks

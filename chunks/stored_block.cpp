@@ -1,0 +1,153 @@
+#include "chunks/stored_block.h"
+
+#include <algorithm>
+
+#include "chunks/compression.h"
+#include "chunks/int_codec.h"
+#include "chunks/limits.h"
+#include "chunks/metadata_pairs.h"
+#include "common/crc32c.h"
+
+namespace kvasir::chunks {
+namespace {
+
+Error damaged(std::string_view what) { return Error(ErrorCode::kCorruption, "block damaged: " + std::string(what)); }
+
+struct Head {
+  std::uint64_t rows, meta_raw, meta_stored, small_raw, small_stored;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, const IdSource& ids,
+                                                       std::shared_ptr<const void> owner) {
+  ByteReader reader(stored);
+  const auto crc = reader.fixed<std::uint32_t>();
+  const std::string_view body = reader.rest();
+  const auto encoding = reader.fixed<std::uint8_t>();
+  Head head{reader.varint(), reader.varint(), reader.varint(), reader.varint(), reader.varint()};
+  const std::string_view meta_frame = reader.raw(head.meta_stored);
+  const std::string_view small_frame = reader.raw(head.small_stored);
+  if (!reader.ok()) return fail(damaged("short header"));
+  if (crc32c(body.substr(0, body.size() - reader.remaining())) != crc) return fail(damaged("header checksum"));
+  if (encoding > static_cast<std::uint8_t>(Encoding::kColumns)) {
+    return fail(ErrorCode::kUnsupported, "block encoding of a newer version: " + std::to_string(encoding));
+  }
+  if (head.rows == 0 || head.rows > kBlockRowsMax || head.meta_raw > kPartBytesMax) return fail(damaged("header sizes"));
+
+  std::unique_ptr<StoredBlock> block(new StoredBlock());
+  block->owner_ = std::move(owner);
+  block->encoding_ = static_cast<Encoding>(encoding);
+  block->rows_ = head.rows;
+  block->meta_bytes_ = head.meta_raw;
+  block->context_.ids = &ids;
+  block->context_.parts.emplace(small_frame, head.small_raw, reader.rest(), block->context_.arena);
+  char* const meta = block->context_.arena.allocate(head.meta_raw);
+  if (!zstd_expand(meta_frame, meta, head.meta_raw)) return fail(damaged("meta frame"));
+  if (!block->parse_meta(std::string_view(meta, head.meta_raw))) return fail(damaged("meta"));
+  KVASIR_CHECK_OK(block->load_times());
+  return block;
+}
+
+bool StoredBlock::parse_meta(std::string_view meta) {
+  ByteReader reader(meta);
+  times_part_ = context_.parts->describe(reader);
+  sequences_part_ = context_.parts->describe(reader);
+  if (!reader.ok()) return false;
+  if (encoding_ == Encoding::kRows) {
+    // A list of lines is never a nested table here.
+    if (!texts_.parse(reader, rows_, kTableDepthMax, context_)) return false;
+  } else {
+    table_.emplace();
+    if (!table_->parse(reader, rows_, 0, context_)) return false;
+  }
+  if (reader.fixed<std::uint8_t>() != 0) {
+    metadata_.emplace();
+    if (!metadata_->parse(reader, rows_, 0, context_)) return false;
+  }
+  return reader.ok() && reader.at_end();
+}
+
+Result<void> StoredBlock::load_times() {
+  KVASIR_TRY(std::string_view packed, context_.parts->load(times_part_));
+  times_.resize(rows_);
+  if (!decode_ints(packed, times_) || !packed.empty()) return fail(damaged("timestamps"));
+  if (!std::is_sorted(times_.begin(), times_.end())) return fail(damaged("timestamps out of order"));
+  if (table_) table_->set_times(times_);
+  if (metadata_) metadata_->set_times(times_);
+  return {};
+}
+
+Result<std::span<const std::uint64_t>> StoredBlock::sequences() {
+  if (sequences_.empty()) {
+    KVASIR_TRY(std::string_view packed, context_.parts->load(sequences_part_));
+    std::vector<std::int64_t> values(rows_);
+    if (!decode_ints(packed, values) || !packed.empty()) return fail(damaged("sequences"));
+    sequences_.assign(values.begin(), values.end());
+  }
+  return std::span<const std::uint64_t>(sequences_);
+}
+
+Result<std::span<const std::uint32_t>> StoredBlock::line_lengths() {
+  if (lengths_.empty()) {
+    std::vector<std::uint32_t> lengths(rows_);
+    if (table_) {
+      KVASIR_CHECK_OK(table_->lengths(lengths));
+    } else {
+      KVASIR_CHECK_OK(texts_.load({}));
+      KVASIR_TRY(const auto lines, texts_.texts());
+      for (std::size_t row = 0; row < rows_; ++row) lengths[row] = static_cast<std::uint32_t>(lines[row].size());
+    }
+    lengths_ = std::move(lengths);
+  }
+  return std::span<const std::uint32_t>(lengths_);
+}
+
+Result<void> StoredBlock::lines(ConstRowBits rows, std::span<std::string_view> out) {
+  if (table_) return table_->build(rows, out);
+  KVASIR_CHECK_OK(texts_.load({}));
+  KVASIR_TRY(const auto lines, texts_.texts());
+  for (std::size_t row = 0; row < rows_; ++row) {
+    if (rows.test(row)) out[row] = lines[row];
+  }
+  return {};
+}
+
+Result<std::span<const LabelView>> StoredBlock::metadata(std::size_t row) {
+  if (!metadata_) return std::span<const LabelView>();
+  if (pair_starts_.empty()) KVASIR_CHECK_OK(load_metadata());
+  return std::span<const LabelView>(pairs_).subspan(pair_starts_[row], pair_starts_[row + 1] - pair_starts_[row]);
+}
+
+Result<void> StoredBlock::load_metadata() {
+  KVASIR_TRY(const auto ids, metadata_->template_ids());
+  std::vector<std::span<const std::string_view>> texts(metadata_->column_count());
+  for (std::uint16_t c = 0; c < texts.size(); ++c) {
+    KVASIR_TRY(ColumnReader* const column, metadata_->column(c));
+    KVASIR_TRY(texts[c], column->all_texts());
+  }
+  std::vector<std::uint32_t> next(texts.size()), starts;
+  std::vector<LabelView> pairs;
+  for (std::size_t row = 0; row < rows_; ++row) {
+    starts.push_back(static_cast<std::uint32_t>(pairs.size()));
+    const RowTemplate& shape = metadata_->templates()[ids[row]];
+    if (ids[row] == 0) {  // the template of whole texts
+      if (shape.columns.size() != 1 || !split_pairs(texts[shape.columns[0]][next[shape.columns[0]]++], pairs)) return fail(damaged("metadata"));
+      continue;
+    }
+    for (std::size_t i = 0; i < shape.columns.size(); ++i) {
+      pairs.push_back({shape.fixed[i], texts[shape.columns[i]][next[shape.columns[i]]++]});
+    }
+  }
+  starts.push_back(static_cast<std::uint32_t>(pairs.size()));
+  pairs_ = std::move(pairs);
+  pair_starts_ = std::move(starts);
+  return {};
+}
+
+bool StoredBlock::narrow_literal(std::string_view, bool, RowBits) { return false; }
+void StoredBlock::narrow_perhaps(std::string_view, RowBits) {}
+bool StoredBlock::field(FieldSyntax, std::string_view, FieldValues&) { return false; }
+bool StoredBlock::number_field(FieldSyntax, std::string_view, FieldNumbers&) { return false; }
+
+}  // namespace kvasir::chunks

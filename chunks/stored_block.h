@@ -1,0 +1,65 @@
+// stored_block.h -- the Block over the stored bytes of one block, in either encoding.
+//
+// Lifetime: the stored bytes and the IdSource outlive the block.
+// Source:   docs/formats/segment-v1.md section 4.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "chunks/block.h"
+#include "chunks/block_encoder.h"
+#include "chunks/column_reader.h"
+#include "chunks/table_reader.h"
+
+namespace kvasir::chunks {
+
+class StoredBlock final : public Block {
+ public:
+  /// `owner` is kept as long as the block. Errors: corruption, unsupported (an encoding of a newer version).
+  static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, const IdSource& ids, std::shared_ptr<const void> owner);
+
+  std::size_t rows() const override { return rows_; }
+  std::span<const std::int64_t> timestamps() const override { return times_; }
+  Result<std::span<const std::uint64_t>> sequences() override;
+  Result<std::span<const std::uint32_t>> line_lengths() override;
+  Result<void> lines(ConstRowBits rows, std::span<std::string_view> out) override;
+  bool has_metadata() const override { return metadata_.has_value(); }
+  Result<std::span<const LabelView>> metadata(std::size_t row) override;
+  bool narrow_literal(std::string_view literal, bool negated, RowBits rows) override;
+  void narrow_perhaps(std::string_view literal, RowBits rows) override;
+  bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) override;
+  bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) override;
+
+  Encoding encoding() const { return encoding_; }
+  std::size_t meta_bytes() const { return meta_bytes_; }
+  /// Of kColumns, else null.
+  TableReader* line_table() { return table_ ? &*table_ : nullptr; }
+  TableReader* metadata_table() { return metadata_ ? &*metadata_ : nullptr; }
+
+ private:
+  StoredBlock() = default;
+  bool parse_meta(std::string_view meta);
+  Result<void> load_times();
+  Result<void> load_metadata();
+
+  std::shared_ptr<const void> owner_;
+  BlockContext context_;
+  Encoding encoding_ = Encoding::kRows;
+  std::size_t rows_ = 0;
+  std::size_t meta_bytes_ = 0;
+  Part times_part_;
+  Part sequences_part_;
+  std::vector<std::int64_t> times_;
+  std::vector<std::uint64_t> sequences_;
+  std::vector<std::uint32_t> lengths_;
+  TextsReader texts_;                  // kRows
+  std::optional<TableReader> table_;   // kColumns
+  std::optional<TableReader> metadata_;
+  std::vector<LabelView> pairs_;             // of all rows, once loaded
+  std::vector<std::uint32_t> pair_starts_;   // rows + 1
+};
+
+}  // namespace kvasir::chunks

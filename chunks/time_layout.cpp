@@ -1,0 +1,289 @@
+#include "chunks/time_layout.h"
+
+#include <array>
+#include <cstring>
+
+namespace kvasir::chunks {
+namespace {
+
+constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+constexpr std::int64_t kDaySeconds = 86'400;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool digits_at(std::string_view text, std::size_t at, std::size_t count) {
+  if (at + count > text.size()) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_digit(text[at + i])) return false;
+  }
+  return true;
+}
+
+int month_of(std::string_view name) {
+  for (int m = 0; m < 12; ++m) {
+    if (kMonths.substr(static_cast<std::size_t>(m) * 3, 3) == name) return m + 1;
+  }
+  return 0;
+}
+
+// Days since 1970 of a proleptic Gregorian date and back (the usual era arithmetic, with years that begin in March).
+std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
+  year -= month <= 2;
+  const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
+  const auto year_of_era = static_cast<unsigned>(year - era * 400);
+  const unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  const unsigned day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * 146'097 + static_cast<std::int64_t>(day_of_era) - 719'468;
+}
+
+struct Civil {
+  std::int64_t year;
+  unsigned month, day;
+};
+
+Civil civil_from_days(std::int64_t days) {
+  days += 719'468;
+  const std::int64_t era = (days >= 0 ? days : days - 146'096) / 146'097;
+  const auto day_of_era = static_cast<unsigned>(days - era * 146'097);
+  const unsigned year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const unsigned shifted = (5 * day_of_year + 2) / 153;
+  const unsigned month = shifted < 10 ? shifted + 3 : shifted - 9;
+  return {static_cast<std::int64_t>(year_of_era) + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1};
+}
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0); }
+
+std::size_t field_width(char field) {
+  switch (field) {
+    case 'Y': return 4;
+    case 'b': return 3;
+    case 'y': case 'm': case 'd': case 'e': case 'H': case 'M': case 'S': return 2;
+    default: return 0;
+  }
+}
+
+// Known shapes. A digit-free field must match exactly; 'F' here means an optional fraction after the character before it.
+struct Known {
+  std::string_view spec;
+  std::string_view fraction_marks;  // characters that may begin a fraction after the seconds
+  bool zone;                        // Z, +hh:mm, +hhmm, or " +hhmm" may follow
+};
+constexpr std::array<Known, 8> kKnown = {{
+    {"Y-m-dTH:M:S", ".,", true},
+    {"Y-m-d H:M:S", ".,", true},
+    {"Y/m/d H:M:S", ".,", false},
+    {"d/b/Y:H:M:S", "", true},
+    {"y/m/d H:M:S", "", false},
+    {"b e H:M:S", ".", false},
+    {"b d H:M:S", ".", false},
+    {"H:M:S", ".,", false},
+}};
+
+bool field_matches(char field, std::string_view text, std::size_t at) {
+  if (field == 'b') return month_of(text.substr(at, 3)) != 0;
+  if (field == 'e') return at + 2 <= text.size() && text[at] == ' ' && is_digit(text[at + 1]);
+  return digits_at(text, at, field_width(field));
+}
+
+/// Length of the zone at text[at], 0 if there is none.
+std::size_t zone_bytes(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return 0;
+  if (text[at] == 'Z') return 1;
+  std::size_t sign = at;
+  if (text[at] == ' ') ++sign;
+  if (sign >= text.size() || (text[sign] != '+' && text[sign] != '-')) return 0;
+  if (digits_at(text, sign + 1, 4)) return sign + 5 - at;
+  if (sign == at && digits_at(text, sign + 1, 2) && text.substr(sign + 3, 1) == ":" && digits_at(text, sign + 4, 2)) return 6;
+  return 0;
+}
+
+std::size_t match_known(const Known& known, std::string_view text, std::string* spec) {
+  std::size_t at = 0;
+  for (const char field : known.spec) {
+    const std::size_t width = field_width(field);
+    if (width == 0 ? (at >= text.size() || text[at] != field) : !field_matches(field, text, at)) return 0;
+    at += width == 0 ? 1 : width;
+  }
+  if (spec != nullptr) *spec = known.spec;
+  if (at + 1 < text.size() && known.fraction_marks.find(text[at]) != std::string_view::npos && is_digit(text[at + 1])) {
+    std::size_t places = 1;
+    while (places < 9 && at + 1 + places < text.size() && is_digit(text[at + 1 + places])) ++places;
+    if (spec != nullptr) *spec += {text[at], 'F', static_cast<char>('0' + places)};
+    at += 1 + places;
+  }
+  if (const std::size_t zone = known.zone ? zone_bytes(text, at) : 0; zone != 0) {
+    if (spec != nullptr) spec->append(text.substr(at, zone));
+    at += zone;
+  }
+  return at;
+}
+
+/// The first known shape that fits, and how many bytes it takes.
+const Known* find_known(std::string_view text, std::size_t& bytes) {
+  if (text.size() < 8) return nullptr;
+  const bool digit_first = is_digit(text[0]) && is_digit(text[1]);
+  if (!digit_first && !(text[0] >= 'A' && text[0] <= 'S')) return nullptr;
+  if (digit_first && text[2] != ':' && text[2] != '/' && text[4] != '-' && text[4] != '/') return nullptr;
+  for (const Known& known : kKnown) {
+    bytes = match_known(known, text, nullptr);
+    if (bytes != 0) return &known;
+  }
+  return nullptr;
+}
+
+unsigned two_digits(const char* p) { return static_cast<unsigned>((p[0] - '0') * 10 + (p[1] - '0')); }
+
+void put_digits(std::uint64_t value, std::size_t width, char* out) {
+  for (std::size_t i = width; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
+}
+
+struct Fields {
+  std::int64_t year = 1970;
+  unsigned month = 1, day = 1, hour = 0, minute = 0, second = 0;
+  std::uint64_t fraction = 0;
+};
+
+/// Reads one field at p; false on a character that does not belong.
+bool read_field(char field, std::string_view text, Fields& f) {
+  if (field == 'b') return (f.month = static_cast<unsigned>(month_of(text))) != 0;
+  if (field == 'e') {
+    if (text[0] != ' ' || !is_digit(text[1])) return false;
+    f.day = static_cast<unsigned>(text[1] - '0');
+    return true;
+  }
+  if (!digits_at(text, 0, text.size())) return false;
+  switch (field) {
+    case 'Y': f.year = two_digits(text.data()) * 100 + two_digits(text.data() + 2); break;
+    case 'y': f.year = 2000 + two_digits(text.data()); break;
+    case 'm': f.month = two_digits(text.data()); break;
+    case 'd': f.day = two_digits(text.data()); break;
+    case 'H': f.hour = two_digits(text.data()); break;
+    case 'M': f.minute = two_digits(text.data()); break;
+    case 'S': f.second = two_digits(text.data()); break;
+    default: return false;
+  }
+  return true;
+}
+
+void write_field(char field, const Fields& f, char* out) {
+  switch (field) {
+    case 'Y': put_digits(static_cast<std::uint64_t>(f.year), 4, out); break;
+    case 'y': put_digits(static_cast<std::uint64_t>(f.year) % 100, 2, out); break;
+    case 'm': put_digits(f.month, 2, out); break;
+    case 'd': put_digits(f.day, 2, out); break;
+    case 'e': out[0] = ' ', out[1] = static_cast<char>('0' + f.day % 10); break;
+    case 'H': put_digits(f.hour, 2, out); break;
+    case 'M': put_digits(f.minute, 2, out); break;
+    case 'S': put_digits(f.second, 2, out); break;
+    case 'b': std::memcpy(out, kMonths.data() + (f.month - 1) * 3, 3); break;
+    default: break;
+  }
+}
+
+}  // namespace
+
+std::size_t match_instant(std::string_view text) {
+  std::size_t bytes = 0;
+  return find_known(text, bytes) == nullptr ? 0 : bytes;
+}
+
+std::optional<TimeLayout> TimeLayout::detect(std::string_view text) {
+  std::size_t bytes = 0;
+  const Known* const known = find_known(text, bytes);
+  if (known == nullptr || bytes != text.size()) return std::nullopt;
+  TimeLayout layout;
+  match_known(*known, text, &layout.spec_);
+  if (!layout.finish()) return std::nullopt;
+  return layout;
+}
+
+std::optional<TimeLayout> TimeLayout::from_spec(std::string_view spec) {
+  TimeLayout layout;
+  layout.spec_ = spec;
+  if (!layout.finish()) return std::nullopt;
+  return layout;
+}
+
+bool TimeLayout::finish() {
+  bool has_day = false;
+  for (std::size_t i = 0; i < spec_.size(); ++i) {
+    const char c = spec_[i];
+    if (c == 'F') {
+      if (i + 1 >= spec_.size() || spec_[i + 1] < '1' || spec_[i + 1] > '9' || unit_ns_ != 1'000'000'000) return false;
+      const int places = spec_[++i] - '0';
+      for (int n = 0; n < places; ++n) unit_ns_ /= 10, units_per_second_ *= 10;
+      text_bytes_ += static_cast<std::size_t>(places);
+      continue;
+    }
+    has_year_ |= c == 'Y' || c == 'y';
+    has_day |= c == 'd' || c == 'e';
+    const std::size_t width = field_width(c);
+    text_bytes_ += width == 0 ? 1 : width;
+  }
+  has_date_ = has_day;
+  return text_bytes_ <= kTimeTextMax && (has_date_ || !has_year_);
+}
+
+bool TimeLayout::parse(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const {
+  if (text.size() != text_bytes_) return false;
+  Fields f;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < spec_.size(); ++i) {
+    const char c = spec_[i];
+    if (c == 'F') {
+      for (int n = spec_[++i] - '0'; n > 0; --n, ++at) {
+        if (!is_digit(text[at])) return false;
+        f.fraction = f.fraction * 10 + static_cast<unsigned>(text[at] - '0');
+      }
+      continue;
+    }
+    const std::size_t width = field_width(c);
+    if (width == 0 ? text[at] != c : !read_field(c, text.substr(at, width), f)) return false;
+    at += width == 0 ? 1 : width;
+  }
+  const std::int64_t entry_units = floor_div(entry_ns, unit_ns_);
+  const std::int64_t entry_seconds = floor_div(entry_ns, 1'000'000'000);
+  if (has_date_ && !has_year_) f.year = civil_from_days(floor_div(entry_seconds, kDaySeconds)).year;
+  if (f.month < 1 || f.month > 12 || f.day < 1 || f.day > 31) return false;
+  std::int64_t seconds = f.hour * 3600 + f.minute * 60 + f.second;
+  if (has_date_) seconds += days_from_civil(f.year, f.month, f.day) * kDaySeconds;
+  else seconds += floor_div(entry_seconds, kDaySeconds) * kDaySeconds;
+  std::int64_t units = 0;
+  if (__builtin_mul_overflow(seconds, units_per_second_, &units)) return false;
+  if (__builtin_add_overflow(units, static_cast<std::int64_t>(f.fraction), &units)) return false;
+  if (__builtin_sub_overflow(units, entry_units, &difference)) return false;
+  char again[kTimeTextMax];
+  format(difference, entry_ns, again);
+  return std::memcmp(again, text.data(), text.size()) == 0;
+}
+
+void TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* out) const {
+  const std::int64_t units = static_cast<std::int64_t>(static_cast<std::uint64_t>(floor_div(entry_ns, unit_ns_)) +
+                                                       static_cast<std::uint64_t>(difference));
+  const std::int64_t seconds = floor_div(units, units_per_second_);
+  const std::int64_t days = floor_div(seconds, kDaySeconds);
+  const auto of_day = static_cast<unsigned>(seconds - days * kDaySeconds);
+  Fields f;
+  if (has_date_) {
+    const Civil civil = civil_from_days(days);
+    f.year = civil.year, f.month = civil.month, f.day = civil.day;
+  }
+  f.hour = of_day / 3600, f.minute = of_day / 60 % 60, f.second = of_day % 60;
+  f.fraction = static_cast<std::uint64_t>(units) - static_cast<std::uint64_t>(seconds) * static_cast<std::uint64_t>(units_per_second_);
+  for (std::size_t i = 0; i < spec_.size(); ++i) {
+    const char c = spec_[i];
+    if (c == 'F') {
+      const auto places = static_cast<std::size_t>(spec_[++i] - '0');
+      put_digits(f.fraction, places, out);
+      out += places;
+      continue;
+    }
+    const std::size_t width = field_width(c);
+    if (width == 0) *out++ = c;
+    write_field(c, f, out);
+    out += width;
+  }
+}
+
+}  // namespace kvasir::chunks

@@ -1,0 +1,25 @@
+// tokenizer.h -- cuts a line into fixed text and variables, so that lines written by one statement share their fixed text.
+//
+// JSON:     (first byte `{`) every string or bare value is a variable; keys and punctuation are fixed. A flat scan, no tree: any
+//           bytes give some cut.
+// Else:     the value of key=value, the inside of a quoted string, instants, and words with a digit are variables; digits at
+//           the end of a word and digits before a unit stand alone.
+// Law:      the cut depends on the line's bytes only; joining fixed text and variables gives the line back.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace kvasir::chunks {
+
+/// A variable: bytes [begin, end) of the line; ascending, never overlapping.
+struct Token {
+  std::uint32_t begin;
+  std::uint32_t end;
+};
+
+/// Replaces the content of `tokens`.
+void tokenize(std::string_view line, std::vector<Token>& tokens);
+
+}  // namespace kvasir::chunks
