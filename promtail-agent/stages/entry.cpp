@@ -2,6 +2,15 @@
 
 namespace kvasir::agent {
 
+void add_range(std::vector<SourceRange>& ranges, const SourceRange& range) {
+  // Lines that follow each other in a file make one range.
+  if (!ranges.empty() && ranges.back().source == range.source && ranges.back().end == range.begin) {
+    ranges.back().end = range.end;
+    return;
+  }
+  ranges.push_back(range);
+}
+
 void Entry::begin(LabelSetPtr labels, TimestampNs timestamp, std::string_view line, SourceRange source) {
   begin(std::move(labels), timestamp, line);
   sources_.push_back(source);
@@ -14,11 +23,13 @@ void Entry::begin(LabelSetPtr labels, TimestampNs timestamp, std::string_view li
   labels_ = std::move(labels);
   extracted_.begin(labels_);
   timestamp_ = timestamp;
+  zone_offset_seconds_ = 0;
   line_ = line;
 }
 
 void Entry::copy_from(const Entry& other) {
   begin(other.labels_, other.timestamp_, {});
+  zone_offset_seconds_ = other.zone_offset_seconds_;
   line_ = arena_.copy(other.line_);
   extracted_ = other.extracted_;
   extracted_.own(arena_);
@@ -44,20 +55,6 @@ std::string_view Entry::metadata_value(std::string_view name) const {
   for (const LabelView& pair : metadata_)
     if (pair.name == name) return pair.value.data() == nullptr ? std::string_view("") : pair.value;
   return {};
-}
-
-void Entry::add_source(SourceRange range) {
-  // Lines that follow each other in a file make one range.
-  if (!sources_.empty() && sources_.back().source == range.source && sources_.back().end == range.begin) {
-    sources_.back().end = range.end;
-    return;
-  }
-  sources_.push_back(range);
-}
-
-void Entry::take_sources(Entry& other) {
-  for (const SourceRange& range : other.sources_) add_source(range);
-  other.sources_.clear();
 }
 
 }  // namespace kvasir::agent

@@ -30,6 +30,9 @@ struct SourceRange {
   friend bool operator==(const SourceRange&, const SourceRange&) = default;
 };
 
+/// Appends, or makes the last range longer if this one follows it directly.
+void add_range(std::vector<SourceRange>& ranges, const SourceRange& range);
+
 class Entry {
  public:
   Entry() = default;
@@ -50,6 +53,9 @@ class Entry {
 
   TimestampNs timestamp() const { return timestamp_; }
   void set_timestamp(TimestampNs timestamp) { timestamp_ = timestamp; }
+  /// East of UTC: how the timestamp was written, for printing it; 0 for the time of reading.
+  std::int32_t zone_offset_seconds() const { return zone_offset_seconds_; }
+  void set_zone_offset(std::int32_t seconds) { zone_offset_seconds_ = seconds; }
 
   std::string_view line() const { return line_; }
   /// The text must live as long as this pass: a view of the old line, of the arena or of an extracted value.
@@ -68,18 +74,16 @@ class Entry {
   const Extracted& extracted() const { return extracted_; }
 
   std::span<const SourceRange> sources() const { return sources_; }
-  void add_source(SourceRange range);
-  /// Moves the ranges of another entry behind its own.
-  void take_sources(Entry& other);
+  void add_source(const SourceRange& range) { add_range(sources_, range); }
+  void set_sources(const std::vector<SourceRange>& ranges) { sources_ = ranges; }
 
   /// Storage for texts that live as long as this entry's pass.
   Arena& arena() { return arena_; }
-  /// Bytes of memory this entry holds, for the bounds of stages that hold entries back.
-  std::size_t bytes_held() const { return arena_.bytes_reserved() + sizeof(Entry); }
 
  private:
   LabelSetPtr labels_;
   TimestampNs timestamp_;
+  std::int32_t zone_offset_seconds_ = 0;
   std::string_view line_;
   std::vector<LabelView> metadata_;
   Extracted extracted_;

@@ -41,6 +41,7 @@ class JsonScanner {
     while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
   bool at_end() const { return at_ == end_; }
+  const char* position() const { return at_; }
   bool at(char c) const { return at_ < end_ && *at_ == c; }
   /// Steps over `c`, or fails.
   bool take(char c) {

@@ -59,6 +59,10 @@ class Series {
   /// True once the registry has removed it: look it up anew.
   bool retired() const { return retired_.load(std::memory_order_acquire); }
   const Labels& labels() const { return labels_; }
+  const Buckets& buckets() const { return buckets_; }
+  /// Of one bucket alone; the last one is +Inf.
+  std::uint64_t bucket_count(std::size_t i) const { return bucket_counts_[i].load(std::memory_order_relaxed); }
+  std::optional<Exemplar> exemplar(std::size_t slot) const;
 
  private:
   friend class MetricRegistry;
@@ -87,11 +91,12 @@ struct CustomMetric {
 };
 
 class MetricRegistry;
+struct MetricFamily;
 
 /// A metrics stage's hold on a family; letting go of the last one removes the family's series.
 class MetricClaim {
  public:
-  MetricClaim(MetricRegistry& registry, std::shared_ptr<struct MetricFamily> family, CustomMetric metric);
+  MetricClaim(MetricRegistry& registry, std::shared_ptr<MetricFamily> family, CustomMetric metric);
   ~MetricClaim();
   MetricClaim(const MetricClaim&) = delete;
   MetricClaim& operator=(const MetricClaim&) = delete;
@@ -100,7 +105,7 @@ class MetricClaim {
 
  private:
   MetricRegistry& registry_;
-  std::shared_ptr<struct MetricFamily> family_;
+  std::shared_ptr<MetricFamily> family_;
   CustomMetric metric_;
 };
 

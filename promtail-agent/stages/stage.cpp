@@ -27,18 +27,16 @@ Verdict StageChain::advance(std::size_t first, Entry& entry, EntrySink& end) {
     if (observer_ != nullptr) observer_->before(stage.name(), entry);
     const Verdict verdict = stage.process(entry, rest);
     if (observer_ != nullptr) observer_->after(stage.name(), entry, verdict);
-    if (verdict == Verdict::kPass) continue;
-    if (verdict == Verdict::kDropped) end.dropped(entry);
-    return verdict;
+    if (verdict != Verdict::kPass) return verdict;
   }
   return Verdict::kPass;
 }
 
 void StageChain::run(std::size_t first, Entry& entry, EntrySink& end) {
-  if (advance(first, entry, end) == Verdict::kPass) end.accept(entry);
+  const Verdict verdict = advance(first, entry, end);
+  if (verdict == Verdict::kPass) end.accept(entry);
+  if (verdict == Verdict::kDropped) end.dropped(entry);
 }
-
-Verdict StageChain::pass(Entry& entry, EntrySink& end) { return advance(0, entry, end); }
 
 void StageChain::tick(EntrySink& end) {
   for (std::size_t i = 0; i < stages_.size(); ++i) {

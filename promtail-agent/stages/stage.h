@@ -21,7 +21,7 @@
 namespace kvasir::agent {
 
 inline constexpr std::size_t kHeldBytesMax = 64 << 20;   // of one stage, over all label sets
-inline constexpr std::size_t kHeldSetsMax = 100'000;     // label sets with state in one stage
+inline constexpr std::size_t kHeldSetsMax = 10'000;      // label sets with state in one stage
 
 class MetricRegistry;
 
@@ -87,8 +87,9 @@ class StageChain {
       : stages_(std::move(stages)), observer_(observer) {}
   /// Through the stages from `first` on. An entry that passes all of them is given to `end`, also one released from a held state.
   void run(std::size_t first, Entry& entry, EntrySink& end);
-  /// As run() from the start, but an entry that passes is not given to `end`: the caller goes on with it.
-  Verdict pass(Entry& entry, EntrySink& end);
+  /// From the start, for a stage with a chain inside: what becomes of `entry` is the caller's business, `end` gets only entries
+  /// that were held back before.
+  Verdict pass(Entry& entry, EntrySink& end) { return advance(0, entry, end); }
   void tick(EntrySink& end);
   Duration deadline() const;
   void close(EntrySink& end);
