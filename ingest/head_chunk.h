@@ -1,59 +1,71 @@
 // head_chunk.h -- rows of one stream in memory: appended by one thread at a time, read by many without a lock.
 //
-// Shape:    rows in slabs that double in size and never move; text in slabs likewise; equal metadata sets are kept once.
+// Shape:    rows in slabs that double in size and never move; text and metadata in an arena; recent metadata sets are shared.
 // Order:    rows stand in arrival order, which is not always the order of time; sorted_rows() sorts a view.
 // Lifetime: a ChunkView keeps its chunk alive; every view into lines and metadata lives as long as the chunk.
-// Threads:  append() by one thread at a time (the shard's lock); readers use the rows that a ChunkView counted under that lock.
+// Threads:  writing members by one thread at a time (the shard's lock); row() of a row that a ChunkView, made under that lock,
+//           counts, by any thread without the lock.
 // Limits:   kChunkRowsMax rows; sequences of a chunk span less than 2^32.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
-#include <string>
+#include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "common/entry.h"
 
 namespace kvasir::ingest {
 
-inline constexpr std::uint32_t kChunkRowsMax = 65536;
+inline constexpr std::uint32_t kChunkRowsMax = 65520;  // 16 * (2^12 - 1): what the row slabs hold
 
 /// Counted while rows are appended; describes exactly the rows of a view.
 struct ChunkSummary {
   std::uint32_t rows = 0;
   std::uint64_t line_bytes = 0;
-  std::uint64_t metadata_bytes = 0;
+  std::uint64_t metadata_bytes = 0;  // names and values, per row
   TimestampNs first = TimestampNs::max();
   TimestampNs last = TimestampNs::min();
-  std::uint64_t first_sequence = 0;  // of the first row in arrival order
+  std::uint64_t first_sequence = 0;
   std::uint64_t last_sequence = 0;
+  bool in_order = true;              // arrival order is the order of time
+};
+
+/// Labels of a row, inside the chunk.
+struct MetadataSet {
+  std::span<const LabelView> labels;
+  std::uint64_t bytes = 0;
 };
 
 class HeadChunk {
  public:
-  using MetadataSet = std::vector<LabelView>;
-
-  HeadChunk() = default;
+  /// `released` is told the charge of the chunk when it goes.
+  explicit HeadChunk(std::function<void(std::uint64_t)> released = {}) : released_(std::move(released)) {}
+  ~HeadChunk();
   HeadChunk(const HeadChunk&) = delete;
   HeadChunk& operator=(const HeadChunk&) = delete;
 
-  /// True if `sequence` may be the next one and a row is free.
-  bool has_room(std::uint64_t sequence) const;
-  /// Copies the line. `metadata` comes from intern(). False: the same (timestamp, line, metadata) is in the chunk already.
-  /// REQUIRES: has_room(sequence); sequences ascend.
+  /// How many rows from this sequence on find room.
+  std::uint32_t room(std::uint64_t sequence) const;
+  /// The chunk's own copy.
+  std::string_view keep(std::string_view text);
+  /// The chunk's own copy of a set; nullptr for the empty one.
+  const MetadataSet* keep(std::span<const LabelView> metadata);
+  /// False: the same (timestamp, line, metadata) is in the chunk already, nothing was added. REQUIRES: `line` and `metadata` come
+  /// from keep(); room(sequence) > 0; sequences ascend.
   bool append(TimestampNs timestamp, std::uint64_t sequence, std::string_view line, const MetadataSet* metadata);
-  /// The chunk's own copy of a metadata set; nullptr for the empty one. Equal sets give equal pointers.
-  const MetadataSet* intern(std::span<const LabelView> metadata);
+  /// Adds to what is handed to `released`.
+  void add_charge(std::uint64_t bytes) { charge_ += bytes; }
 
   const ChunkSummary& summary() const { return summary_; }
-  std::uint64_t memory_bytes() const { return memory_bytes_; }
-  /// Row `i` in arrival order. REQUIRES: i < rows of a view taken before.
+  std::uint64_t charge() const { return charge_; }
+  /// Row `i` in arrival order.
   EntryView row(std::uint32_t i) const;
+  std::int64_t timestamp(std::uint32_t i) const { return stored(i).timestamp; }
 
  private:
   struct Row {
@@ -64,27 +76,24 @@ class HeadChunk {
     std::uint32_t sequence_offset;
   };
   static constexpr std::uint32_t kFirstSlabRows = 16;
-  static constexpr std::size_t kRowSlabs = 13;  // 16 * (2^13 - 1) >= kChunkRowsMax
+  static constexpr std::size_t kRowSlabs = 12;
+  static constexpr std::size_t kRecentSets = 16;
 
-  static std::size_t slab_of(std::uint32_t i);
   const Row& stored(std::uint32_t i) const;
   bool is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata);
-  void remember(std::uint32_t row);
-  const char* copy_text(std::string_view text);
-  static std::uint64_t hash_of(std::int64_t timestamp, std::string_view line);
+  char* allocate(std::size_t bytes);
 
   ChunkSummary summary_;
-  std::uint64_t memory_bytes_ = 0;
+  std::uint64_t charge_ = 0;
+  std::function<void(std::uint64_t)> released_;
   std::array<std::unique_ptr<Row[]>, kRowSlabs> rows_;
-  std::vector<std::unique_ptr<char[]>> text_slabs_;
-  char* text_free_ = nullptr;
-  std::size_t text_left_ = 0;
-  std::size_t text_slab_next_ = 512;
-  std::unordered_map<std::string, std::unique_ptr<MetadataSet>> metadata_;
-  const MetadataSet* last_metadata_ = nullptr;
-  // Row numbers by hash of (timestamp, line); filled from the first row on that is not newer than all before it.
+  std::vector<std::unique_ptr<char[]>> slabs_;
+  char* free_ = nullptr;
+  std::size_t left_ = 0;
+  std::array<const MetadataSet*, kRecentSets> recent_sets_{};
+  std::size_t next_recent_ = 0;
+  // Row numbers by hash of (timestamp, line), kept from the first row on that is not newer than all before it.
   std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
-  bool by_content_used_ = false;
 };
 
 /// The first `summary.rows` rows of a chunk.

@@ -23,25 +23,16 @@
 #include "common/memory_budget.h"
 #include "common/result.h"
 #include "index/stream_index.h"
-#include "ingest/head_chunk.h"
+#include "ingest/admission.h"
 #include "ingest/push_batch.h"
 #include "ingest/storage.h"
+#include "ingest/tenant_head.h"
+#include "ingest/wal.h"
 
 namespace kvasir::ingest {
 
-enum class WalSync {
-  kGroup,     // acknowledged when synced
-  kInterval,  // synced every wal_sync_interval; acknowledged when written
-  kNever,     // the operating system decides
-};
 /// group, interval, never.
 std::optional<WalSync> parse_wal_sync(std::string_view text);
-
-/// What admission needs to know of a tenant; asked once per push.
-struct AdmitLimits {
-  std::uint64_t streams_max = 0;        // streams with entries in the head; 0 = no limit
-  Duration out_of_order_window{0};      // entries older than the stream's newest by more are refused; 0 = any age
-};
 
 struct IngesterOptions {
   Path wal_directory;
@@ -53,11 +44,14 @@ struct IngesterOptions {
   std::uint64_t chunk_bytes = 1u << 20;           // raw bytes at which a stream's chunk is sealed
   Duration chunk_idle = std::chrono::minutes(5);
   Duration chunk_age_max = std::chrono::hours(1);
-  std::uint64_t head_bytes_max = 160u << 20;      // active and sealed; beyond 3/4 the largest are sealed, beyond it 429
+  std::uint64_t head_bytes_max = 160u << 20;      // beyond 3/4 the largest chunks are sealed; beyond it acknowledgements wait for
+                                                  // the flush, and then push() says unavailable
   std::uint64_t segment_bytes = 32u << 20;        // raw bytes of sealed chunks that make a segment
   Duration flush_delay = std::chrono::seconds(10);  // a sealed chunk waits at most so long for company
   std::uint32_t flush_threads = 1;
   std::function<AdmitLimits(std::string_view tenant)> limits;  // empty: no limits
+  std::function<void(std::string_view)> on_fatal;   // for tests: instead of ending the process after a failed sync
+  bool background = true;                         // false: no flush threads; only flush() writes segments (tests)
 };
 
 /// What a tail sees: one stream's part of an applied batch.
@@ -65,14 +59,8 @@ struct AppliedStream {
   std::shared_ptr<const StreamIdentity> identity;
   std::span<const EntryView> entries;   // with sequences
 };
-/// Called on the apply thread without locks held; views die on return.
+/// Called on the apply thread, no lock of the head held; views die on return. Must not add or remove listeners.
 using ApplyListener = std::function<void(const std::string& tenant, std::span<const AppliedStream> streams)>;
-
-/// One stream's rows in memory, frozen at the moment of the snapshot.
-struct HeadBlock {
-  index::StreamId stream = 0;
-  ChunkView chunk;
-};
 
 /// Everything a query may see of one tenant at one moment: each applied entry is in exactly one of the two parts.
 struct TenantSnapshot {
@@ -85,7 +73,7 @@ struct IngesterCounters {
   std::uint64_t batches = 0, entries = 0, bytes = 0, duplicates = 0, repeated_batches = 0;
   std::uint64_t wal_bytes_written = 0, wal_syncs = 0, wal_bytes = 0, wal_queue_bytes = 0;
   std::uint64_t head_bytes = 0, head_chunks = 0, active_streams = 0;
-  std::uint64_t segments_written = 0, flush_failures = 0, replayed_entries = 0;
+  std::uint64_t segments_written = 0, flush_failures = 0, flush_verify_failures = 0, replayed_entries = 0;
 };
 
 class Ingester {
@@ -114,6 +102,8 @@ class Ingester {
   virtual void remove_listener(std::uint64_t id) = 0;
 
   virtual IngesterCounters counters() const = 0;
+  /// Every row with a smaller sequence is in a segment: the log will not bring it back.
+  virtual std::uint64_t durable_floor() const = 0;
 };
 
 }  // namespace kvasir::ingest

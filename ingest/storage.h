@@ -9,6 +9,7 @@
 // Source:   docs/formats/manifest-v1.md, docs/formats/index-v1.md
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "chunks/segment_reader.h"
 #include "common/filesystem.h"
+#include "common/mutex.h"
 #include "common/result.h"
 #include "common/time.h"
 #include "index/stream_index.h"
@@ -40,11 +42,35 @@ struct SegmentInfo {
   bool operator==(const SegmentInfo&) const = default;
 };
 
-/// A live segment, open.
-struct Segment {
-  SegmentInfo info;
-  std::shared_ptr<const chunks::SegmentReader> reader;
-  std::vector<index::StreamId> stream_ids;  // of reader->streams()[i]
+/// A live segment. Its file is opened at the first use and, once the segment is replaced or expired, removed with the last holder.
+class Segment {
+ public:
+  /// A stream as this segment holds it.
+  struct Stream {
+    index::StreamId id = 0;
+    std::uint32_t ordinal = 0;  // in reader()->streams()
+    TimestampNs first;
+    TimestampNs last;
+  };
+  Segment(SegmentInfo info, Path path, Filesystem& filesystem, std::vector<Stream> streams);
+  ~Segment();
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  const SegmentInfo& info() const { return info_; }
+  /// Ascending by id.
+  std::span<const Stream> streams() const { return streams_; }
+  Result<std::shared_ptr<const chunks::SegmentReader>> reader() const;
+  void remove_file_with_last_holder() const { obsolete_ = true; }
+
+ private:
+  SegmentInfo info_;
+  Path path_;
+  Filesystem& filesystem_;
+  std::vector<Stream> streams_;
+  mutable std::atomic<bool> obsolete_{false};
+  mutable Mutex mutex_;
+  mutable std::shared_ptr<const chunks::SegmentReader> reader_ KVASIR_GUARDED_BY(mutex_);
 };
 
 /// The live segments of a tenant at one moment, ascending by id.
@@ -84,23 +110,27 @@ class TenantStorage {
   /// A fresh segment id and the path for its file.
   virtual std::uint64_t next_segment_id() = 0;
   virtual Path segment_path(std::uint64_t id) const = 0;
+  /// Makes the folder for segment files.
+  virtual Result<void> prepare_folder() = 0;
   /// Opens the added segments, writes the manifest durably, then publishes: `swap` runs with the snapshot lock held, between the
-  /// old and the new set becoming visible. Removed files are deleted when their last reader is gone.
+  /// old and the new set becoming visible. After an error nothing is published; the files of `added` must then stay where they are.
   virtual Result<void> commit(const ManifestEdit& edit, const std::function<void()>& swap) = 0;
   /// Runs `read` while no commit can publish: what it sees of head and segments belongs together.
   virtual void with_snapshot(const std::function<void(const std::shared_ptr<const SegmentSet>&)>& read) const = 0;
+  /// `renote` is called after a commit made the index forget days: the head then notes its own rows again.
+  virtual void on_days_lost(std::function<void()> renote) = 0;
 };
 
 class Storage {
  public:
-  /// Reads every tenant's manifest, opens the segments, brings the index up to date and removes files that no manifest names.
+  /// Reads every tenant's manifest, brings the index up to date and removes files that no manifest names.
   static Result<std::unique_ptr<Storage>> open(const Path& data_directory, Filesystem& filesystem);
   virtual ~Storage() = default;
 
-  /// nullptr if the tenant has never stored anything.
+  /// nullptr if the tenant has never pushed anything.
   virtual TenantStorage* find(std::string_view tenant) const = 0;
-  /// Makes the tenant's folder at the first use. Pointers live as long as the storage.
-  virtual Result<TenantStorage*> find_or_create(std::string_view tenant) = 0;
+  /// Touches no disk: the folder is made with the first edit. Pointers live as long as the storage.
+  virtual TenantStorage* find_or_create(std::string_view tenant) = 0;
   virtual std::vector<TenantStorage*> tenants() const = 0;
   /// No sequence at or above it was ever written to a segment.
   virtual std::uint64_t sequence_floor() const = 0;

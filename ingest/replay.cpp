@@ -1,0 +1,204 @@
+#include "ingest/replay.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "common/log.h"
+
+namespace kvasir::ingest {
+namespace {
+
+struct Stream {
+  TenantHead* head = nullptr;
+  StreamSlot* slot = nullptr;
+};
+
+class Replay {
+ public:
+  Replay(Filesystem& filesystem, const Clock& clock, const ReplayTarget& target)
+      : filesystem_(filesystem), clock_(clock), target_(target) {}
+
+  Result<void> read_file(const Path& path, std::uint64_t number) {
+    KVASIR_TRY(const auto file, filesystem_.open_random(path));
+    KVASIR_TRY(auto bytes, file->view(0, file->size()));
+    WalOldFile kept{number, bytes.size(), outcome_.start.next_sequence - 1};
+    if (bytes.size() >= kWalFileHeaderBytes) {
+      KVASIR_CHECK_OK(check_header(path, bytes));
+      bytes.remove_prefix(kWalFileHeaderBytes);
+      KVASIR_CHECK_OK(read_records(path, bytes));
+      kept.last_sequence = outcome_.start.next_sequence - 1;
+    }
+    outcome_.start.files.push_back(kept);
+    outcome_.start.next_file = number + 1;
+    return {};
+  }
+
+  ReplayOutcome finish() {
+    for (const auto& [key, end] : origins_) outcome_.start.origins.push_back({key.first, key.second, end});
+    return std::move(outcome_);
+  }
+
+ private:
+  static Result<void> check_header(const Path& path, std::string_view bytes) {
+    ByteReader reader(bytes);
+    if (reader.raw(kWalMagic.size()) != kWalMagic) return fail(ErrorCode::kCorruption, path + ": not a write-ahead log");
+    const auto major = reader.fixed<std::uint16_t>();
+    if (major != kWalMajor) return fail(ErrorCode::kUnsupported, path + ": version " + std::to_string(major));
+    return {};
+  }
+
+  Result<void> read_records(const Path& path, std::string_view bytes) {
+    streams_.clear();
+    const std::size_t size = bytes.size();
+    while (!bytes.empty()) {
+      KVASIR_TRY(const auto record, next_wal_record(bytes));
+      if (!record) {
+        ++outcome_.damaged_files;
+        log::warn("wal", "record is torn or damaged; what follows it in this file is not read",
+                  {{"path", path},
+                   {"offset", std::to_string(kWalFileHeaderBytes + size - bytes.size())},
+                   {"bytes", std::to_string(bytes.size())}});
+        return {};
+      }
+      auto taken = take(*record);
+      if (!taken) return fail(taken.error().with_context(path));
+    }
+    return {};
+  }
+
+  Result<void> take(const WalRecord& record) {
+    switch (record.type) {
+      case WalRecordType::kStream: return take_stream(record.payload);
+      case WalRecordType::kBatch: return take_batch(record);
+      case WalRecordType::kOriginMark: break;
+    }
+    KVASIR_TRY(const auto mark, read_origin_mark(record.payload));
+    auto& end = origins_[{mark.tenant, mark.source}];
+    end = std::max(end, mark.end_offset);
+    return {};
+  }
+
+  Result<void> take_stream(std::string_view payload) {
+    KVASIR_TRY(auto definition, read_stream_definition(payload));
+    auto identity = std::make_shared<StreamIdentity>();
+    identity->labels = std::move(definition.labels);
+    identity->fingerprint = identity->labels.fingerprint();
+    identity->text = identity->labels.to_string();
+    TenantHead& head = target_.head(definition.tenant);
+    streams_[definition.number] = {&head, head.find_or_add(identity, 0)};
+    return {};
+  }
+
+  Result<void> take_batch(const WalRecord& record) {
+    KVASIR_TRY(auto reader, BatchReader::open(record.payload));
+    std::uint64_t sequence = record.first_sequence;
+    std::optional<bool> repeated;
+    if (!reader.origin()) repeated = false;
+    for (;;) {
+      KVASIR_TRY(const bool more, reader.next(rows_));
+      if (!more) break;
+      const auto stream = streams_.find(rows_.number);
+      if (stream == streams_.end()) return fail(ErrorCode::kCorruption, "batch names a stream that is not defined");
+      if (!repeated) repeated = is_repeated(stream->second.head->storage().tenant(), *reader.origin());
+      if (!*repeated) apply(stream->second, sequence);
+      sequence += rows_.size();
+    }
+    outcome_.start.next_sequence = std::max(outcome_.start.next_sequence, sequence);
+    return {};
+  }
+
+  bool is_repeated(const std::string& tenant, const PushOrigin& origin) {
+    auto& end = origins_[{tenant, origin.source}];
+    const bool repeated = origin.end_offset <= end;
+    end = std::max(end, origin.end_offset);
+    return repeated;
+  }
+
+  void apply(const Stream& stream, std::uint64_t sequence) {
+    std::uint64_t bytes = rows_.lines.size();
+    for (const std::uint32_t set : rows_.sets) {
+      if (set == 0) continue;
+      for (const auto& label : rows_.metadata[set - 1]) bytes += label.name.size() + label.value.size();
+    }
+    const bool all_flushed = sequence + rows_.size() - 1 <= stream.slot->flushed_sequence;
+    const bool charged = !all_flushed && target_.charge(head_charge(rows_.size(), bytes));
+    const auto applied = stream.head->apply(*stream.slot, rows_, sequence, clock_.steady(), charged, nullptr);
+    outcome_.entries += applied.rows;
+    outcome_.flushed += applied.flushed;
+  }
+
+  Filesystem& filesystem_;
+  const Clock& clock_;
+  const ReplayTarget& target_;
+  ReplayOutcome outcome_;
+  std::unordered_map<std::uint64_t, Stream> streams_;   // of the current file
+  std::map<std::pair<std::string, std::string>, std::uint64_t> origins_;
+  BatchStream rows_;
+};
+
+/// The first sequence of the log, or an empty optional if it holds no batch.
+Result<std::optional<std::uint64_t>> first_sequence(Filesystem& filesystem, const Path& path) {
+  KVASIR_TRY(const auto file, filesystem.open_random(path));
+  KVASIR_TRY(auto bytes, file->view(0, file->size()));
+  if (bytes.size() < kWalFileHeaderBytes) return std::optional<std::uint64_t>();
+  bytes.remove_prefix(kWalFileHeaderBytes);
+  for (;;) {
+    KVASIR_TRY(const auto record, next_wal_record(bytes));
+    if (!record) return std::optional<std::uint64_t>();
+    if (record->type == WalRecordType::kBatch) return std::optional(record->first_sequence);
+  }
+}
+
+/// Largest sequence of each stream of the segment, in the segment's order.
+Result<std::vector<std::uint64_t>> last_sequences(const chunks::SegmentReader& reader) {
+  std::vector<std::uint64_t> last(reader.streams().size());
+  for (std::size_t i = 0; i < reader.blocks().size(); ++i) {
+    KVASIR_TRY(const auto block, reader.open_block(i));
+    KVASIR_TRY(const auto sequences, block->sequences());
+    auto& stream = last[reader.blocks()[i].stream];
+    for (const std::uint64_t sequence : sequences) stream = std::max(stream, sequence);
+  }
+  return last;
+}
+
+/// Tells the head what is in segments already, for segments with a row that may still be in the log.
+Result<void> load_flushed(Storage& storage, const ReplayTarget& target, std::uint64_t wal_begin) {
+  for (TenantStorage* tenant : storage.tenants()) {
+    for (const auto& segment : tenant->segments()->segments) {
+      if (segment->info().last_sequence < wal_begin) continue;
+      KVASIR_TRY(const auto reader, segment->reader());
+      KVASIR_TRY(const auto last, last_sequences(*reader));
+      TenantHead& head = target.head(tenant->tenant());
+      for (std::size_t i = 0; i < last.size(); ++i) {
+        const auto& labels = reader->streams()[i].labels;
+        auto identity = std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
+        head.set_flushed_sequence(*head.find_or_add(identity, 0), last[i]);
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ReplayOutcome> replay_wal(const Path& directory, Filesystem& filesystem, const Clock& clock, Storage& storage,
+                                 const ReplayTarget& target) {
+  KVASIR_CHECK_OK(filesystem.make_directories(directory));
+  KVASIR_TRY(const auto numbers, list_wal_files(filesystem, directory));
+  std::optional<std::uint64_t> begin;
+  for (std::size_t i = 0; i < numbers.size() && !begin; ++i) {
+    KVASIR_TRY(begin, first_sequence(filesystem, wal_file_path(directory, numbers[i])));
+  }
+  if (begin) KVASIR_CHECK_OK(load_flushed(storage, target, *begin));
+  Replay replay(filesystem, clock, target);
+  for (const std::uint64_t number : numbers) {
+    KVASIR_CHECK_OK(replay.read_file(wal_file_path(directory, number), number));
+    if (target.after_file) KVASIR_CHECK_OK(target.after_file());
+  }
+  ReplayOutcome outcome = replay.finish();
+  outcome.start.next_sequence = std::max(outcome.start.next_sequence, storage.sequence_floor());
+  return outcome;
+}
+
+}  // namespace kvasir::ingest
