@@ -1,0 +1,41 @@
+// store_blocks.h -- segment blocks and head chunks as the query engine sees them.
+//
+// Lifetime: handles and blocks keep their segment or chunk alive.
+// Threads:  handles from any thread, a block by one at a time.
+// Errors:   those of chunks::Block. Where the engine's interface has no room for an error (lengths, sequences, metadata), damage
+//           gives neutral values there and is reported by lines().
+#pragma once
+
+#include <memory>
+
+#include "chunks/segment_reader.h"
+#include "ingest/tenant_head.h"
+#include "logql/log_source.h"
+
+namespace kvasir::server {
+
+using StreamPtr = std::shared_ptr<const logql::StreamIdentity>;
+
+/// A handle whose exactness is found out after the fact, when all blocks of its stream are known.
+class StoreBlockHandle : public logql::BlockHandle {
+ public:
+  const StreamPtr& stream() const final { return stream_; }
+  bool exact() const final { return exact_; }
+  void set_inexact() { exact_ = false; }
+  /// Names and values of structured metadata over all rows.
+  virtual std::uint64_t metadata_bytes() const = 0;
+
+ protected:
+  explicit StoreBlockHandle(StreamPtr stream) : stream_(std::move(stream)) {}
+
+ private:
+  StreamPtr stream_;
+  bool exact_ = true;
+};
+
+std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
+                                                      std::shared_ptr<const chunks::SegmentReader> reader,
+                                                      std::size_t block);
+std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk);
+
+}  // namespace kvasir::server

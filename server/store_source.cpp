@@ -1,0 +1,252 @@
+#include "server/store_source.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "chunks/block_pruner.h"
+#include "common/mutex.h"
+#include "server/store_blocks.h"
+
+namespace kvasir::server {
+namespace {
+
+using Handles = std::vector<std::unique_ptr<StoreBlockHandle>>;
+
+/// The identities of a tenant's streams in the engine's form, made once per stream.
+class Identities {
+ public:
+  StreamPtr get(const index::StreamIndex& index, index::StreamId id) {
+    MutexLock lock(mutex_);
+    if (known_.size() <= id) known_.resize(id + 1);
+    auto& slot = known_[id];
+    if (slot == nullptr) {
+      slot = std::make_shared<const logql::StreamIdentity>(logql::StreamIdentity{*index.labels(id), index.fingerprint(id)});
+    }
+    return slot;
+  }
+
+ private:
+  Mutex mutex_;
+  std::vector<StreamPtr> known_ KVASIR_GUARDED_BY(mutex_);
+};
+
+/// Calls `take(position in ids, stream of the segment)` for streams that are in both; both ascend by id.
+template <class Take>
+void for_common_streams(std::span<const index::StreamId> ids, std::span<const ingest::Segment::Stream> streams,
+                        const Take& take) {
+  auto stream = streams.begin();
+  for (const index::StreamId id : ids) {
+    stream = std::lower_bound(stream, streams.end(), id, [](const auto& s, index::StreamId wanted) { return s.id < wanted; });
+    if (stream == streams.end()) return;
+    if (stream->id == id) take(*stream);
+  }
+}
+
+/// Marks blocks of one stream whose time ranges touch: the same entry may be in two of them.
+void mark_overlaps(Handles& handles) {
+  std::unordered_map<const logql::StreamIdentity*, std::vector<StoreBlockHandle*>> by_stream;
+  for (const auto& handle : handles) by_stream[handle->stream().get()].push_back(handle.get());
+  for (auto& [stream, blocks] : by_stream) {
+    std::sort(blocks.begin(), blocks.end(), [](auto* a, auto* b) { return a->first() < b->first(); });
+    StoreBlockHandle* reaches_furthest = nullptr;
+    for (StoreBlockHandle* block : blocks) {
+      if (reaches_furthest != nullptr && block->first() <= reaches_furthest->last()) {
+        block->set_inexact();
+        reaches_furthest->set_inexact();
+      }
+      if (reaches_furthest == nullptr || reaches_furthest->last() < block->last()) reaches_furthest = block;
+    }
+  }
+}
+
+bool inside(const logql::BlockHandle& block, TimeRange range) {
+  return range.contains(block.first()) && range.contains(block.last());
+}
+
+std::uint64_t row_bytes(logql::LogBlock& block, std::size_t row) {
+  std::uint64_t bytes = block.line_lengths()[row];
+  if (!block.has_metadata()) return bytes;
+  for (const auto& label : block.metadata(row)) bytes += label.name.size() + label.value.size();
+  return bytes;
+}
+
+}  // namespace
+
+struct StoreSource::State {
+  State(ingest::Storage& storage_in, const ingest::Ingester& ingester_in)
+      : storage(storage_in), ingester(ingester_in) {}
+
+  Identities& identities(const std::string& tenant) {
+    MutexLock lock(mutex);
+    auto& slot = identities_of[tenant];
+    if (slot == nullptr) slot = std::make_unique<Identities>();
+    return *slot;
+  }
+  Result<Handles> handles(const logql::SelectRequest& request, logql::QueryContext& context);
+  Result<void> add_segment(const std::shared_ptr<const ingest::Segment>& segment, std::span<const index::StreamId> ids,
+                           const logql::SelectRequest& request, const index::StreamIndex& index, Handles& out);
+
+  ingest::Storage& storage;
+  const ingest::Ingester& ingester;
+  Mutex mutex;
+  std::map<std::string, std::unique_ptr<Identities>> identities_of KVASIR_GUARDED_BY(mutex);
+};
+
+StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester)
+    : state_(std::make_unique<State>(storage, ingester)) {}
+StoreSource::~StoreSource() = default;
+
+Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
+                                             std::span<const index::StreamId> ids, const logql::SelectRequest& request,
+                                             const index::StreamIndex& index, Handles& out) {
+  std::vector<ingest::Segment::Stream> wanted;
+  for_common_streams(ids, segment->streams(), [&](const ingest::Segment::Stream& stream) {
+    if (request.range.overlaps(stream.first, stream.last)) wanted.push_back(stream);
+  });
+  if (wanted.empty()) return {};
+  KVASIR_TRY(const auto reader, segment->reader());
+  chunks::PruneQuery prune{.range = request.range, .literals = {}, .ids = {}};
+  if (request.pushdowns.prune_literals) {
+    prune.literals = request.literals;
+    prune.ids = request.tokens;
+  }
+  const chunks::BlockPruner pruner(*reader, std::move(prune));
+  if (pruner.nothing_matches()) return {};
+  auto& known = identities(request.tenant);
+  for (const auto& stream : wanted) {
+    const auto [begin, end] = reader->blocks_of(stream.ordinal);
+    for (std::size_t block = begin; block < end; ++block) {
+      const auto& entry = reader->blocks()[block];
+      if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
+      if (pruner.cannot_match(block)) continue;
+      out.push_back(make_segment_handle(known.get(index, stream.id), segment, reader, block));
+    }
+  }
+  return {};
+}
+
+Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request, logql::QueryContext& context) {
+  Handles out;
+  const ingest::TenantStorage* tenant = storage.find(request.tenant);
+  if (tenant == nullptr || request.range.empty()) return out;
+  const auto& index = tenant->index();
+  const auto ids = index.with_data(index.select(request.matchers), request.range);
+  if (ids.empty()) return out;
+  const auto snapshot = ingester.snapshot(request.tenant, ids, request.range);
+  auto& known = identities(request.tenant);
+  for (const auto& block : snapshot.head) out.push_back(make_head_handle(known.get(index, block.stream), block.chunk));
+  for (const auto& segment : snapshot.segments->segments) {
+    KVASIR_CHECK_OK(context.check());
+    if (!request.range.overlaps(segment->info().first, segment->info().last)) continue;
+    KVASIR_CHECK_OK(add_segment(segment, ids, request, index, out));
+  }
+  mark_overlaps(out);
+  return out;
+}
+
+Result<std::vector<std::unique_ptr<logql::BlockHandle>>> StoreSource::select(const logql::SelectRequest& request,
+                                                                             logql::QueryContext& context) {
+  KVASIR_TRY(auto handles, state_->handles(request, context));
+  std::vector<std::unique_ptr<logql::BlockHandle>> out;
+  out.reserve(handles.size());
+  for (auto& handle : handles) out.push_back(std::move(handle));
+  return out;
+}
+
+bool StoreSource::has_stream_label(std::string_view tenant, std::string_view name) {
+  const auto* stored = state_->storage.find(tenant);
+  return stored != nullptr && stored->index().has_label(name);
+}
+
+std::vector<std::string> StoreSource::label_names(std::string_view tenant, std::span<const LabelMatcher> matchers,
+                                                  TimeRange range) {
+  const auto* stored = state_->storage.find(tenant);
+  return stored == nullptr ? std::vector<std::string>() : stored->index().label_names(matchers, range);
+}
+
+std::vector<std::string> StoreSource::label_values(std::string_view tenant, std::string_view name,
+                                                   std::span<const LabelMatcher> matchers, TimeRange range) {
+  const auto* stored = state_->storage.find(tenant);
+  return stored == nullptr ? std::vector<std::string>() : stored->index().label_values(name, matchers, range);
+}
+
+std::vector<std::shared_ptr<const Labels>> StoreSource::series(std::string_view tenant,
+                                                               std::span<const LabelMatcher> matchers,
+                                                               TimeRange range) {
+  std::vector<std::shared_ptr<const Labels>> out;
+  const auto* stored = state_->storage.find(tenant);
+  if (stored == nullptr) return out;
+  const auto& index = stored->index();
+  for (const index::StreamId id : index.with_data(index.select(matchers), range)) out.push_back(index.labels(id));
+  return out;
+}
+
+Result<IndexStats> StoreSource::stats(std::string_view tenant, const std::vector<LabelMatcher>& matchers,
+                                      TimeRange range, logql::QueryContext& context) {
+  logql::SelectRequest request;
+  request.tenant = tenant;
+  request.matchers = matchers;
+  request.range = range;
+  KVASIR_TRY(const auto handles, state_->handles(request, context));
+  IndexStats stats;
+  std::map<const logql::StreamIdentity*, bool> streams;
+  for (const auto& handle : handles) {
+    std::uint64_t rows = handle->rows();
+    std::uint64_t bytes = handle->line_bytes() + handle->metadata_bytes();
+    if (!inside(*handle, range)) {
+      KVASIR_CHECK_OK(context.check());
+      KVASIR_TRY(const auto block, handle->open());
+      rows = bytes = 0;
+      for (std::size_t row = 0; row < block->rows(); ++row) {
+        if (!range.contains({block->timestamps()[row]})) continue;
+        ++rows;
+        bytes += row_bytes(*block, row);
+      }
+    }
+    if (rows == 0) continue;
+    streams[handle->stream().get()] = true;
+    ++stats.chunks;
+    stats.entries += rows;
+    stats.bytes += bytes;
+  }
+  stats.streams = streams.size();
+  return stats;
+}
+
+Result<std::vector<StreamVolume>> StoreSource::volumes(const VolumeRequest& request, logql::QueryContext& context) {
+  logql::SelectRequest select;
+  select.tenant = request.tenant;
+  select.matchers = request.matchers;
+  select.range = request.range;
+  KVASIR_TRY(const auto handles, state_->handles(select, context));
+  const auto bucket_of = [&](TimestampNs t) {
+    return request.step.count() == 0 ? std::size_t{0}
+                                     : static_cast<std::size_t>((t - request.first_bucket) / request.step);
+  };
+  const std::size_t buckets = request.range.empty() ? 0 : bucket_of({request.range.end.value - 1}) + 1;
+  std::map<const logql::StreamIdentity*, StreamVolume> streams;
+  for (const auto& handle : handles) {
+    auto& volume = streams[handle->stream().get()];
+    if (volume.stream == nullptr) volume = {handle->stream(), std::vector<std::uint64_t>(buckets)};
+    if (inside(*handle, request.range) && bucket_of(handle->first()) == bucket_of(handle->last())) {
+      volume.bytes[bucket_of(handle->first())] += handle->line_bytes() + handle->metadata_bytes();
+      continue;
+    }
+    KVASIR_CHECK_OK(context.check());
+    KVASIR_TRY(const auto block, handle->open());
+    for (std::size_t row = 0; row < block->rows(); ++row) {
+      const TimestampNs t{block->timestamps()[row]};
+      if (request.range.contains(t)) volume.bytes[bucket_of(t)] += row_bytes(*block, row);
+    }
+  }
+  std::vector<StreamVolume> out;
+  for (auto& [stream, volume] : streams) {
+    const bool any = std::any_of(volume.bytes.begin(), volume.bytes.end(), [](std::uint64_t bytes) { return bytes > 0; });
+    if (any) out.push_back(std::move(volume));
+  }
+  return out;
+}
+
+}  // namespace kvasir::server
