@@ -108,8 +108,8 @@ Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
     if (logs && !call.log_queries_allowed) {
       return bad("log queries are not supported as an instant query type, please change your query to a range query type");
     }
-    if (logs) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
-    KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
+    if (logs && call.check_limits) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
+    if (call.check_limits) KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
     KVASIR_CHECK_OK(check_range_width(*expr, settings));
     if (call.check_selectors) KVASIR_CHECK_OK(check_required_labels(*expr, settings));
     return expr;

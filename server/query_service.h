@@ -27,6 +27,7 @@ struct QueryCall {
   std::stop_token client;               // stops when the client goes away
   Duration queued{0};
   bool check_selectors = true;          // required labels (not for instant queries)
+  bool check_limits = true;             // entries and length (not for the history of a tail)
   bool log_queries_allowed = true;      // false: a plain log query is an error (instant)
 };
 

@@ -5,6 +5,7 @@
 #include "logql/syntax/printer.h"
 #include "server/answer.h"
 #include "server/encode_result.h"
+#include "server/encoding_flags.h"
 #include "server/handlers/query_route.h"
 #include "server/params.h"
 #include "server/query_service.h"
@@ -12,22 +13,10 @@
 namespace kvasir::server {
 namespace {
 
-std::vector<std::string> split_flags(std::string_view header) {
-  std::vector<std::string> flags;
-  for (std::size_t at = 0; at < header.size();) {
-    const std::size_t comma = std::min(header.find(',', at), header.size());
-    std::string flag(header.substr(at, comma - at));
-    std::erase(flag, ' ');
-    if (!flag.empty()) flags.push_back(std::move(flag));
-    at = comma + 1;
-  }
-  return flags;
-}
-
 EncodeOptions encode_options(const net::HttpRequest& request) {
   EncodeOptions options;
-  options.encoding_flags = split_flags(request.headers.get("X-Loki-Response-Encoding-Flags").value_or(""));
-  for (const auto& flag : options.encoding_flags) options.categorize |= flag == "categorize-labels";
+  options.encoding_flags = encoding_flags(request);
+  options.categorize = asks_for_categories(options.encoding_flags);
   return options;
 }
 

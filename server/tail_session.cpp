@@ -1,0 +1,214 @@
+#include "server/tail_session.h"
+
+#include <algorithm>
+
+#include "common/json_writer.h"
+#include "server/encode_result.h"
+
+namespace kvasir::server {
+
+using logql::LabelCategory;
+
+TailSession::~TailSession() = default;
+
+std::uint64_t TailSession::Pending::bytes() const {
+  std::uint64_t sum = sizeof(Pending) + line.size();
+  for (const auto& label : metadata) sum += sizeof(Label) + label.name.size() + label.value.size();
+  return sum;
+}
+
+Result<std::shared_ptr<TailSession>> TailSession::create(TailOptions options, const logql::LogQuery& query,
+                                                         logql::LogSource& source) {
+  auto session = std::make_shared<TailSession>(std::move(options));
+  session->matchers_ = query.selector.matchers;
+  KVASIR_TRY(session->pipeline_, logql::Pipeline::compile(query.stages, nullptr, {}));
+  session->runner_ = std::make_unique<logql::PipelineRunner>(session->pipeline_);
+  std::vector<LabelMatcher> by_field;
+  for (const auto& matcher : session->matchers_) {
+    if (!logql::may_select_by_field(matcher) || source.has_stream_label(session->options_.tenant, matcher.name())) continue;
+    by_field.push_back(matcher);
+    session->field_names_.insert(matcher.name());
+  }
+  if (!by_field.empty()) {
+    KVASIR_TRY(session->field_selector_, logql::FieldSelector::create(by_field));
+  }
+  return session;
+}
+
+TailSession::Decision TailSession::decide(const ingest::StreamIdentity& identity, logql::LogSource& source) const {
+  std::size_t by_field = 0;
+  std::size_t by_label = 0;
+  for (const auto& matcher : matchers_) {
+    const bool may_be_field = field_names_.count(matcher.name()) > 0;
+    if (!may_be_field || identity.labels.has(matcher.name())) {
+      if (!matcher.matches(identity.labels)) return Decision::kNo;
+      by_label += may_be_field ? 1 : 0;
+    } else if (source.has_stream_label(options_.tenant, matcher.name())) {
+      return Decision::kNo;  // a stream carries it by now, so it selects by label
+    } else {
+      ++by_field;
+    }
+  }
+  if (by_field == 0) return Decision::kYes;
+  return by_label == 0 ? Decision::kByField : Decision::kNo;
+}
+
+bool TailSession::offer(const ingest::AppliedStream& stream, logql::LogSource& source, Duration now) {
+  auto found = decisions_.find(stream.identity.get());
+  if (found == decisions_.end()) {
+    if (decisions_.size() >= kTailStreamsRemembered) decisions_.clear();
+    found = decisions_.emplace(stream.identity.get(), std::pair(stream.identity, decide(*stream.identity, source))).first;
+  }
+  const Decision decision = found->second.second;
+  if (decision == Decision::kNo) return false;
+  MutexLock lock(mutex_);
+  for (const auto& entry : stream.entries) {
+    Pending pending{stream.identity, entry.timestamp, entry.sequence, std::string(entry.line), {}, now, decision == Decision::kByField};
+    for (const auto& label : entry.metadata) pending.metadata.push_back({std::string(label.name), std::string(label.value)});
+    if (pending_bytes_ + pending.bytes() > kTailPendingBytesMax) {
+      drop(pending);
+      continue;
+    }
+    pending_bytes_ += pending.bytes();
+    pending_.push_back(std::move(pending));
+  }
+  return true;
+}
+
+void TailSession::drop(const Pending& pending) {
+  ++dropped_count_;
+  if (dropped_.size() < kTailDroppedMax) dropped_.push_back({pending.timestamp, pending.identity});
+}
+
+void TailSession::begin_live(std::vector<TailEntry> history) {
+  MutexLock lock(mutex_);
+  for (const auto& entry : history) in_history_.insert(entry.entry.sequence);
+  history_ = std::move(history);
+  live_ = true;
+}
+
+std::vector<TailSession::Pending> TailSession::take_due(Duration now) {
+  std::vector<Pending> due;
+  MutexLock lock(mutex_);
+  while (!pending_.empty() && pending_.front().arrived + options_.delay <= now) {
+    pending_bytes_ -= pending_.front().bytes();
+    if (in_history_.erase(pending_.front().sequence) == 0) due.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+  return due;
+}
+
+std::optional<TailEntry> TailSession::shown(const Pending& pending) {
+  std::vector<LabelView> metadata;
+  for (const auto& label : pending.metadata) metadata.push_back({label.name, label.value});
+  if (pending.by_field && !field_selector_->matches(pending.line, metadata)) return std::nullopt;
+  runner_->bind(pending.identity->labels);
+  if (!runner_->process(pending.timestamp, pending.line, metadata)) return std::nullopt;
+  TailEntry out;
+  out.entry.timestamp = pending.timestamp;
+  out.entry.sequence = pending.sequence;
+  out.entry.line = std::string(runner_->line());
+  if (options_.form == TailForm::kCategorized) {
+    out.stream = runner_->labels_of(LabelCategory::kStream);
+    out.entry.structured_metadata = runner_->labels_of(LabelCategory::kMetadata);
+    out.entry.parsed = runner_->labels_of(LabelCategory::kParsed);
+  } else {
+    out.stream = runner_->final_labels();
+  }
+  return out;
+}
+
+TailSession::Sent TailSession::pump(Duration now) {
+  Sent sent;
+  if (socket_->stop_token().stop_requested()) {
+    sent.ended = true;
+    return sent;
+  }
+  std::vector<TailEntry> history;
+  {
+    MutexLock lock(mutex_);
+    if (!live_) return sent;
+    history.swap(history_);
+  }
+  if (!history.empty()) send(history, {}, sent);
+  const std::vector<Pending> due = take_due(now);
+  std::vector<TailEntry> entries;
+  std::vector<Pending> origin;
+  for (const auto& pending : due) {
+    if (auto entry = shown(pending)) entries.push_back(*std::move(entry)), origin.push_back(pending);
+  }
+  send(entries, origin, sent);
+  if (now >= options_.deadline) {
+    socket_->close(1011, "reached tail max duration limit");
+    sent.ended = true;
+  }
+  return sent;
+}
+
+void TailSession::send(const std::vector<TailEntry>& entries, const std::vector<Pending>& origin, Sent& sent) {
+  for (std::size_t at = 0; at < entries.size(); at += kTailFrameEntries) {
+    const std::size_t count = std::min(kTailFrameEntries, entries.size() - at);
+    std::vector<Dropped> dropped;
+    {
+      MutexLock lock(mutex_);
+      dropped.swap(dropped_);
+      sent.dropped += dropped_count_;
+      dropped_count_ = 0;
+    }
+    std::string text = frame(std::span(entries).subspan(at, count), dropped);
+    const std::uint64_t bytes = text.size();
+    if (socket_->send_text(std::move(text)) == net::WebSocketSession::Sent::kQueued) {
+      sent.bytes += bytes;
+      continue;
+    }
+    MutexLock lock(mutex_);
+    dropped_.insert(dropped_.end(), dropped.begin(), dropped.end());
+    for (std::size_t i = at; i < std::min(at + count, origin.size()); ++i) drop(origin[i]);
+  }
+}
+
+std::string TailSession::frame(std::span<const TailEntry> entries, const std::vector<Dropped>& dropped) const {
+  std::string out = "{\"streams\":[";
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i > 0) out += ',';
+    if (options_.form == TailForm::kLegacy) {
+      out += "{\"labels\":";
+      append_json_string(out, entries[i].stream.to_string());
+      out += ",\"entries\":[{\"ts\":";
+      append_json_string(out, format_rfc3339(entries[i].entry.timestamp));
+      out += ",\"line\":";
+      append_json_string(out, entries[i].entry.line);
+      out += "}]}";
+      continue;
+    }
+    out += "{\"stream\":";
+    append_labels(out, entries[i].stream);
+    out += ",\"values\":[";
+    append_entry(out, entries[i].entry, options_.form == TailForm::kCategorized);
+    out += "]}";
+  }
+  out += ']';
+  if (!options_.encoding_flags.empty()) {
+    out += ",\"encodingFlags\":[";
+    for (std::size_t i = 0; i < options_.encoding_flags.size(); ++i) {
+      if (i > 0) out += ',';
+      append_json_string(out, options_.encoding_flags[i]);
+    }
+    out += ']';
+  }
+  if (!dropped.empty()) {
+    out += ",\"dropped_entries\":[";
+    for (std::size_t i = 0; i < dropped.size(); ++i) {
+      out += std::string(i > 0 ? "," : "") + "{\"timestamp\":\"" + std::to_string(dropped[i].timestamp.value) + "\",\"labels\":";
+      append_labels(out, dropped[i].identity->labels);
+      out += '}';
+    }
+    out += ']';
+  } else if (options_.form == TailForm::kLegacy) {
+    out += ",\"dropped_entries\":null";
+  }
+  out += options_.form == TailForm::kLegacy ? "}\n" : "}";
+  return out;
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,113 @@
+// tail_session.h -- one live tail: its selector and pipeline, what waits to be sent, and the frames.
+//
+// Threads:  offer() from the apply thread; begin_live() once from any thread; pump() from the hub's thread only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/mutex.h"
+#include "common/net/http_server.h"
+#include "ingest/ingester.h"
+#include "logql/exec/field_selector.h"
+#include "logql/log_source.h"
+#include "logql/pipeline/pipeline.h"
+#include "logql/query_result.h"
+#include "logql/syntax/ast.h"
+
+namespace kvasir::server {
+
+inline constexpr std::uint64_t kTailPendingBytesMax = 8 << 20;
+inline constexpr std::size_t kTailFrameEntries = 100;
+inline constexpr std::size_t kTailDroppedMax = 1000;
+inline constexpr std::size_t kTailStreamsRemembered = 65536;  // decisions kept per tail
+
+enum class TailForm { kMerged, kCategorized, kLegacy };
+
+struct TailOptions {
+  std::string tenant;
+  TailForm form = TailForm::kMerged;
+  std::vector<std::string> encoding_flags;
+  Duration delay{0};       // entries are held back for so long
+  Duration deadline{0};    // on the steady clock
+};
+
+/// One entry with the labels it is shown under.
+struct TailEntry {
+  Labels stream;
+  logql::ResultEntry entry;
+};
+
+class TailSession {
+ public:
+  /// Use create().
+  explicit TailSession(TailOptions options) : options_(std::move(options)) {}
+  /// Errors: parse (a stage does not compile).
+  static Result<std::shared_ptr<TailSession>> create(TailOptions options, const logql::LogQuery& query, logql::LogSource& source);
+  ~TailSession();
+
+  const TailOptions& options() const { return options_; }
+  /// Before add(). The socket is shared with the caller.
+  void attach(std::shared_ptr<net::WebSocketSession> socket) { socket_ = std::move(socket); }
+  net::WebSocketSession& socket() const { return *socket_; }
+
+  /// Takes copies of the entries if the stream is wanted. True: there is something to send.
+  bool offer(const ingest::AppliedStream& stream, logql::LogSource& source, Duration now);
+  /// Sends the history as it is and lets live entries follow, without those that were part of it.
+  void begin_live(std::vector<TailEntry> history);
+
+  struct Sent {
+    std::uint64_t bytes = 0;
+    std::uint64_t dropped = 0;
+    bool ended = false;      // the session is over and may be forgotten
+  };
+  Sent pump(Duration now);
+
+ private:
+  struct Pending {
+    std::shared_ptr<const ingest::StreamIdentity> identity;
+    TimestampNs timestamp;
+    std::uint64_t sequence = 0;
+    std::string line;
+    std::vector<Label> metadata;
+    Duration arrived;
+    bool by_field = false;
+    std::uint64_t bytes() const;
+  };
+  enum class Decision : std::uint8_t { kNo, kYes, kByField };
+  struct Dropped {
+    TimestampNs timestamp;
+    std::shared_ptr<const ingest::StreamIdentity> identity;
+  };
+
+  Decision decide(const ingest::StreamIdentity& identity, logql::LogSource& source) const;
+  std::optional<TailEntry> shown(const Pending& pending);
+  void drop(const Pending& pending) KVASIR_REQUIRES(mutex_);
+  std::vector<Pending> take_due(Duration now);
+  void send(const std::vector<TailEntry>& entries, const std::vector<Pending>& origin, Sent& sent);
+  std::string frame(std::span<const TailEntry> entries, const std::vector<Dropped>& dropped) const;
+
+  TailOptions options_;
+  std::vector<LabelMatcher> matchers_;
+  std::set<std::string> field_names_;  // matchers on names that no stream carried when the tail began
+  std::shared_ptr<const logql::Pipeline> pipeline_;
+  std::unique_ptr<logql::PipelineRunner> runner_;          // pump() only
+  std::unique_ptr<logql::FieldSelector> field_selector_;   // pump() only
+  std::shared_ptr<net::WebSocketSession> socket_;
+  std::unordered_map<const void*, std::pair<std::shared_ptr<const ingest::StreamIdentity>, Decision>> decisions_;  // offer() only
+  Mutex mutex_;
+  std::deque<Pending> pending_ KVASIR_GUARDED_BY(mutex_);
+  std::uint64_t pending_bytes_ KVASIR_GUARDED_BY(mutex_) = 0;
+  std::uint64_t dropped_count_ KVASIR_GUARDED_BY(mutex_) = 0;
+  std::vector<Dropped> dropped_ KVASIR_GUARDED_BY(mutex_);
+  std::set<std::uint64_t> in_history_ KVASIR_GUARDED_BY(mutex_);
+  std::vector<TailEntry> history_ KVASIR_GUARDED_BY(mutex_);
+  bool live_ KVASIR_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace kvasir::server
