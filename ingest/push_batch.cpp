@@ -1,7 +1,6 @@
 #include "ingest/push_batch.h"
 
-#include <array>
-#include <map>
+#include <functional>
 
 #include "common/assert.h"
 
@@ -35,31 +34,44 @@ std::string_view discard_reason_name(DiscardReason reason) {
   return kNames[static_cast<std::size_t>(reason)];
 }
 
+void Rejections::count(DiscardReason reason, std::uint64_t entries, std::uint64_t bytes) {
+  auto& counts = by_reason_[static_cast<std::size_t>(reason)];
+  counts.entries += entries;
+  counts.bytes += bytes;
+}
+
+void Rejections::add(Rejection rejection) {
+  count(rejection.reason, rejection.entries, rejection.bytes);
+  const std::size_t hash = std::hash<std::string_view>()(rejection.message);
+  const auto same = by_text_.find(hash);
+  if (same != by_text_.end() && groups_[same->second].message == rejection.message) {
+    ++groups_[same->second].count;
+  } else if (groups_.size() < kGroupsMax) {
+    by_text_.emplace(hash, groups_.size());
+    groups_.push_back({std::move(rejection.message), rejection.status, 1});
+  } else {
+    ++unlisted_;
+  }
+}
+
 int Rejections::status() const {
   KVASIR_ASSERT(!empty(), "there is no status without a rejection");
   // Validation errors win over the answer of a block, whose status may be a success.
-  for (const auto& item : items_) {
-    if (item.status >= 400) return item.status;
+  for (const auto& group : groups_) {
+    if (group.status >= 400) return group.status;
   }
-  return items_.front().status;
+  return groups_.front().status;
 }
 
 std::string Rejections::text() const {
   KVASIR_ASSERT(!empty(), "there is no text without a rejection");
-  std::vector<std::pair<std::string_view, std::uint64_t>> groups;  // in order of first appearance
-  std::map<std::string_view, std::size_t> index;
-  for (const auto& item : items_) {
-    const auto [it, added] = index.try_emplace(item.message, groups.size());
-    if (added) groups.emplace_back(item.message, 0);
-    ++groups[it->second].second;
-  }
-  if (groups.size() == 1 && groups.front().second == 1) return items_.front().message;
+  if (groups_.size() == 1 && groups_.front().count == 1) return groups_.front().message;
   std::string out;
-  for (const auto& [message, count] : groups) {
+  for (const auto& group : groups_) {
     if (!out.empty()) out += "; ";
-    out += std::to_string(count) + " errors like: ";
-    out += message;
+    out += std::to_string(group.count) + " errors like: " + group.message;
   }
+  if (unlisted_ > 0) out += "; and " + std::to_string(unlisted_) + " more errors";
   return out;
 }
 

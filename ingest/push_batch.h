@@ -11,12 +11,14 @@
 // Notes:    EntryView::sequence is 0 here; the head gives it at admission.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/entry.h"
@@ -92,19 +94,40 @@ struct Rejection {
   std::uint64_t bytes = 0;
 };
 
-/// What was refused, by the validator (first) and by the head (stream limit and so on). Empty: everything is in.
+/// What was refused, by the validator or by the head (stream limit and so on). Empty: everything is in.
 class Rejections {
  public:
-  void add(Rejection rejection) { items_.push_back(std::move(rejection)); }
-  bool empty() const { return items_.empty(); }
-  const std::vector<Rejection>& items() const { return items_; }
+  struct Counts {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+  };
+  using ByReason = std::array<Counts, static_cast<std::size_t>(DiscardReason::kCount)>;
+
+  void add(Rejection rejection);
+  /// Counts what was dropped without telling the client (a line that was cut).
+  void count(DiscardReason reason, std::uint64_t entries, std::uint64_t bytes);
+  bool empty() const { return groups_.empty(); }
+  /// For the discard metrics.
+  const ByReason& by_reason() const { return by_reason_; }
   /// The status and text of the answer: groups of equal text as `2 errors like: ...`, joined with "; "; one error alone is bare.
   /// REQUIRES: not empty.
   int status() const;
   std::string text() const;
+  /// The first text alone. REQUIRES: not empty.
+  const std::string& first_message() const { return groups_.front().message; }
 
  private:
-  std::vector<Rejection> items_;
+  struct Group {
+    std::string message;
+    int status = 400;
+    std::uint64_t count = 0;
+  };
+  static constexpr std::size_t kGroupsMax = 1000;  // of different texts; more are only counted
+
+  std::vector<Group> groups_;
+  std::unordered_map<std::size_t, std::size_t> by_text_;  // hash of a message -> its group
+  std::uint64_t unlisted_ = 0;
+  ByReason by_reason_{};
 };
 
 }  // namespace kvasir::ingest

@@ -99,6 +99,7 @@ struct HttpExchange {
 struct HttpServerOptions {
   std::string address = "127.0.0.1";   // "" = every address
   std::uint16_t port = 0;              // 0: the system chooses, see port()
+  std::string path_prefix;             // "/logs": routes are found below it only; request.path and route go without it
   std::size_t io_threads = 1;
   std::size_t connections_max = 4096;  // more are answered 503 and closed
   std::size_t header_bytes_max = 64 * 1024;

@@ -123,6 +123,10 @@ void Session::header_done() {
   is_upgrade_ = parser_->upgrade() && equal_ignore_case(view(message[http::field::upgrade]), "websocket");
   std::string_view raw_path = without_authority(target_);
   raw_path = raw_path.substr(0, raw_path.find_first_of("?#"));
+  const std::string& prefix = server_->options.path_prefix;
+  const bool below = raw_path.starts_with(prefix) && (prefix.empty() || raw_path.substr(prefix.size()).starts_with('/'));
+  if (!below) return refuse(404, "404 page not found\n");
+  raw_path.remove_prefix(prefix.size());
   if (!fill_request(raw_path) || !find_route(raw_path) || !plan_body()) return;
   state_ = State::kBody;
   set_deadline(server_->options.body_timeout);

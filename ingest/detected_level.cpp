@@ -1,0 +1,311 @@
+#include "ingest/detected_level.h"
+
+#include <array>
+#include <cstring>
+
+#include "common/number.h"
+
+namespace kvasir::ingest {
+namespace {
+
+constexpr std::string_view kName = "detected_level";
+
+char fold(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; }
+
+bool equal_fold(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (fold(text[i]) != fold(lower[i])) return false;
+  }
+  return true;
+}
+
+struct Word {
+  std::string_view text;
+  Level level;
+};
+
+constexpr std::array<Word, 14> kWords = {{{"trace", Level::kTrace},
+                                          {"trc", Level::kTrace},
+                                          {"debug", Level::kDebug},
+                                          {"dbg", Level::kDebug},
+                                          {"info", Level::kInfo},
+                                          {"inf", Level::kInfo},
+                                          {"information", Level::kInfo},
+                                          {"warn", Level::kWarn},
+                                          {"wrn", Level::kWarn},
+                                          {"warning", Level::kWarn},
+                                          {"error", Level::kError},
+                                          {"err", Level::kError},
+                                          {"critical", Level::kCritical},
+                                          {"fatal", Level::kFatal}}};
+
+/// Words that are looked for in running text.
+constexpr std::array<Word, 9> kScanWords = {{{"trace", Level::kTrace},
+                                             {"debug", Level::kDebug},
+                                             {"fatal", Level::kFatal},
+                                             {"critical", Level::kCritical},
+                                             {"error", Level::kError},
+                                             {"err", Level::kError},
+                                             {"warning", Level::kWarn},
+                                             {"warn", Level::kWarn},
+                                             {"info", Level::kInfo}}};
+
+constexpr std::array<bool, 256> bytes_of(std::string_view set) {
+  std::array<bool, 256> table{};
+  for (const char c : set) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}
+constexpr auto kLeftBoundary = bytes_of(" \t\n[({\"=");
+constexpr auto kRightBoundary = bytes_of(" \t\n[](){}:,!\"=");
+constexpr auto kFirstLetter = bytes_of("tdfcewiTDFCEWI");
+
+bool in(const std::array<bool, 256>& table, char c) { return table[static_cast<unsigned char>(c)]; }
+
+std::optional<Level> word_at(std::string_view rest) {
+  for (const auto& [text, level] : kScanWords) {
+    if (rest.size() < text.size() || !equal_fold(rest.substr(0, text.size()), text)) continue;
+    if (rest.size() == text.size() || in(kRightBoundary, rest[text.size()])) return level;
+  }
+  return std::nullopt;
+}
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// Walks a JSON object without building anything. Any surprise ends the walk.
+class JsonWalk {
+ public:
+  JsonWalk(std::string_view text, std::uint64_t depth_max) : at_(text.data()), end_(at_ + text.size()), depth_max_(depth_max) {}
+
+  /// The first string value under a wanted name, in the order of the text.
+  template <class Wanted>
+  std::optional<std::string_view> find(const Wanted& wanted) {
+    std::uint64_t depth = 0;   // of open objects that are searched
+    if (!take('{')) return std::nullopt;
+    ++depth;
+    while (depth > 0) {
+      if (take('}')) {
+        --depth;
+        take(',');
+        continue;
+      }
+      const auto key = string();
+      if (!key || !take(':')) return std::nullopt;
+      skip_space();
+      if (at_ == end_) return std::nullopt;
+      if (*at_ == '"') {
+        const auto value = string();
+        if (!value) return std::nullopt;
+        if (wanted(*key)) return value;
+      } else if (*at_ == '{' && (depth_max_ == 0 || depth < depth_max_)) {
+        ++at_;
+        ++depth;
+        continue;
+      } else if (!skip_value()) {
+        return std::nullopt;
+      }
+      take(',');
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void skip_space() {
+    while (at_ != end_ && is_space(*at_)) ++at_;
+  }
+  bool take(char c) {
+    skip_space();
+    if (at_ == end_ || *at_ != c) return false;
+    ++at_;
+    return true;
+  }
+  std::optional<std::string_view> string() {
+    if (!take('"')) return std::nullopt;
+    const char* const begin = at_;
+    while (true) {
+      const void* quote = std::memchr(at_, '"', static_cast<std::size_t>(end_ - at_));
+      if (quote == nullptr) return std::nullopt;
+      const char* found = static_cast<const char*>(quote);
+      at_ = found + 1;
+      std::size_t slashes = 0;
+      while (found - slashes != begin && *(found - slashes - 1) == '\\') ++slashes;
+      if (slashes % 2 == 0) return std::string_view(begin, static_cast<std::size_t>(found - begin));
+    }
+  }
+  /// A number, a word, an array or an object.
+  bool skip_value() {
+    std::size_t open = 0;
+    while (at_ != end_) {
+      const char c = *at_;
+      if (c == '"') {
+        if (!string()) return false;
+        continue;
+      }
+      const bool closes = c == '}' || c == ']';
+      if (open == 0 && (closes || c == ',')) return true;
+      if (closes) --open;
+      if (c == '{' || c == '[') ++open;
+      ++at_;
+      if (closes && open == 0) return true;
+    }
+    return false;
+  }
+
+  const char* at_;
+  const char* end_;
+  std::uint64_t depth_max_;
+};
+
+struct KeyValue {
+  std::string_view key;
+  std::string_view value;
+};
+
+/// The next key=value of a logfmt line; words without `=` come with an empty value.
+std::optional<KeyValue> next_pair(std::string_view& rest) {
+  while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
+  if (rest.empty()) return std::nullopt;
+  std::size_t size = 0;
+  while (size < rest.size() && rest[size] != '=' && !is_space(rest[size])) ++size;
+  KeyValue pair{rest.substr(0, size), {}};
+  rest.remove_prefix(size);
+  if (!rest.starts_with('=')) return pair;
+  rest.remove_prefix(1);
+  if (rest.starts_with('"')) {
+    std::size_t end = 1;
+    while (end < rest.size() && rest[end] != '"') end += rest[end] == '\\' ? 2 : 1;
+    end = std::min(end, rest.size());
+    pair.value = rest.substr(1, end - 1);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return pair;
+  }
+  size = 0;
+  while (size < rest.size() && !is_space(rest[size])) ++size;
+  pair.value = rest.substr(0, size);
+  rest.remove_prefix(size);
+  return pair;
+}
+
+/// A value that names a level: in its one spelling if it is known, else as sent.
+std::string_view normalised(std::string_view value) {
+  const auto level = parse_level(value);
+  return level ? level_pair(*level).value : value;
+}
+
+}  // namespace
+
+std::string_view detected_level_name() { return kName; }
+
+const LabelView& level_pair(Level level) {
+  static constexpr std::array<LabelView, 8> kPairs = {{{kName, "unknown"},
+                                                       {kName, "trace"},
+                                                       {kName, "debug"},
+                                                       {kName, "info"},
+                                                       {kName, "warn"},
+                                                       {kName, "error"},
+                                                       {kName, "critical"},
+                                                       {kName, "fatal"}}};
+  return kPairs[static_cast<std::size_t>(level)];
+}
+
+std::optional<Level> parse_level(std::string_view word) {
+  for (const auto& [text, level] : kWords) {
+    if (equal_fold(word, text)) return level;
+  }
+  return std::nullopt;
+}
+
+Level level_of_severity(std::string_view decimal) {
+  const auto number = parse_int64(decimal);
+  if (!number) return Level::kInfo;
+  if (*number <= 0 || *number > 24) return Level::kUnknown;
+  constexpr std::array<Level, 6> kSteps = {Level::kTrace, Level::kDebug, Level::kInfo,
+                                           Level::kWarn,  Level::kError, Level::kFatal};
+  return kSteps[static_cast<std::size_t>(*number - 1) / 4];
+}
+
+LevelDetector::LevelDetector(std::vector<std::string> fields, std::uint64_t json_depth_max)
+    : fields_(std::move(fields)), json_depth_max_(json_depth_max) {
+  for (const auto& field : fields_) lengths_ |= std::uint64_t{1} << std::min<std::size_t>(field.size(), 63);
+}
+
+bool LevelDetector::is_field(std::string_view name) const {
+  if ((lengths_ >> std::min<std::size_t>(name.size(), 63) & 1) == 0) return false;
+  for (const auto& field : fields_) {
+    if (name == field) return true;
+  }
+  return false;
+}
+
+std::optional<std::string_view> LevelDetector::from_labels(const Labels& labels) const {
+  for (const auto& field : fields_) {
+    if (const auto value = labels.get(field)) return normalised(*value);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> LevelDetector::from_metadata(std::span<const LabelView> metadata) const {
+  const auto find = [&](std::string_view name) -> const LabelView* {
+    for (const auto& pair : metadata) {
+      if (pair.name == name) return &pair;
+    }
+    return nullptr;
+  };
+  for (const auto& field : fields_) {
+    if (const auto* pair = find(field)) return normalised(pair->value);
+  }
+  if (const auto* pair = find("severity_number")) return level_pair(level_of_severity(pair->value)).value;
+  return std::nullopt;
+}
+
+std::optional<std::string_view> LevelDetector::from_json(std::string_view line) const {
+  return JsonWalk(line, json_depth_max_).find([this](std::string_view key) { return is_field(key); });
+}
+
+std::optional<std::string_view> LevelDetector::from_logfmt(std::string_view line) const {
+  std::optional<std::string_view> best;
+  std::size_t best_rank = fields_.size();
+  while (const auto pair = next_pair(line)) {
+    if ((lengths_ >> std::min<std::size_t>(pair->key.size(), 63) & 1) == 0) continue;
+    for (std::size_t rank = 0; rank < best_rank; ++rank) {
+      if (!equal_fold(pair->key, fields_[rank])) continue;
+      best = pair->value;
+      best_rank = rank;
+    }
+    if (best_rank == 0) break;
+  }
+  return best;
+}
+
+Level LevelDetector::from_line(std::string_view line) const {
+  const std::string_view text = trim(line);
+  std::optional<std::string_view> value;
+  if (text.starts_with('{') && text.ends_with('}')) {
+    value = from_json(text);
+  } else if (text.find('=') != std::string_view::npos) {
+    value = from_logfmt(text);
+  }
+  if (value) {
+    if (const auto level = parse_level(*value)) return *level;
+  }
+  return scan_level_words(line);
+}
+
+Level scan_level_words(std::string_view line) {
+  bool after_boundary = true;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (after_boundary && in(kFirstLetter, line[i])) {
+      if (const auto level = word_at(line.substr(i))) return *level;
+    }
+    after_boundary = in(kLeftBoundary, line[i]);
+  }
+  return Level::kUnknown;
+}
+
+}  // namespace kvasir::ingest
