@@ -77,6 +77,7 @@ TEST_CASE("errors in our syntax say where, what was expected and what to write")
   fails("{a=\"b\"} | stats count() by (a b)", "expecting , or )");
   fails("{a=\"b\"} | stats count() | json", "only order by, sort by, stats, limit and label filters can follow");
   fails("{a=\"b\"} | limit 0", "limit must be a whole number above 0");
+  fails("{a=\"b\"} | limit 5 | x=\"y\"", "limit must be the last step");
   fails("{a=\"b\"} | limit 1.5", "limit must be a whole number above 0");
   fails("rate({a=\"b\"} | stats count() [5m])", "cannot stand inside a range aggregation");
   fails("let a = {x=\"1\"}; a", "line 1, col 5: let needs a metric query or stats: 'a' is a log query");

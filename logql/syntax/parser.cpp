@@ -456,7 +456,12 @@ class Parser {
   Result<Parsed> parse_log() {
     LogQuery query;
     KVASIR_TRY(query.selector, parse_selector(tokens_));
-    while (tokens_.at(kPipe) || at_line_filter(tokens_)) KVASIR_CHECK_OK(parse_step(query));
+    while (tokens_.at(kPipe) || at_line_filter(tokens_)) {
+      const Token start = tokens_.peek();
+      const bool limited = !query.pipes.empty() && std::holds_alternative<Limit>(query.pipes.back()) && !query.has_stats();
+      KVASIR_CHECK_OK(parse_step(query));
+      if (limited) return fail(tokens_.complain(start, "limit must be the last step of a log query"));
+    }
     return leaf(std::move(query));
   }
 

@@ -1,0 +1,226 @@
+#include "logql/engine.h"
+
+#include <algorithm>
+#include <map>
+
+#include "logql/exec/evaluate.h"
+#include "logql/exec/let_rewrite.h"
+#include "logql/exec/log_scan.h"
+#include "logql/exec/stats_scan.h"
+#include "logql/syntax/parser.h"
+
+namespace kvasir::logql {
+namespace {
+
+constexpr std::size_t kStepsMax = 1 << 20;  // the server's own limit is far below; this one protects memory
+constexpr std::size_t kIntervalBatch = 1000;  // entries looked at in one go when most of them will be skipped
+
+std::int64_t floor_to(std::int64_t value, std::int64_t step) {
+  const std::int64_t rest = value % step;
+  return value - (rest < 0 ? rest + step : rest);
+}
+
+// ---- log queries
+
+struct LogPlan {
+  LogScanRequest scan;
+  bool sorted_by_field = false;
+};
+
+LogPlan plan_logs(const LogQuery& query, const QueryParams& params) {
+  LogPlan plan;
+  plan.scan.scan = {.selector = &query.selector,
+                    .stages = query.stages,
+                    .range = {params.start, params.end},
+                    .direction = params.direction};
+  plan.scan.limit = params.limit;
+  plan.scan.categorize = params.categorize_labels;
+  if (params.categorize_labels) plan.scan.scan.options.grouping.kind = ResultGrouping::Kind::kStream;
+  for (const auto& pipe : query.pipes) {
+    if (const auto* limit = std::get_if<Limit>(&pipe)) plan.scan.limit = std::min<std::size_t>(plan.scan.limit, limit->count);
+    if (const auto* filter = std::get_if<LabelFilter>(&pipe)) plan.scan.filters.push_back(*filter);
+    // The last order decides first.
+    if (const auto* order = std::get_if<OrderBy>(&pipe)) {
+      plan.scan.order.insert(plan.scan.order.begin(), order->keys.begin(), order->keys.end());
+    }
+  }
+  if (!plan.scan.order.empty() && plan.scan.order.front().field == "timestamp") {
+    plan.scan.scan.direction = plan.scan.order.front().descending ? Direction::kBackward : Direction::kForward;
+    plan.scan.order.clear();
+  }
+  plan.sorted_by_field = !plan.scan.order.empty();
+  return plan;
+}
+
+/// Entries that are at least `interval` apart, over all streams. Batches are cut where the next entry can be.
+Result<std::vector<LogRow>> scan_thinned(LogScanRequest request, const QueryParams& params, LogSource& source,
+                                         QueryContext& context) {
+  std::vector<LogRow> out;
+  const std::size_t limit = request.limit;
+  const bool forward = request.scan.direction == Direction::kForward;
+  request.limit = kIntervalBatch;
+  for (;;) {
+    KVASIR_TRY(auto rows, scan_logs(request, params, source, context));
+    for (auto& row : rows) {
+      const bool first = out.empty();
+      const auto distance = first ? Duration(0) : std::chrono::abs(row.entry.timestamp - out.back().entry.timestamp);
+      if (first || distance >= params.interval) out.push_back(std::move(row));
+      if (out.size() == limit) return out;
+    }
+    if (rows.size() < kIntervalBatch) return out;
+    const TimestampNs last = out.back().entry.timestamp;
+    if (forward) {
+      request.scan.range.begin = last + params.interval;
+    } else {
+      request.scan.range.end = TimestampNs{last.value + 1} - params.interval;
+    }
+    if (request.scan.range.empty()) return out;
+  }
+}
+
+Streams make_streams(std::vector<LogRow> rows, bool keep_order) {
+  Streams result;
+  std::map<std::string, ResultStream> by_text;
+  for (auto& row : rows) {
+    if (!keep_order) {
+      auto& stream = by_text[row.labels.to_string()];
+      stream.labels = std::move(row.labels);
+      stream.entries.push_back(std::move(row.entry));
+      continue;
+    }
+    // Sorted by a field: the streams, one after the other, read in that order.
+    if (result.streams.empty() || result.streams.back().labels != row.labels) result.streams.push_back({std::move(row.labels), {}});
+    result.streams.back().entries.push_back(std::move(row.entry));
+  }
+  for (auto& [text, stream] : by_text) result.streams.push_back(std::move(stream));
+  return result;
+}
+
+Result<QueryResult> run_log_query(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
+  const LogPlan plan = plan_logs(query, params);
+  auto rows = params.interval.count() > 0 && !plan.sorted_by_field ? scan_thinned(plan.scan, params, source, context)
+                                                                   : scan_logs(plan.scan, params, source, context);
+  if (!rows) return fail(std::move(rows).error());
+  context.stats().entries_returned += rows->size();
+  return make_streams(std::move(*rows), plan.sorted_by_field);
+}
+
+Result<QueryResult> run_table(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
+  // Half-open [start, end), as log queries; the windows of metrics include their end and not their start.
+  const bool ranged = params.end > params.start;
+  const Duration window = ranged ? params.end - params.start : kStatsLookback;
+  const StepTimes times{.first = ranged ? TimestampNs{params.end.value - 1} : params.end, .step = window};
+  KVASIR_TRY(const auto tables, scan_stats(query, times, window, params, source, context));
+  Table table;
+  table.columns = tables.front().columns;
+  for (const auto& row : tables.front().rows) {
+    auto& texts = table.rows.emplace_back();
+    for (const auto& cell : row) texts.push_back(cell.text());
+  }
+  return table;
+}
+
+// ---- metric queries
+
+Result<StepTimes> step_times(const QueryParams& params) {
+  if (params.instant) return StepTimes{.first = params.end};
+  const std::int64_t step = params.step.count();
+  if (step <= 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  // Steps stand on multiples of the step, so that neighbouring requests agree; the last may lie behind the end.
+  const std::int64_t first = floor_to(params.start.value, step);
+  const std::int64_t last = floor_to(params.end.value + step - 1, step);
+  const auto count = static_cast<std::size_t>((last - first) / step) + 1;
+  if (count > kStepsMax) return fail(ErrorCode::kInvalidArgument, "too many steps: " + std::to_string(count));
+  return StepTimes{.first = {first}, .step = params.step, .count = count};
+}
+
+bool keeps_order(const Expr& expr) {
+  if (const auto* node = std::get_if<VectorAggregation>(&expr.node)) {
+    return node->op == VectorOp::kSort || node->op == VectorOp::kSortDesc || keeps_order(*node->operand);
+  }
+  if (const auto* node = std::get_if<BinaryOperation>(&expr.node)) return keeps_order(*node->left) || keeps_order(*node->right);
+  if (const auto* node = std::get_if<LabelReplace>(&expr.node)) return keeps_order(*node->operand);
+  const auto* query = std::get_if<LogQuery>(&expr.node);
+  return query != nullptr && std::any_of(query->pipes.begin(), query->pipes.end(),
+                                         [](const Pipe& pipe) { return std::holds_alternative<OrderBy>(pipe); });
+}
+
+Result<void> check_series(std::size_t count, const QueryContext& context) {
+  const std::uint32_t max = context.limits().series_max;
+  if (max == 0 || count <= max) return {};
+  return fail(ErrorCode::kLimitExceeded,
+              "maximum number of series (" + std::to_string(max) +
+                  ") reached for a single query; consider reducing query cardinality by adding more specific stream "
+                  "selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()");
+}
+
+std::vector<Series> make_series(StepVector vector, const StepTimes& times) {
+  std::vector<Series> out;
+  for (auto& series : vector) {
+    Series& target = out.emplace_back(Series{std::move(series.labels), {}});
+    for (const auto& point : series.points) target.points.push_back({times.at(point.step).value / 1'000'000, point.value});
+  }
+  return out;
+}
+
+void sort_series(std::vector<Series>& series) {
+  std::stable_sort(series.begin(), series.end(), [](const Series& a, const Series& b) { return a.labels < b.labels; });
+}
+
+/// Series with equal labels become one; their points are put in order.
+void merge_equal_series(std::vector<Series>& series) {
+  sort_series(series);
+  std::vector<Series> out;
+  for (auto& one : series) {
+    if (out.empty() || out.back().labels != one.labels) {
+      out.push_back(std::move(one));
+      continue;
+    }
+    auto& points = out.back().points;
+    points.insert(points.end(), one.points.begin(), one.points.end());
+    std::stable_sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.timestamp_ms < b.timestamp_ms; });
+  }
+  series = std::move(out);
+}
+
+Result<QueryResult> run_metric_query(const Expr& expr, const QueryParams& params, LogSource& source, QueryContext& context) {
+  KVASIR_TRY(const StepTimes times, step_times(params));
+  KVASIR_TRY(StepValue value, evaluate(expr, Evaluation{params, source, context, times}));
+  if (const auto* number = std::get_if<double>(&value)) {
+    if (params.instant) return Scalar{{times.first.value / 1'000'000, *number}};
+    KVASIR_TRY(value, evaluate(Expr{VectorFunction{*number}}, Evaluation{params, source, context, times}));
+  }
+  auto series = make_series(std::move(std::get<StepVector>(value)), times);
+  if (params.instant) {
+    if (!keeps_order(expr)) sort_series(series);
+    KVASIR_CHECK_OK(check_series(series.size(), context));
+    return Vector{std::move(series)};
+  }
+  merge_equal_series(series);
+  KVASIR_CHECK_OK(check_series(series.size(), context));
+  return Matrix{std::move(series)};
+}
+
+}  // namespace
+
+Result<QueryResult> run_query(const QueryParams& params, LogSource& source, QueryContext& context) {
+  KVASIR_TRY(const ExprPtr parsed, parse_query(params.query));
+  KVASIR_CHECK_OK(context.check());
+  const ExprPtr expr = resolve_let(parsed);
+  if (std::holds_alternative<Variants>(expr->node)) {
+    return fail(ErrorCode::kInvalidArgument, "multi variant queries are disabled for this instance");
+  }
+  const auto* query = std::get_if<LogQuery>(&expr->node);
+  if (query != nullptr && query->has_stats() && params.as_table) return run_table(*query, params, source, context);
+  if (query == nullptr || query->has_stats()) return run_metric_query(*expr, params, source, context);
+  if (params.instant) {
+    return fail(ErrorCode::kInvalidArgument,
+                "log queries are not supported as an instant query type, please change your query to a range query type");
+  }
+  return run_log_query(*query, params, source, context);
+}
+
+}  // namespace kvasir::logql

@@ -1,0 +1,234 @@
+#include "logql/exec/log_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "common/number.h"
+#include "logql/exec/parallel.h"
+
+namespace kvasir::logql {
+namespace {
+
+constexpr std::size_t kFirstRowsFetched = 256;
+constexpr std::size_t kRowsFetchedMax = 8192;
+
+/// Total order of rows: keys, then time and sequence in the direction.
+class RowOrder {
+ public:
+  RowOrder(std::span<const OrderKey> keys, Direction direction) : keys_(keys), forward_(direction == Direction::kForward) {}
+
+  bool by_time_only() const { return keys_.empty(); }
+  bool forward() const { return forward_; }
+
+  /// True if `a` comes before `b` in the answer.
+  bool operator()(const LogRow& a, const LogRow& b) const {
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      // A row without the field comes last whatever the direction.
+      if (a.keys[i].empty() != b.keys[i].empty()) return b.keys[i].empty();
+      const auto order = compare_field_texts(a.keys[i], b.keys[i]);
+      if (order != 0) return keys_[i].descending ? order > 0 : order < 0;
+    }
+    const auto left = std::pair(a.entry.timestamp, a.entry.sequence);
+    const auto right = std::pair(b.entry.timestamp, b.entry.sequence);
+    return forward_ ? left < right : left > right;
+  }
+
+ private:
+  std::span<const OrderKey> keys_;
+  bool forward_;
+};
+
+/// The best `limit` rows so far.
+class TopRows {
+ public:
+  TopRows(const RowOrder& order, std::size_t limit, MemoryBudget& budget) : order_(order), limit_(limit), budget_(budget) {}
+  ~TopRows() { budget_.release(charged_); }
+
+  Result<void> offer(LogRow row) {
+    MutexLock lock(mutex_);
+    if (rows_.size() == limit_) {
+      if (!order_(row, rows_.front())) return {};
+      std::pop_heap(rows_.begin(), rows_.end(), order_);
+      rows_.back() = std::move(row);
+    } else {
+      const std::uint64_t bytes = sizeof(LogRow) + row.entry.line.size();
+      KVASIR_CHECK_OK(budget_.charge(bytes));
+      charged_ += bytes;
+      rows_.push_back(std::move(row));
+    }
+    std::push_heap(rows_.begin(), rows_.end(), order_);
+    if (rows_.size() == limit_) worst_ns_.store(rows_.front().entry.timestamp.value, std::memory_order_relaxed);
+    return {};
+  }
+
+  /// False if no row at this instant or beyond it (in the direction) can enter any more.
+  bool may_enter(TimestampNs t) const {
+    if (!order_.by_time_only()) return true;
+    const std::int64_t worst = worst_ns_.load(std::memory_order_relaxed);
+    if (worst == kOpen) return true;
+    return order_.forward() ? t.value <= worst : t.value >= worst;
+  }
+
+  std::vector<LogRow> take() {
+    std::sort_heap(rows_.begin(), rows_.end(), order_);
+    return std::move(rows_);
+  }
+
+ private:
+  static constexpr std::int64_t kOpen = std::numeric_limits<std::int64_t>::min();
+
+  const RowOrder& order_;
+  std::size_t limit_;
+  MemoryBudget& budget_;
+  std::uint64_t charged_ = 0;
+  std::atomic<std::int64_t> worst_ns_{kOpen};
+  Mutex mutex_;
+  std::vector<LogRow> rows_;  // a heap whose front is the worst
+};
+
+/// `| order by x | y > 5`: filters over the final labels of a row.
+class RowFilter {
+ public:
+  static Result<RowFilter> create(const std::vector<LabelFilter>& filters) {
+    RowFilter filter;
+    if (filters.empty()) return filter;
+    const std::vector<Stage> stages(filters.begin(), filters.end());
+    auto pipeline = Pipeline::compile(stages, nullptr, {});
+    if (!pipeline) return fail(std::move(pipeline).error());
+    filter.runner_.emplace(std::move(*pipeline));
+    return filter;
+  }
+
+  bool keeps(const LogRow& row, const Labels& labels) {
+    if (!runner_) return true;
+    runner_->bind(labels);
+    return runner_->process(row.entry.timestamp, row.entry.line, {});
+  }
+
+ private:
+  std::optional<PipelineRunner> runner_;
+};
+
+class LogWorker {
+ public:
+  LogWorker(const ScanPlan& plan, const LogScanRequest& request, TopRows& top, QueryContext& context)
+      : plan_(plan), request_(request), top_(top), context_(context), full_(plan.pipeline(false)), rest_(plan.pipeline(true)) {}
+
+  Result<void> start() {
+    KVASIR_TRY(fields_, plan_.make_field_selector());
+    auto filter = RowFilter::create(request_.filters);
+    if (!filter) return fail(std::move(filter).error());
+    filter_ = std::move(*filter);
+    return {};
+  }
+
+  Result<void> scan(const ScanUnit& unit) {
+    KVASIR_TRY(auto blocks, plan_.prepare(unit, fields_.get(), context_));
+    for (auto& scanned : blocks) KVASIR_CHECK_OK(scan_block(scanned));
+    return {};
+  }
+
+ private:
+  bool forward() const { return request_.scan.direction == Direction::kForward; }
+
+  /// Rows in the direction of the query, a slice at a time: small at first, for the answer may be full soon.
+  Result<void> scan_block(ScannedBlock& scanned) {
+    std::vector<std::uint32_t> rows;
+    for_each_row(scanned.rows, [&](std::size_t row) { rows.push_back(static_cast<std::uint32_t>(row)); });
+    if (!forward()) std::reverse(rows.begin(), rows.end());
+    PipelineRunner& runner = scanned.filtered ? rest_ : full_;
+    runner.bind(scanned.block->stream()->labels);
+    std::size_t slice = std::max(kFirstRowsFetched, std::min(request_.limit, kRowsFetchedMax));
+    for (std::size_t begin = 0; begin < rows.size(); begin += slice, slice = std::min(slice * 2, kRowsFetchedMax)) {
+      KVASIR_CHECK_OK(context_.check());
+      if (!top_.may_enter({scanned.block->timestamps()[rows[begin]]})) break;
+      const auto part = std::span(rows).subspan(begin, std::min(slice, rows.size() - begin));
+      KVASIR_CHECK_OK(scan_rows(*scanned.block, part, runner));
+    }
+    return {};
+  }
+
+  Result<void> scan_rows(LogBlock& block, std::span<const std::uint32_t> rows, PipelineRunner& runner) {
+    RowSet wanted(block.rows(), false);
+    for (const auto row : rows) wanted.set(row);
+    KVASIR_CHECK_OK(fetch_lines(block, wanted, lines_, context_));
+    for (const auto row : rows) {
+      const TimestampNs timestamp{block.timestamps()[row]};
+      if (!top_.may_enter(timestamp)) break;
+      if (!runner.process(timestamp, lines_[row], block.metadata(row))) continue;
+      ++context_.stats().lines_matched;
+      KVASIR_CHECK_OK(offer(timestamp, block.sequence(row), runner));
+    }
+    return {};
+  }
+
+  Result<void> offer(TimestampNs timestamp, std::uint64_t sequence, const PipelineRunner& runner) {
+    LogRow row;
+    row.entry.timestamp = timestamp;
+    row.entry.sequence = sequence;
+    row.entry.line = runner.line();
+    for (const auto& key : request_.order) row.keys.push_back(key_text(key.field, row.entry, runner));
+    if (!request_.filters.empty() && !filter_.keeps(row, runner.final_labels())) return {};
+    row.labels = runner.result_labels();
+    if (request_.categorize) {
+      row.entry.structured_metadata = runner.labels_of(LabelCategory::kMetadata);
+      row.entry.parsed = runner.labels_of(LabelCategory::kParsed);
+    }
+    return top_.offer(std::move(row));
+  }
+
+  static std::string key_text(const std::string& field, const ResultEntry& entry, const PipelineRunner& runner) {
+    if (field == "timestamp") return std::to_string(entry.timestamp.value);
+    if (field == "line") return entry.line;
+    return std::string(runner.label(field).value_or(std::string_view()));
+  }
+
+  const ScanPlan& plan_;
+  const LogScanRequest& request_;
+  TopRows& top_;
+  QueryContext& context_;
+  PipelineRunner full_;
+  PipelineRunner rest_;
+  RowFilter filter_;
+  std::unique_ptr<FieldSelector> fields_;
+  std::vector<std::string_view> lines_;
+};
+
+}  // namespace
+
+std::strong_ordering compare_field_texts(std::string_view a, std::string_view b) {
+  const auto number = [](std::string_view text) {
+    const auto value = parse_go_float(text);
+    return value && !std::isnan(*value) ? value : std::nullopt;
+  };
+  const auto x = number(a);
+  const auto y = number(b);
+  if (x && y && *x != *y) return *x < *y ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (x && y) return std::strong_ordering::equal;
+  if (x || y) return x ? std::strong_ordering::less : std::strong_ordering::greater;
+  return a <=> b;
+}
+
+Result<std::vector<LogRow>> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
+                                      QueryContext& context) {
+  KVASIR_TRY(const auto plan, ScanPlan::build(request.scan, params, source, context));
+  const RowOrder order(request.order, request.scan.direction);
+  TopRows top(order, request.limit, context.budget());
+  const bool forward = request.scan.direction == Direction::kForward;
+  std::atomic<std::size_t> next{0};
+  const auto& units = plan->units();
+  const std::size_t workers = worker_count(context.limits().parallelism, units.size());
+  KVASIR_CHECK_OK(run_workers(workers, [&](std::size_t) -> Result<void> {
+    LogWorker worker(*plan, request, top, context);
+    KVASIR_CHECK_OK(worker.start());
+    for (std::size_t i = next++; i < units.size(); i = next++) {
+      if (!top.may_enter(forward ? units[i].first : units[i].last)) break;
+      KVASIR_CHECK_OK(worker.scan(units[i]));
+    }
+    return {};
+  }));
+  return top.take();
+}
+
+}  // namespace kvasir::logql

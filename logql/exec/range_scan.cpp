@@ -1,0 +1,443 @@
+#include "logql/exec/range_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+
+#include "logql/exec/aggregate_state.h"
+#include "logql/exec/bucket_grid.h"
+#include "logql/exec/bucket_series.h"
+#include "logql/exec/column_scan.h"
+#include "logql/exec/parallel.h"
+
+namespace kvasir::logql {
+namespace {
+
+constexpr std::size_t kRowsBetweenChecks = 8192;
+constexpr std::size_t kNarrowWindowBuckets = 8;  // windows of up to so many buckets are merged one by one
+
+/// What a sample is worth before unwrap: 1, or the length of the line.
+enum class SampleValue { kOne, kLineBytes, kUnwrapped };
+
+SampleValue sample_value(const RangeAggregation& node) {
+  if (node.range.unwrap && node.op != RangeOp::kAbsentOverTime) return SampleValue::kUnwrapped;
+  return node.op == RangeOp::kBytesOverTime || node.op == RangeOp::kBytesRate ? SampleValue::kLineBytes : SampleValue::kOne;
+}
+
+Error pipeline_error(std::string_view error, const Labels& series) {
+  const std::string name(error);
+  return Error(ErrorCode::kInvalidArgument,
+               "pipeline error: '" + name + "' for series: '" + series.to_string() +
+                   "'.\nUse a label filter to intentionally skip this error. (e.g | __error__!=\"" + name +
+                   "\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\nThe label filter can "
+                   "also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n");
+}
+
+bool names_error(const LabelFilter& filter) {
+  if (const auto* pair = std::get_if<LabelFilterPair>(&filter.node)) {
+    return names_error(*pair->left) || names_error(*pair->right);
+  }
+  const auto* text = std::get_if<StringPredicate>(&filter.node);
+  return text != nullptr && (text->name == "__error__" || text->name == "__error_details__");
+}
+
+/// The query asks for errors itself: by a filter, or as a group.
+bool asks_for_errors(const LogRange& range, const std::vector<std::string>& labels) {
+  if (std::find(labels.begin(), labels.end(), "__error__") != labels.end()) return true;
+  const auto& filters = range.unwrap ? range.unwrap->post_filters : std::vector<LabelFilter>();
+  return std::any_of(filters.begin(), filters.end(), names_error) ||
+         std::any_of(range.stages.begin(), range.stages.end(), [](const Stage& stage) {
+           const auto* filter = std::get_if<LabelFilter>(&stage);
+           return filter != nullptr && names_error(*filter);
+         });
+}
+
+PipelineOptions pipeline_options(const RangeScanRequest& request) {
+  PipelineOptions options;
+  const auto& node = *request.node;
+  if (node.op == RangeOp::kAbsentOverTime) {
+    options.grouping.kind = ResultGrouping::Kind::kBy;
+    return options;
+  }
+  const auto& grouping = node.grouping ? node.grouping : request.outer;
+  if (!grouping) return options;
+  options.grouping.kind = grouping->without ? ResultGrouping::Kind::kWithout : ResultGrouping::Kind::kBy;
+  options.grouping.labels = grouping->labels;
+  options.only_needed_labels = !grouping->without;
+  options.preserve_errors = !grouping->without && asks_for_errors(node.range, grouping->labels);
+  return options;
+}
+
+/// What all workers of a range scan share.
+struct RangeScan {
+  const ScanPlan& plan;
+  const BucketGrid& grid;
+  SampleValue value;
+  QueryContext& context;
+  std::unique_ptr<const ColumnPlan> columns[2];  // for pipeline(filtered)
+  bool statistics = false;                       // counts from handles are allowed
+
+  RangeScan(const ScanPlan& scan_plan, const BucketGrid& bucket_grid, SampleValue sample, QueryContext& query)
+      : plan(scan_plan), grid(bucket_grid), value(sample), context(query) {
+    for (const bool filtered : {false, true}) {
+      if (plan.pushdowns().field_columns) {
+        columns[filtered] = ColumnPlan::make(plan.stages(filtered), plan.unwrap(), plan.options().grouping);
+      }
+    }
+    statistics = plan.pushdowns().block_statistics && plan.stages(false).empty() && plan.unwrap() == nullptr &&
+                 !plan.has_field_selectors();
+  }
+};
+
+template <class State>
+class RangeWorker {
+ public:
+  explicit RangeWorker(const RangeScan& scan)
+      : scan_(scan), table_(scan.context.budget()), full_(scan.plan.pipeline(false)), rest_(scan.plan.pipeline(true)) {}
+
+  Result<void> start() {
+    KVASIR_TRY(fields_, scan_.plan.make_field_selector());
+    return {};
+  }
+  SeriesTable<State>& table() { return table_; }
+
+  Result<void> scan(const ScanUnit& unit) {
+    if (take_statistics(unit)) return {};
+    KVASIR_TRY(auto blocks, scan_.plan.prepare(unit, fields_.get(), scan_.context));
+    for (auto& scanned : blocks) {
+      if (!take_columns(scanned)) KVASIR_CHECK_OK(take_rows(scanned));
+    }
+    return table_.account();
+  }
+
+ private:
+  static constexpr bool kCounts = std::is_same_v<State, CountState>;
+  static constexpr bool kSums = std::is_same_v<State, SumState>;
+
+  /// True if the whole unit lies in one bucket and its statistics say everything.
+  bool take_statistics(const ScanUnit& unit) {
+    if constexpr (kCounts || kSums) {
+      if (!scan_.statistics || !unit.unique || unit.handles.size() != 1) return false;
+      const auto bucket = scan_.grid.covering(unit.first, unit.last);
+      const auto labels = stream_group(unit.handles.front()->stream()->labels);
+      if (!bucket || !labels) return false;
+      const BlockHandle& handle = *unit.handles.front();
+      add_many(table_[table_.find(*labels)].at(*bucket), handle.rows(), static_cast<double>(handle.line_bytes()));
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  static void add_many(CountState& state, std::uint64_t rows, double) { state.add_many(rows); }
+  static void add_many(SumState& state, std::uint64_t rows, double bytes) { state.add_many(rows, bytes); }
+
+  /// The group that every entry of a stream is in, if the stream's labels alone decide it.
+  std::optional<Labels> stream_group(const Labels& stream) const {
+    const ResultGrouping& grouping = scan_.plan.options().grouping;
+    if (grouping.kind != ResultGrouping::Kind::kBy) return std::nullopt;
+    std::vector<Label> pairs;
+    for (const auto& name : grouping.labels) {
+      const auto value = stream.get(name);
+      if (!value || value->empty()) return std::nullopt;
+      pairs.push_back({name, std::string(*value)});
+    }
+    return Labels::from_unsorted(std::move(pairs));
+  }
+
+  bool take_columns(ScannedBlock& scanned) {
+    const ColumnPlan* plan = scan_.columns[scanned.filtered].get();
+    if (plan == nullptr) return false;
+    const auto columns = ColumnBlock::open(*plan, *scanned.block);
+    if (columns == nullptr) return false;
+    RowSet rows = scanned.rows;
+    if (!columns->select(rows)) return false;
+    if (rows.none()) return true;
+    std::vector<std::size_t> series(columns->group_count());
+    for (std::size_t g = 0; g < series.size(); ++g) series[g] = table_.find(columns->group_labels(g));
+    if (add_runs(*scanned.block, rows, series)) return true;
+    add_column_rows(*scanned.block, rows, *columns, series);
+    return true;
+  }
+
+  /// All rows of the block, one group, counted: the times alone are enough.
+  bool add_runs(LogBlock& block, const RowSet& rows, const std::vector<std::size_t>& series) {
+    if constexpr (kCounts) {
+      if (series.size() != 1 || rows.count() != rows.size()) return false;
+      const auto times = block.timestamps();
+      for (std::size_t row = 0; row < times.size();) {
+        const auto bucket = scan_.grid.find({times[row]});
+        if (!bucket) {
+          ++row;
+          continue;
+        }
+        const auto end = std::upper_bound(times.begin() + static_cast<std::ptrdiff_t>(row), times.end(), bucket->last_ns);
+        const auto next = static_cast<std::size_t>(end - times.begin());
+        table_[series[0]].at(bucket->index).add_many(next - row);
+        row = next;
+      }
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  void add_column_rows(LogBlock& block, const RowSet& rows, const ColumnBlock& columns,
+                       const std::vector<std::size_t>& series) {
+    const auto times = block.timestamps();
+    const auto lengths = scan_.value == SampleValue::kLineBytes ? block.line_lengths() : std::span<const std::uint32_t>();
+    constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> || std::is_same_v<State, EndState<false>> ||
+                                    std::is_same_v<State, SamplesState>;
+    std::optional<BucketGrid::Bucket> bucket;
+    for_each_row(rows, [&](std::size_t row) {
+      if (!bucket || times[row] > bucket->last_ns) bucket = scan_.grid.find({times[row]});
+      if (!bucket) return;
+      Sample sample{times[row], kNeedsSequence ? block.sequence(row) : 0, 1};
+      if (scan_.value == SampleValue::kLineBytes) sample.value = lengths[row];
+      if (scan_.value == SampleValue::kUnwrapped) sample.value = columns.value(row);
+      table_[series[columns.group(row)]].at(bucket->index).add(sample);
+    });
+  }
+
+  /// Reads the lines and runs the pipeline.
+  Result<void> take_rows(ScannedBlock& scanned) {
+    LogBlock& block = *scanned.block;
+    PipelineRunner& runner = scanned.filtered ? rest_ : full_;
+    const Pipeline& pipeline = *scan_.plan.pipeline(scanned.filtered);
+    runner.bind(block.stream()->labels);
+    const bool needs_lines = pipeline.reads_line() || scan_.value == SampleValue::kLineBytes;
+    if (needs_lines) {
+      KVASIR_CHECK_OK(fetch_lines(block, scanned.rows, lines_, scan_.context));
+    } else {
+      lines_.assign(block.rows(), std::string_view());
+    }
+    const bool needs_metadata = block.has_metadata() && pipeline.reads_metadata();
+    std::optional<BucketGrid::Bucket> bucket;
+    std::optional<Error> error;
+    std::size_t until_check = kRowsBetweenChecks;
+    for_each_row(scanned.rows, [&](std::size_t row) {
+      if (error) return;
+      if (--until_check == 0) {
+        until_check = kRowsBetweenChecks;
+        if (auto checked = scan_.context.check(); !checked) error = std::move(checked).error();
+      }
+      const TimestampNs time{block.timestamps()[row]};
+      if (!bucket || time.value > bucket->last_ns) bucket = scan_.grid.find(time);
+      if (!bucket) return;
+      const auto metadata = needs_metadata ? block.metadata(row) : std::span<const LabelView>();
+      if (!runner.process(time, lines_[row], metadata)) return;
+      if (runner.fails_query()) {
+        error = pipeline_error(runner.error(), runner.final_labels());
+        return;
+      }
+      add(runner, {time.value, block.sequence(row), value_of(runner)}, bucket->index);
+    });
+    if (error) return fail(std::move(*error));
+    return {};
+  }
+
+  double value_of(const PipelineRunner& runner) const {
+    switch (scan_.value) {
+      case SampleValue::kOne: return 1;
+      case SampleValue::kLineBytes: return static_cast<double>(runner.line().size());
+      default: return runner.value();
+    }
+  }
+
+  void add(const PipelineRunner& runner, const Sample& sample, std::uint32_t bucket) {
+    const std::size_t series = table_.find(
+        runner.result_hash(), [&](const Labels& labels) { return runner.result_equals(labels); },
+        [&] { return runner.result_labels(); });
+    table_[series].at(bucket).add(sample);
+  }
+
+  const RangeScan& scan_;
+  SeriesTable<State> table_;
+  PipelineRunner full_;
+  PipelineRunner rest_;
+  std::unique_ptr<FieldSelector> fields_;
+  std::vector<std::string_view> lines_;
+};
+
+/// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as a
+/// window, and a window is the end of one chunk and the beginning of the next.
+template <class State>
+class WindowMerger {
+ public:
+  WindowMerger(const BucketGrid& grid, const BucketSeries<State>& series) : grid_(grid), series_(series) {
+    if (grid.window_buckets() > kNarrowWindowBuckets && !kKeepsSamples) make_chunks();
+  }
+
+  State window(std::size_t step) const {
+    const std::size_t first = series_.first_bucket;
+    const std::size_t begin = std::max(grid_.window_begin(step), first) - first;
+    const std::size_t end = std::min(grid_.window_end(step), first + series_.buckets.size()) - first;
+    if (suffix_.empty()) {
+      State state;
+      for (std::size_t i = begin; i < end; ++i) state.merge(series_.buckets[i]);
+      return state;
+    }
+    const std::size_t width = grid_.window_buckets();
+    if (begin / width == (end - 1) / width) {
+      // Inside one chunk: a prefix if it begins there, a suffix if it ends there.
+      if (begin % width == 0) return prefix_[end - 1];
+      if (end % width == 0 || end == series_.buckets.size()) return suffix_[begin];
+      State state;
+      for (std::size_t i = begin; i < end; ++i) state.merge(series_.buckets[i]);
+      return state;
+    }
+    State state = suffix_[begin];
+    state.merge(prefix_[end - 1]);
+    return state;
+  }
+
+ private:
+  static constexpr bool kKeepsSamples = std::is_same_v<State, ValuesState> || std::is_same_v<State, SamplesState>;
+
+  void make_chunks() {
+    const auto& buckets = series_.buckets;
+    const std::size_t width = grid_.window_buckets();
+    prefix_ = buckets;
+    suffix_ = buckets;
+    for (std::size_t i = 1; i < buckets.size(); ++i) {
+      if (i % width == 0) continue;
+      prefix_[i] = prefix_[i - 1];
+      prefix_[i].merge(buckets[i]);
+    }
+    for (std::size_t i = buckets.size() - 1; i-- > 0;) {
+      if ((i + 1) % width != 0) suffix_[i].merge(suffix_[i + 1]);
+    }
+  }
+
+  const BucketGrid& grid_;
+  const BucketSeries<State>& series_;
+  std::vector<State> prefix_;
+  std::vector<State> suffix_;
+};
+
+template <class State, class Finish>
+Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
+  const auto& units = scan.plan.units();
+  const std::size_t count = worker_count(scan.context.limits().parallelism, units.size());
+  std::vector<std::unique_ptr<RangeWorker<State>>> workers;
+  for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<RangeWorker<State>>(scan));
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  KVASIR_CHECK_OK(run_workers(count, [&](std::size_t index) -> Result<void> {
+    auto& worker = *workers[index];
+    KVASIR_CHECK_OK(worker.start());
+    for (std::size_t i = next++; i < units.size() && !failed; i = next++) {
+      auto done = worker.scan(units[i]);
+      if (!done) {
+        failed = true;
+        return done;
+      }
+    }
+    return {};
+  }));
+  SeriesTable<State>& table = workers.front()->table();
+  for (std::size_t i = 1; i < count; ++i) table.merge_from(workers[i]->table());
+
+  StepVector out;
+  for (auto& series : table.series()) {
+    KVASIR_CHECK_OK(scan.context.check());
+    if (series.buckets.empty()) continue;
+    StepSeries result{series.labels, {}};
+    const WindowMerger<State> merger(scan.grid, series);
+    const auto last_bucket = series.first_bucket + series.buckets.size() - 1;
+    const std::size_t begin = scan.grid.first_step(series.first_bucket);
+    const std::size_t end = scan.grid.last_step(last_bucket) + 1;
+    for (std::size_t step = begin; step < end; ++step) {
+      State state = merger.window(step);
+      if (!state.empty()) result.points.push_back({static_cast<std::uint32_t>(step), finish(state)});
+    }
+    if (!result.points.empty()) out.push_back(std::move(result));
+  }
+  return out;
+}
+
+Result<StepVector> run(const RangeScan& scan, const RangeAggregation& node) {
+  const double seconds = std::chrono::duration<double>(node.range.range).count();
+  switch (node.op) {
+    case RangeOp::kCountOverTime:
+    case RangeOp::kAbsentOverTime:
+      return aggregate<CountState>(scan, [](const CountState& s) { return static_cast<double>(s.count); });
+    case RangeOp::kRate:
+      if (node.range.unwrap) return aggregate<SumState>(scan, [=](const SumState& s) { return s.sum / seconds; });
+      return aggregate<CountState>(scan, [=](const CountState& s) { return static_cast<double>(s.count) / seconds; });
+    case RangeOp::kBytesOverTime:
+    case RangeOp::kSumOverTime: return aggregate<SumState>(scan, [](const SumState& s) { return s.sum; });
+    case RangeOp::kBytesRate: return aggregate<SumState>(scan, [=](const SumState& s) { return s.sum / seconds; });
+    case RangeOp::kAvgOverTime:
+      return aggregate<SumState>(scan, [](const SumState& s) { return s.sum / static_cast<double>(s.count); });
+    case RangeOp::kMinOverTime: return aggregate<ExtremeState<false>>(scan, [](const auto& s) { return s.value; });
+    case RangeOp::kMaxOverTime: return aggregate<ExtremeState<true>>(scan, [](const auto& s) { return s.value; });
+    case RangeOp::kStdvarOverTime:
+      return aggregate<MomentState>(scan, [](const MomentState& s) { return s.squares / static_cast<double>(s.count); });
+    case RangeOp::kStddevOverTime:
+      return aggregate<MomentState>(scan, [](const auto& s) { return std::sqrt(s.squares / static_cast<double>(s.count)); });
+    case RangeOp::kFirstOverTime: return aggregate<EndState<false>>(scan, [](const auto& s) { return s.sample.value; });
+    case RangeOp::kLastOverTime: return aggregate<EndState<true>>(scan, [](const auto& s) { return s.sample.value; });
+    case RangeOp::kQuantileOverTime:
+      return aggregate<ValuesState>(scan, [&](ValuesState& s) { return quantile_of(s.values, *node.parameter); });
+    case RangeOp::kRateCounter:
+      return aggregate<SamplesState>(scan, [=](SamplesState& s) { return counter_rate(s.samples, seconds); });
+  }
+  return StepVector();
+}
+
+/// The labels of `absent_over_time`: what the selector pins, unless it says more than one thing about a name.
+Labels absent_labels(const Selector& selector) {
+  Labels labels;
+  for (const auto& matcher : selector.matchers) {
+    const auto same_name = [&](const LabelMatcher& other) { return other.name() == matcher.name(); };
+    const auto times = std::count_if(selector.matchers.begin(), selector.matchers.end(), same_name);
+    if (matcher.op() == MatchOp::kEqual && times == 1 && matcher.name() != "__name__") {
+      labels.set(matcher.name(), matcher.value());
+    }
+  }
+  return labels;
+}
+
+StepVector invert(const StepVector& present, const Selector& selector, std::size_t steps) {
+  std::vector<bool> seen(steps, false);
+  for (const auto& series : present) {
+    for (const auto& point : series.points) seen[point.step] = true;
+  }
+  StepSeries absent{absent_labels(selector), {}};
+  for (std::size_t i = 0; i < steps; ++i) {
+    if (!seen[i]) absent.points.push_back({static_cast<std::uint32_t>(i), 1});
+  }
+  if (absent.points.empty()) return {};
+  return {std::move(absent)};
+}
+
+}  // namespace
+
+bool sums_over_series(RangeOp op) {
+  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime || op == RangeOp::kBytesRate ||
+         op == RangeOp::kSumOverTime;
+}
+
+Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams& params, LogSource& source,
+                              QueryContext& context) {
+  const RangeAggregation& node = *request.node;
+  const bool absent = node.op == RangeOp::kAbsentOverTime;
+  ScanRequest scan_request{.selector = &node.range.selector,
+                           .stages = node.range.stages,
+                           .unwrap = node.range.unwrap ? &*node.range.unwrap : nullptr,
+                           .options = pipeline_options(request)};
+  if (node.range.range.count() == 0) {
+    // No window holds anything; the stages are still checked.
+    KVASIR_TRY(const auto unused, Pipeline::compile(node.range.stages, scan_request.unwrap, scan_request.options));
+    return absent ? invert({}, node.range.selector, request.times.count) : StepVector();
+  }
+  const BucketGrid grid(request.times.first - node.range.offset, request.times.step, request.times.count, node.range.range);
+  scan_request.range = grid.range();
+  KVASIR_TRY(const auto plan, ScanPlan::build(scan_request, params, source, context));
+  const RangeScan scan(*plan, grid, sample_value(node), context);
+  KVASIR_TRY(auto result, run(scan, node));
+  return absent ? invert(result, node.range.selector, request.times.count) : std::move(result);
+}
+
+}  // namespace kvasir::logql

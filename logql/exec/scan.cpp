@@ -1,0 +1,239 @@
+#include "logql/exec/scan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "logql/exec/literal_hints.h"
+
+namespace kvasir::logql {
+namespace {
+
+/// A line filter that the source may apply to a block exactly: one plain, non-empty literal.
+bool is_exact_literal(const Stage& stage) {
+  const auto* filter = std::get_if<LineFilter>(&stage);
+  return filter != nullptr && filter->arguments.size() == 1 && !filter->arguments[0].is_ip &&
+         !filter->arguments[0].text.empty() &&
+         (filter->op == LineFilterOp::kContains || filter->op == LineFilterOp::kNotContains);
+}
+
+/// Rows of the open interval of time; blocks are sorted, so they are one run.
+RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
+  const auto times = block.timestamps();
+  const auto begin = std::lower_bound(times.begin(), times.end(), range.begin.value);
+  const auto end = std::lower_bound(begin, times.end(), range.end.value);
+  RowSet rows(block.rows());
+  rows.clear_range(0, static_cast<std::size_t>(begin - times.begin()));
+  rows.clear_range(static_cast<std::size_t>(end - times.begin()), block.rows());
+  return rows;
+}
+
+/// Where an entry of a unit is.
+struct RowPlace {
+  std::int64_t timestamp;
+  std::uint64_t sequence;
+  std::uint32_t block;
+  std::uint32_t row;
+};
+
+/// Rows that share their instant with another row of the unit, in the total order. Only these can be duplicates.
+std::vector<RowPlace> rows_with_company(const std::vector<ScannedBlock>& blocks) {
+  std::vector<RowPlace> places;
+  for (std::uint32_t b = 0; b < blocks.size(); ++b) {
+    const auto times = blocks[b].block->timestamps();
+    for_each_row(blocks[b].rows, [&](std::size_t row) {
+      places.push_back({times[row], 0, b, static_cast<std::uint32_t>(row)});
+    });
+  }
+  if (blocks.size() > 1) {
+    std::stable_sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.timestamp < b.timestamp; });
+  }
+  std::vector<RowPlace> shared;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const bool as_before = i > 0 && places[i - 1].timestamp == places[i].timestamp;
+    const bool as_after = i + 1 < places.size() && places[i + 1].timestamp == places[i].timestamp;
+    if (!as_before && !as_after) continue;
+    places[i].sequence = blocks[places[i].block].block->sequence(places[i].row);
+    shared.push_back(places[i]);
+  }
+  std::sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.timestamp, a.sequence) < std::pair(b.timestamp, b.sequence);
+  });
+  return shared;
+}
+
+/// Of entries with equal instant and line only the first to arrive stays.
+Result<void> remove_duplicates(std::vector<ScannedBlock>& blocks) {
+  const auto shared = rows_with_company(blocks);
+  if (shared.empty()) return {};
+  std::vector<std::vector<std::string_view>> lines(blocks.size());
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    RowSet wanted(blocks[b].block->rows(), false);
+    for (const auto& place : shared) {
+      if (place.block == b) wanted.set(place.row);
+    }
+    lines[b].resize(blocks[b].block->rows());
+    KVASIR_CHECK_OK(blocks[b].block->lines(wanted, lines[b]));
+  }
+  std::map<std::string_view, bool> seen;
+  std::int64_t instant = 0;
+  for (const auto& place : shared) {
+    if (seen.empty() || instant != place.timestamp) seen.clear();
+    instant = place.timestamp;
+    if (!seen.emplace(lines[place.block][place.row], true).second) blocks[place.block].rows.clear(place.row);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> fetch_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out, QueryContext& context) {
+  out.assign(block.rows(), std::string_view());
+  KVASIR_CHECK_OK(block.lines(rows, out));
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  for_each_row(rows, [&](std::size_t row) {
+    ++count;
+    bytes += out[row].size();
+  });
+  context.stats().lines_processed += count;
+  context.stats().line_bytes_processed += bytes;
+  return {};
+}
+
+std::span<const Stage> ScanPlan::stages(bool filtered) const {
+  return std::span(stages_).subspan(filtered ? leading_.size() : 0);
+}
+
+void ScanPlan::split_leading_filters() {
+  if (!pushdowns_.narrow_literals) return;
+  for (const auto& stage : stages_) {
+    if (!is_exact_literal(stage)) break;
+    const auto& filter = std::get<LineFilter>(stage);
+    leading_.push_back({filter.arguments[0].text, filter.op == LineFilterOp::kNotContains});
+  }
+}
+
+void ScanPlan::split_matchers(const QueryParams& params, LogSource& source, const QueryContext& context,
+                              SelectRequest& select) {
+  const auto matchers = std::move(select.matchers);
+  select.matchers.clear();
+  for (const auto& matcher : matchers) {
+    const bool by_field = context.limits().field_selectors && may_select_by_field(matcher) &&
+                          !source.has_stream_label(params.tenant, matcher.name());
+    if (!by_field) {
+      select.matchers.push_back(matcher);
+      continue;
+    }
+    field_matchers_.push_back(matcher);
+    std::string token = field_selector_token(matcher);
+    if (!token.empty() && pushdowns_.prune_literals) select.tokens.push_back(std::move(token));
+  }
+}
+
+/// Handles of a stream whose times touch may hold the same entry; exact ones never do.
+void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Direction direction) {
+  std::vector<std::unique_ptr<BlockHandle>> shared;
+  for (auto& handle : handles) {
+    if (!range_.overlaps(handle->first(), handle->last())) continue;
+    if (!handle->exact()) {
+      shared.push_back(std::move(handle));
+      continue;
+    }
+    ScanUnit unit{.first = handle->first(), .last = handle->last(), .unique = true};
+    unit.handles.push_back(std::move(handle));
+    units_.push_back(std::move(unit));
+  }
+  std::sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a->stream()->fingerprint, a->first()) < std::tuple(b->stream()->fingerprint, b->first());
+  });
+  for (std::size_t i = 0; i < shared.size();) {
+    ScanUnit unit{.first = shared[i]->first(), .last = shared[i]->last()};
+    const Fingerprint stream = shared[i]->stream()->fingerprint;
+    for (; i < shared.size() && shared[i]->stream()->fingerprint == stream && shared[i]->first() <= unit.last; ++i) {
+      unit.last = std::max(unit.last, shared[i]->last());
+      unit.handles.push_back(std::move(shared[i]));
+    }
+    units_.push_back(std::move(unit));
+  }
+  std::sort(units_.begin(), units_.end(), [direction](const ScanUnit& a, const ScanUnit& b) {
+    return direction == Direction::kForward ? a.first < b.first : a.last > b.last;
+  });
+}
+
+Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, const QueryParams& params, LogSource& source,
+                                                  QueryContext& context) {
+  auto plan = std::make_unique<ScanPlan>();
+  plan->range_ = request.range;
+  plan->stages_.assign(request.stages.begin(), request.stages.end());
+  plan->unwrap_ = request.unwrap;
+  plan->options_ = request.options;
+  plan->pushdowns_ = params.pushdowns;
+  KVASIR_TRY(plan->full_, Pipeline::compile(plan->stages_, request.unwrap, request.options));
+  plan->split_leading_filters();
+  KVASIR_TRY(plan->rest_, Pipeline::compile(plan->stages(true), request.unwrap, request.options));
+  plan->literals_ = required_line_literals(plan->stages_);
+
+  SelectRequest select{.tenant = params.tenant,
+                       .matchers = request.selector->matchers,
+                       .range = request.range,
+                       .direction = request.direction,
+                       .pushdowns = params.pushdowns};
+  plan->split_matchers(params, source, context, select);
+  if (params.pushdowns.prune_literals) select.literals = plan->literals_;
+  if (request.range.empty()) return plan;
+  KVASIR_TRY(auto handles, source.select(select, context));
+  context.stats().blocks_selected += handles.size();
+  plan->make_units(std::move(handles), request.direction);
+  return plan;
+}
+
+Result<std::unique_ptr<FieldSelector>> ScanPlan::make_field_selector() const {
+  if (field_matchers_.empty()) return std::unique_ptr<FieldSelector>();
+  return FieldSelector::create(field_matchers_);
+}
+
+void ScanPlan::narrow(ScannedBlock& scanned) const {
+  if (!pushdowns_.narrow_literals) return;
+  scanned.filtered = true;
+  for (const auto& filter : leading_) {
+    if (scanned.rows.none()) return;
+    scanned.filtered = scanned.filtered && scanned.block->narrow_literal(filter.literal, filter.negated, scanned.rows);
+  }
+  for (const auto& literal : literals_) {
+    if (scanned.rows.none()) return;
+    scanned.block->narrow_perhaps(literal, scanned.rows);
+  }
+}
+
+Result<ScannedBlock> ScanPlan::open(const BlockHandle& handle, QueryContext& context) const {
+  KVASIR_CHECK_OK(context.check());
+  ScannedBlock scanned;
+  KVASIR_TRY(scanned.block, handle.open());
+  ++context.stats().blocks_opened;
+  scanned.rows = rows_in_range(*scanned.block, range_);
+  return scanned;
+}
+
+Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const {
+  std::vector<ScannedBlock> blocks;
+  for (const auto& handle : unit.handles) {
+    KVASIR_TRY(auto scanned, open(*handle, context));
+    if (!scanned.rows.none()) blocks.push_back(std::move(scanned));
+  }
+  if (!unit.unique) KVASIR_CHECK_OK(remove_duplicates(blocks));
+  for (auto& scanned : blocks) {
+    narrow(scanned);
+    if (fields == nullptr || scanned.rows.none()) continue;
+    std::vector<std::string_view> lines;
+    KVASIR_CHECK_OK(fetch_lines(*scanned.block, scanned.rows, lines, context));
+    RowSet selected = scanned.rows;
+    for_each_row(scanned.rows, [&](std::size_t row) {
+      if (!fields->matches(lines[row], scanned.block->metadata(row))) selected.clear(row);
+    });
+    scanned.rows = std::move(selected);
+  }
+  std::erase_if(blocks, [](const ScannedBlock& scanned) { return scanned.rows.none(); });
+  return blocks;
+}
+
+}  // namespace kvasir::logql
