@@ -1,0 +1,340 @@
+#include "ingest/ingester.h"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+#include "common/crash_filesystem.h"
+#include "common/fault_filesystem.h"
+#include "ingest/ingest_scenario.h"
+
+namespace kvasir::ingest {
+namespace {
+
+IngesterOptions by_hand() {
+  IngesterOptions options;
+  options.background = false;
+  return options;
+}
+
+Found expected(std::string_view tenant, const std::vector<TestEntry>& entries) {
+  Found found;
+  for (const auto& entry : entries) ++found[entry_key(tenant, entry)];
+  return found;
+}
+
+std::vector<TestEntry> some_entries(int begin, int end) {
+  std::vector<TestEntry> entries;
+  for (int i = begin; i < end; ++i) {
+    entries.push_back({"stream" + std::to_string(i % 3), 1000 + i, "line " + std::to_string(i), i % 4 == 0 ? "abc" : ""});
+  }
+  return entries;
+}
+
+}  // namespace
+
+TEST_CASE("what was pushed is read from the head, from segments, and after restarts") {
+  MemFilesystem fs;
+  const auto entries = some_entries(0, 100);
+  const auto want = expected("t", entries);
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    REQUIRE(store->push("t", entries).value().empty());
+    CHECK(store->read_all() == want);
+  }
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    CHECK(store->read_all() == want);
+    CHECK(store->ingester().counters().replayed_entries == 100);
+    REQUIRE(store->ingester().flush());
+    CHECK(store->read_all() == want);
+    CHECK(store->storage().find("t")->segments()->segments.size() == 1);
+    CHECK(store->ingester().counters().head_bytes == 0);
+  }
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(store->ingester().counters().replayed_entries == 0);
+  CHECK(store->read_all() == want);
+}
+
+TEST_CASE("sequences ascend over restarts, also when everything was flushed and the log is gone") {
+  MemFilesystem fs;
+  std::uint64_t last = 0;
+  for (int round = 0; round < 4; ++round) {
+    auto store = Store::open(fs, by_hand()).value();
+    REQUIRE(store->push("t", some_entries(round * 10, round * 10 + 10)));
+    const auto ids = store->storage().find("t")->index().select({});
+    std::uint64_t first = UINT64_MAX;
+    std::uint64_t newest = 0;
+    for (const auto& block : store->ingester().snapshot("t", ids, {{0}, {1'000'000}}).head) {
+      if (block.chunk.summary.last_sequence <= last) continue;
+      for (std::uint32_t i = 0; i < block.chunk.summary.rows; ++i) {
+        const auto sequence = block.chunk.chunk->row(i).sequence;
+        if (sequence > last) first = std::min(first, sequence);
+        newest = std::max(newest, sequence);
+      }
+    }
+    CHECK(first > last);
+    CHECK(newest >= last + 10);
+    last = newest;
+    if (round == 1) {
+      REQUIRE(store->ingester().flush());
+      const auto names = fs.list("data/wal").value();
+      for (const auto& name : names) REQUIRE(fs.remove("data/wal/" + name));
+    }
+  }
+}
+
+TEST_CASE("tenants do not see each other") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  REQUIRE(store->push("a", {{"s", 1, "of a", ""}}));
+  REQUIRE(store->push("b", {{"s", 1, "of b", ""}}));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == Found{{entry_key("a", {"s", 1, "of a", ""}), 1}, {entry_key("b", {"s", 1, "of b", ""}), 1}});
+  CHECK(store->storage().find("c") == nullptr);
+  CHECK(store->ingester().snapshot("c", {}, {{0}, {9}}).head.empty());
+  CHECK(fs.list("data/tenants").value() == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("the same entry twice is kept once; the same time with another line or metadata is kept") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  const std::vector<TestEntry> entries{{"s", 5, "a", ""}, {"s", 5, "a", ""}, {"s", 5, "b", ""}, {"s", 5, "a", "t"}};
+  REQUIRE(store->push("t", entries));
+  REQUIRE(store->push("t", entries));
+  const Found want{{entry_key("t", entries[0]), 1}, {entry_key("t", entries[2]), 1}, {entry_key("t", entries[3]), 1}};
+  CHECK(store->read_all() == want);
+  CHECK(store->ingester().counters().duplicates == 5);
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == want);
+}
+
+TEST_CASE("a repeated range is acknowledged and not stored, after a restart too") {
+  MemFilesystem fs;
+  const std::vector<TestEntry> first{{"s", 1, "one", ""}};
+  const std::vector<TestEntry> changed{{"s", 2, "would show a second storing", ""}};
+  const auto check_known = [&](Store& store) {
+    REQUIRE(store.push("t", changed, PushOrigin{"file", 0, 100}));
+    REQUIRE(store.push("t", changed, PushOrigin{"file", 50, 100}));
+    CHECK(store.read_all() == expected("t", first));
+  };
+  auto options = by_hand();
+  options.wal_segment_bytes = 1;  // a new file for every group: marks must be carried over
+  {
+    auto store = Store::open(fs, options).value();
+    REQUIRE(store->push("t", first, PushOrigin{"file", 0, 100}));
+    check_known(*store);
+  }
+  for (int round = 0; round < 3; ++round) {
+    auto store = Store::open(fs, options).value();
+    check_known(*store);
+    REQUIRE(store->ingester().flush());
+    REQUIRE(store->push("other", {{"s", 9, "moves the log on " + std::to_string(round), ""}}));
+    REQUIRE(store->ingester().flush());
+    const auto found = store->read_all();
+    CHECK(found.count(entry_key("t", first[0])) == 1);
+    CHECK(found.count(entry_key("t", changed[0])) == 0);
+    if (round == 0) break;
+  }
+  auto store = Store::open(fs, options).value();
+  REQUIRE(store->push("t", changed, PushOrigin{"file", 50, 100}));
+  CHECK(store->read_all().count(entry_key("t", changed[0])) == 0);
+  REQUIRE(store->push("t", changed, PushOrigin{"file", 100, 200}));
+  CHECK(store->read_all().count(entry_key("t", changed[0])) == 1);
+  REQUIRE(store->push("u", changed, PushOrigin{"file", 0, 100}));  // another tenant's source
+  CHECK(store->read_all().count(entry_key("u", changed[0])) == 1);
+}
+
+TEST_CASE("limits of admission") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.limits = [](std::string_view) {
+    return AdmitLimits{.streams_max = 2, .out_of_order_window = Duration(100), .stream_errors_max = 1};
+  };
+  auto store = Store::open(fs, options).value();
+  REQUIRE(store->push("t", {{"a", 1000, "x", ""}, {"b", 1000, "x", ""}}).value().empty());
+  SUBCASE("streams") {
+    const auto answer = store->push("t", {{"c", 1000, "x", ""}, {"a", 1001, "y", ""}}).value();
+    REQUIRE_FALSE(answer.empty());
+    CHECK(answer.status() == 429);
+    CHECK(answer.text().starts_with(
+        "maximum active stream limit exceeded when trying to create stream {s=\"c\", service_name=\"test\"}, reduce"));
+    CHECK(store->read_all().size() == 3);
+    REQUIRE(store->ingester().flush());
+    CHECK(store->push("t", {{"c", 1000, "x", ""}}).value().empty());
+  }
+  SUBCASE("order") {
+    const auto answer = store->push("t", {{"a", 900, "in", ""}, {"a", 899, "out", ""}, {"a", 1200, "in", ""},
+                                          {"a", 1099, "out", ""}, {"a", 1100, "in", ""}}).value();
+    REQUIRE_FALSE(answer.empty());
+    CHECK(answer.status() == 400);
+    CHECK(answer.by_reason()[static_cast<std::size_t>(DiscardReason::kTooFarBehind)].entries == 2);
+    CHECK(answer.text() ==
+          "entry with timestamp 1970-01-01 00:00:00.000000899 +0000 UTC ignored, reason: 'entry too far behind, entry "
+          "timestamp is: 1970-01-01T00:00:00Z, oldest acceptable timestamp is: 1970-01-01T00:00:00Z',\nuser 't', total "
+          "ignored: 2 out of 5 for stream: {s=\"a\", service_name=\"test\"}");
+    CHECK(store->read_all().size() == 5);
+  }
+}
+
+TEST_CASE("rows out of order are sorted into the segment") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 50; ++i) entries.push_back({"s", (i * 37) % 50, std::to_string(i), ""});
+  REQUIRE(store->push("t", entries));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == expected("t", entries));
+  const auto segment = store->storage().find("t")->segments()->segments.at(0);
+  CHECK(segment->info().rows == 50);
+  CHECK(segment->info().first.value == 0);
+  CHECK(segment->info().last.value == 49);
+  CHECK(segment->info().first_sequence + 49 == segment->info().last_sequence);
+}
+
+TEST_CASE("a stream longer than a chunk") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.chunk_bytes = 100;
+  auto store = Store::open(fs, options).value();
+  const auto entries = some_entries(0, 500);
+  REQUIRE(store->push("t", entries));
+  CHECK(store->read_all() == expected("t", entries));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == expected("t", entries));
+}
+
+TEST_CASE("readers see each entry exactly once while the head is flushed under them") {
+  MemFilesystem fs;
+  IngesterOptions options;
+  options.chunk_bytes = 200;
+  options.segment_bytes = 1000;
+  options.flush_delay = Duration(0);
+  auto store = Store::open(fs, options).value();
+  std::atomic<int> pushed{0};
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::thread reader([&] {
+    while (!stop) {
+      const int before = pushed;
+      const auto found = store->read_all();
+      if (static_cast<int>(found.size()) < before) ++wrong;
+      for (const auto& [key, times] : found) wrong += times == 1 ? 0 : 1;
+    }
+  });
+  for (int round = 0; round < 40; ++round) {
+    REQUIRE(store->push("t", some_entries(round * 20, round * 20 + 20)));
+    pushed = (round + 1) * 20;
+  }
+  REQUIRE(store->ingester().flush());
+  stop = true;
+  reader.join();
+  CHECK(wrong == 0);
+  CHECK(store->read_all() == expected("t", some_entries(0, 800)));
+  CHECK(store->ingester().counters().segments_written > 1);
+}
+
+TEST_CASE("over the memory budget a push is refused, not lost, and goes through after a flush") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.head_bytes_max = 10'000;
+  options.wal_queue_bytes_max = 1000;
+  auto store = Store::open(fs, options).value();
+  int taken = 0;
+  Result<Rejections> answer = Rejections();
+  while (taken < 100) {
+    answer = store->push("t", {{"s", taken, std::string(1000, 'x'), ""}});
+    if (!answer) break;
+    ++taken;
+  }
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code() == ErrorCode::kUnavailable);
+  CHECK(taken >= 9);
+  CHECK(store->read_all().size() == static_cast<std::size_t>(taken));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->push("t", {{"s", 1000, "again", ""}}));
+}
+
+TEST_CASE("listeners get the new entries of each batch") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  std::vector<std::string> seen;
+  const auto id = store->ingester().add_listener([&](const std::string& tenant, std::span<const AppliedStream> streams) {
+    for (const auto& stream : streams) {
+      for (const auto& entry : stream.entries) {
+        seen.push_back(tenant + stream.identity->text + std::string(entry.line) + std::to_string(entry.sequence > 0));
+      }
+    }
+  });
+  REQUIRE(store->push("t", {{"a", 1, "x", ""}, {"a", 1, "x", ""}, {"b", 2, "y", ""}}));
+  store->ingester().remove_listener(id);
+  REQUIRE(store->push("t", {{"a", 3, "z", ""}}));
+  CHECK(seen == std::vector<std::string>{"t{s=\"a\", service_name=\"test\"}x1", "t{s=\"b\", service_name=\"test\"}y1"});
+}
+
+TEST_CASE("read-only and closed") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  store->ingester().set_read_only(true);
+  CHECK(store->push("t", {{"a", 1, "x", ""}}).error().code() == ErrorCode::kUnavailable);
+  store->ingester().set_read_only(false);
+  REQUIRE(store->push("t", {{"a", 1, "x", ""}}));
+  store->ingester().close(true);
+  CHECK(store->push("t", {{"a", 1, "y", ""}}).error().code() == ErrorCode::kUnavailable);
+  CHECK(store->read_all().size() == 1);
+  CHECK(store->storage().find("t")->segments()->segments.size() == 1);
+}
+
+TEST_CASE("the index is filled anew when it is lost") {
+  MemFilesystem fs;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    REQUIRE(store->push("t", some_entries(0, 30)));
+    REQUIRE(store->ingester().flush());
+  }
+  const auto names = fs.list("data/index").value();
+  for (const auto& name : names) REQUIRE(fs.remove("data/index/" + name));
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(store->read_all() == expected("t", some_entries(0, 30)));
+  CHECK(store->storage().find("t")->index().label_values("s", {}, {{0}, {9999}}).size() == 3);
+}
+
+TEST_CASE("files that no manifest names are removed at start") {
+  MemFilesystem fs;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    REQUIRE(store->push("t", some_entries(0, 30)));
+    REQUIRE(store->ingester().flush());
+  }
+  const Path folder = "data/tenants/t/segments";
+  REQUIRE(fs.list(folder).value().size() == 1);
+  REQUIRE(write_atomically(fs, folder + "/00000000000000ff.seg", "left by a crash"));
+  REQUIRE(write_atomically(fs, folder + "/x.seg.tmp", "half"));
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(fs.list(folder).value().size() == 1);
+  CHECK(store->read_all() == expected("t", some_entries(0, 30)));
+}
+
+TEST_CASE("a full disk: pushes fail with a clear text, reads go on, and room makes it work again") {
+  MemFilesystem disk;
+  FaultFilesystem fs(disk);
+  auto store = Store::open(fs, by_hand()).value();
+  REQUIRE(store->push("t", some_entries(0, 10)));
+  fs.set_plan({.first = 0, .count = UINT64_MAX, .kind = FaultKind::kNoSpace});
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = store->push("t", some_entries(10, 20));
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code() == ErrorCode::kIo);
+    CHECK(answer.error().message().find("no space left on device") != std::string::npos);
+  }
+  CHECK_FALSE(store->ingester().flush());
+  CHECK(store->read_all() == expected("t", some_entries(0, 10)));
+  fs.set_plan({});
+  REQUIRE(store->push("t", some_entries(10, 20)));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == expected("t", some_entries(0, 20)));
+  store.reset();
+  CHECK(Store::open(disk, by_hand()).value()->read_all() == expected("t", some_entries(0, 20)));
+}
+
+}  // namespace kvasir::ingest
