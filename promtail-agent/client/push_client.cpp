@@ -1,0 +1,535 @@
+#include "promtail-agent/client/push_client.h"
+
+#include <fmt/format.h>
+#include <snappy.h>
+
+#include <algorithm>
+#include <cmath>
+#include <list>
+
+#include "common/log.h"
+#include "common/number.h"
+#include "promtail-agent/version.h"
+
+namespace kvasir::agent {
+
+namespace {
+
+inline constexpr Duration kStreamIdleLimit = std::chrono::minutes(5);  // max_streams forgets a stream after it
+inline constexpr Duration kWaitMax = std::chrono::seconds(1);
+
+enum DropReason : std::size_t { kIngesterError, kRateLimited, kStreamLimited, kLineTooLong, kDropReasons };
+constexpr std::string_view kReasonNames[kDropReasons] = {"ingester_error", "rate_limited", "stream_limited",
+                                                         "line_too_long"};
+
+std::string snappy_block(const std::string& raw) {
+  std::string out;
+  out.resize(snappy::MaxCompressedLength(raw.size()));
+  std::size_t size = 0;
+  snappy::RawCompress(raw.data(), raw.size(), out.data(), &size);
+  out.resize(size);
+  out.shrink_to_fit();
+  return out;
+}
+
+std::string host_of(const std::string& url) {
+  const std::size_t start = url.find("://") == std::string::npos ? 0 : url.find("://") + 3;
+  std::string host = url.substr(start, url.find_first_of("/?", start) - start);
+  return host.substr(host.rfind('@') == std::string::npos ? 0 : host.rfind('@') + 1);
+}
+
+/// At most `limit` bytes, cut between code points.
+std::string_view cut_line(std::string_view line, std::uint64_t limit) {
+  std::string_view cut = line.substr(0, limit);
+  while (!cut.empty() && cut.size() < line.size() && (static_cast<unsigned char>(line[cut.size()]) & 0xc0) == 0x80) {
+    cut.remove_suffix(1);
+  }
+  return cut.empty() ? line.substr(0, limit) : cut;
+}
+
+std::string first_line(std::string_view body) { return std::string(body.substr(0, 1024).substr(0, body.find('\n'))); }
+
+std::string_view status_text(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 413: return "Request Entity Too Large";
+    case 429: return "Too Many Requests";
+    case 500: return "Internal Server Error";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    default: return "";
+  }
+}
+
+}  // namespace
+
+/// A batch that has been encoded.
+struct PushClient::Prepared {
+  std::string origin;
+  std::uint64_t sequence = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t raw_bytes = 0;
+  std::uint64_t body_bytes = 0;
+  std::string body;            // empty if it is only on disk
+  std::uint64_t spooled = 0;   // its number there; 0: not on disk
+  SourceHolds holds;           // empty once spooled
+};
+
+struct PushClient::Tenant {
+  std::string name;
+  SeriesPtr dropped_entries[kDropReasons];
+  SeriesPtr dropped_bytes[kDropReasons];
+  SeriesPtr mutated_entries, mutated_bytes, retries, queue_bytes;
+  std::optional<Batch> open;
+  std::list<Prepared> queue;             // references to the front stay good while others come and go
+  std::uint64_t memory_bytes = 0;  // bodies in the queue
+  std::uint64_t sequence = 0;
+  int attempts = 0;                // of the front
+  int last_status = 0;
+  Duration not_before{0};
+  bool sending = false;
+  std::unordered_map<std::uint64_t, Duration> active_streams;  // by hash, last use; only with max_streams
+
+  void drop(DropReason reason, std::uint64_t entries, std::uint64_t bytes) {
+    dropped_entries[reason]->add(static_cast<double>(entries));
+    dropped_bytes[reason]->add(static_cast<double>(bytes));
+  }
+};
+
+PushClient::PushClient(PushClientParts parts) : parts_(std::move(parts)), host_(host_of(parts_.config.url)) {
+  MetricRegistry& metrics = *parts_.metrics;
+  const Labels host{{"host", host_}};
+  encoded_bytes_ = metrics.counter("promtail_encoded_bytes_total", "Number of bytes encoded and ready to send.", host);
+  sent_bytes_ = metrics.counter("promtail_sent_bytes_total", "Number of bytes sent.", host);
+  sent_entries_ = metrics.counter("promtail_sent_entries_total", "Number of log entries sent to the ingester.", host);
+  spool_bytes_ = metrics.gauge("promtail_spool_bytes", "Bytes of batches waiting on disk.", {{"client", parts_.config.name}});
+  random_ = parts_.seed | 1;
+  restore_spooled();
+  thread_ = std::thread([this] { run(); });
+}
+
+PushClient::~PushClient() {
+  request_stop();
+  finish(Duration(0));
+}
+
+void PushClient::restore_spooled() {
+  if (parts_.spool == nullptr) return;
+  for (const Spool::Found& found : parts_.spool->found()) {
+    Prepared prepared;
+    prepared.origin = found.record.origin;
+    prepared.sequence = found.record.sequence;
+    prepared.entries = found.record.entries;
+    prepared.raw_bytes = found.record.raw_bytes;
+    prepared.spooled = found.number;
+    tenant_of(found.record.tenant).queue.push_back(std::move(prepared));
+  }
+  spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+}
+
+PushClient::Tenant& PushClient::tenant_of(const std::string& name) {
+  if (last_tenant_ != nullptr && last_tenant_->name == name) return *last_tenant_;
+  auto& slot = tenants_[name];
+  if (slot == nullptr) {
+    slot = std::make_unique<Tenant>();
+    slot->name = name;
+    MetricRegistry& metrics = *parts_.metrics;
+    for (std::size_t reason = 0; reason < kDropReasons; ++reason) {
+      const Labels labels{{"host", host_}, {"reason", std::string(kReasonNames[reason])}, {"tenant", name}};
+      slot->dropped_entries[reason] = metrics.counter(
+          "promtail_dropped_entries_total",
+          "Number of log entries dropped because failed to be sent to the ingester after all retries.", labels);
+      slot->dropped_bytes[reason] = metrics.counter(
+          "promtail_dropped_bytes_total",
+          "Number of bytes dropped because failed to be sent to the ingester after all retries.", labels);
+    }
+    const Labels mutated{{"host", host_}, {"reason", "line_too_long"}, {"tenant", name}};
+    slot->mutated_entries = metrics.counter("promtail_mutated_entries_total",
+                                            "The total number of log entries that have been mutated.", mutated);
+    slot->mutated_bytes = metrics.counter("promtail_mutated_bytes_total",
+                                          "The total number of bytes that have been mutated.", mutated);
+    slot->retries = metrics.counter("promtail_batch_retries_total", "Number of times batches has had to be retried.",
+                                    {{"host", host_}, {"tenant", name}});
+    slot->queue_bytes = metrics.gauge("promtail_queue_bytes", "Encoded bytes waiting in memory.",
+                                      {{"client", parts_.config.name}, {"tenant", name}});
+  }
+  last_tenant_ = slot.get();
+  return *slot;
+}
+
+const PushClient::Stream& PushClient::stream_of(const LabelSet& labels) {
+  const auto found = streams_.find(labels.id);
+  if (found != streams_.end()) return found->second;
+  if (streams_.size() >= kStreamsCachedMax) streams_.clear();
+  std::vector<Label> pairs;
+  std::string tenant = parts_.config.tenant_id;
+  for (const auto& label : labels.labels) {
+    if (label.name == kTenantLabel) {
+      tenant = label.value;
+    } else {
+      pairs.push_back(label);
+    }
+  }
+  for (const auto& [name, value] : parts_.config.external_labels) {
+    if (!labels.labels.has(name)) pairs.push_back({name, value});
+  }
+  const Labels wire = Labels::from_unsorted(std::move(pairs));
+  return streams_.emplace(labels.id, Stream{wire.to_string(), std::move(tenant), wire.fingerprint().value}).first->second;
+}
+
+/// True if the stream may be sent under max_streams.
+bool PushClient::admit_stream(Tenant& tenant, const Stream& stream) {
+  const int limit = parts_.limits.max_streams;
+  if (limit <= 0) return true;
+  const Duration now = parts_.clock->steady();
+  const auto known = tenant.active_streams.find(stream.hash);
+  if (known == tenant.active_streams.end()) {
+    if (tenant.active_streams.size() >= static_cast<std::size_t>(limit)) {
+      std::erase_if(tenant.active_streams, [&](const auto& item) { return now - item.second > kStreamIdleLimit; });
+    }
+    if (tenant.active_streams.size() >= static_cast<std::size_t>(limit)) return false;
+  }
+  tenant.active_streams[stream.hash] = now;
+  return true;
+}
+
+/// The line as max_line_size lets it pass, or an empty optional if it is dropped.
+std::optional<std::string_view> PushClient::fit_line(Tenant& tenant, std::string_view line) {
+  const std::uint64_t limit = parts_.limits.max_line_size;
+  if (limit == 0 || line.size() <= limit) return line;
+  if (!parts_.limits.max_line_size_truncate) {
+    tenant.drop(kLineTooLong, 1, line.size());
+    return std::nullopt;
+  }
+  const std::string_view cut = cut_line(line, limit);
+  tenant.mutated_entries->add(1);
+  tenant.mutated_bytes->add(static_cast<double>(line.size() - cut.size()));
+  return cut;
+}
+
+bool PushClient::push(const Entry& entry, const std::atomic<bool>& cancelled) {
+  MutexLock lock(mutex_);
+  const Stream& stream = stream_of(*entry.labels());
+  Tenant& tenant = tenant_of(stream.tenant);
+  if (stopping_ || !wait_for_room(tenant, cancelled, lock)) return false;
+  const auto line = fit_line(tenant, entry.line());
+  if (!line) return true;
+  if (!admit_stream(tenant, stream)) {
+    tenant.drop(kStreamLimited, 1, line->size());
+    return true;
+  }
+  const std::uint64_t size = entry_size(*line, entry.metadata());
+  if (tenant.open && tenant.open->bytes() + size > parts_.config.batch_bytes) close_batch(tenant);
+  if (!tenant.open) {
+    tenant.open.emplace(parts_.clock->steady());
+    changed_.notify_one();
+  }
+  tenant.open->add(stream.text, entry, *line);
+  for (const SourceRange& range : entry.sources()) tenant.open->holds().add(range, *parts_.progress);
+  return true;
+}
+
+bool PushClient::wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock) {
+  const std::uint64_t limit = parts_.spool_config.memory_bytes_max;
+  if (tenant.memory_bytes < limit) return true;
+  room_.wait(lock, [&] { return stopping_ || cancelled || tenant.memory_bytes < limit; });
+  return !stopping_ && !cancelled;
+}
+
+void PushClient::wake() {
+  const MutexLock lock(mutex_);
+  room_.notify_all();
+}
+
+void PushClient::close_batch(Tenant& tenant) {
+  Batch batch = std::move(*tenant.open);
+  tenant.open.reset();
+  Prepared prepared;
+  prepared.origin = parts_.origin;
+  prepared.sequence = tenant.sequence++;
+  prepared.entries = batch.entries();
+  prepared.raw_bytes = batch.bytes();
+  const std::string raw = batch.encode();
+  prepared.body = snappy_block(raw);
+  prepared.body_bytes = prepared.body.size();
+  prepared.holds = std::move(batch.holds());
+  encoded_bytes_->add(static_cast<double>(prepared.body_bytes));
+  enqueue(tenant, std::move(prepared));
+}
+
+void PushClient::enqueue(Tenant& tenant, Prepared prepared) {
+  const bool memory_full = tenant.memory_bytes + prepared.body_bytes > parts_.spool_config.memory_bytes_max;
+  const bool behind_disk = !tenant.queue.empty() && tenant.queue.back().body.empty();
+  const auto mode = parts_.spool_config.mode;
+  const bool keep_body = !memory_full && !behind_disk;
+  if (mode == SpoolConfig::Mode::kAlways || (mode == SpoolConfig::Mode::kOverflow && !keep_body)) {
+    (void)to_spool(tenant, prepared, keep_body);
+  }
+  tenant.memory_bytes += prepared.body.size();
+  tenant.queue_bytes->set(static_cast<double>(tenant.memory_bytes));
+  tenant.queue.push_back(std::move(prepared));
+  changed_.notify_one();
+}
+
+bool PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
+  if (parts_.spool == nullptr) return false;
+  SpoolRecord record{prepared.origin,    prepared.sequence,  tenant.name, prepared.entries,
+                     prepared.raw_bytes, prepared.holds.after_settling(), prepared.body};
+  auto number = parts_.spool->append(record);
+  while (!number && number.error().code() == ErrorCode::kLimitExceeded && parts_.spool_config.drop_oldest &&
+         tenant.queue.size() > 1 && std::next(tenant.queue.begin())->spooled != 0) {
+    drop_oldest(tenant);
+    number = parts_.spool->append(record);
+  }
+  if (!number) {
+    if (number.error().code() != ErrorCode::kLimitExceeded) {
+      log::warn("client", "cannot write to the spool", {{"error", number.error().message()}});
+    }
+    return false;
+  }
+  prepared.spooled = *number;
+  prepared.holds.settle();
+  if (!keep_body) prepared.body = {};
+  spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+  return true;
+}
+
+/// The front may be on its way; the one behind it goes.
+void PushClient::drop_oldest(Tenant& tenant) {
+  const auto victim = std::next(tenant.queue.begin());
+  tenant.drop(kIngesterError, victim->entries, victim->raw_bytes);
+  parts_.spool->remove(victim->spooled);
+  tenant.memory_bytes -= victim->body.size();
+  tenant.queue.erase(victim);
+}
+
+void PushClient::request_stop() {
+  const MutexLock lock(mutex_);
+  stopping_ = true;
+  room_.notify_all();
+  changed_.notify_all();
+}
+
+void PushClient::finish(Duration deadline) {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(mutex_);
+    finish_by_ = deadline;
+    changed_.notify_all();
+    const auto done = [&] { return all_empty(); };
+    while (!done() && parts_.clock->steady() < deadline) {
+      changed_.wait_for(lock, std::min<Duration>(deadline - parts_.clock->steady(), kWaitMax), done);
+    }
+    finish_by_ = Duration::min();
+    abort_.request_stop();
+    changed_.notify_all();
+  }
+  thread_.join();
+  const MutexLock lock(mutex_);
+  for (auto& [name, tenant] : tenants_) {
+    if (tenant->open) close_batch(*tenant);
+    for (Prepared& prepared : tenant->queue) {
+      if (prepared.spooled == 0) (void)to_spool(*tenant, prepared, false);
+    }
+  }
+}
+
+bool PushClient::all_empty() const {
+  return std::all_of(tenants_.begin(), tenants_.end(), [](const auto& item) {
+    return item.second->queue.empty() && !item.second->open;
+  });
+}
+
+void PushClient::run() {
+  MutexLock lock(mutex_);
+  while (finish_by_ != Duration::min()) {
+    const Duration now = parts_.clock->steady();
+    if (Tenant* tenant = ready_tenant(now)) {
+      send_front(*tenant, lock);
+    } else if (Tenant* aged = aged_tenant(now)) {
+      close_batch(*aged);
+    } else {
+      const Duration wait = std::clamp<Duration>(next_deadline() - now, std::chrono::milliseconds(1), kWaitMax);
+      bool woken = false;
+      changed_.wait_for(lock, wait, [&] { return std::exchange(woken, true); });
+    }
+  }
+}
+
+PushClient::Tenant* PushClient::ready_tenant(Duration now) {
+  for (auto& [name, tenant] : tenants_) {
+    if (!tenant->queue.empty() && tenant->not_before <= now) return tenant.get();
+  }
+  return nullptr;
+}
+
+/// A batch is closed by age only when nothing waits before it: behind a backlog it goes on growing to its full size.
+PushClient::Tenant* PushClient::aged_tenant(Duration now) {
+  for (auto& [name, tenant] : tenants_) {
+    if (!tenant->open || !tenant->queue.empty()) continue;
+    if (stopping_ || now - tenant->open->created() >= parts_.config.batch_wait) return tenant.get();
+  }
+  return nullptr;
+}
+
+Duration PushClient::next_deadline() const {
+  Duration next = parts_.clock->steady() + kWaitMax;
+  for (const auto& [name, tenant] : tenants_) {
+    if (!tenant->queue.empty()) next = std::min(next, tenant->not_before);
+    if (tenant->queue.empty() && tenant->open) next = std::min(next, tenant->open->created() + parts_.config.batch_wait);
+  }
+  return next;
+}
+
+void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
+  Prepared& front = tenant.queue.front();
+  if (front.body.empty() && front.spooled != 0) {
+    auto record = parts_.spool->read(front.spooled);
+    if (!record) {
+      log::error("client", "a spooled batch cannot be read", {{"error", record.error().message()}});
+      return give_up(tenant, 0, record.error().message());
+    }
+    front.body = std::move(record->body);
+    front.body_bytes = front.body.size();
+    tenant.memory_bytes += front.body_bytes;
+  }
+  tenant.sending = true;
+  lock.unlock();
+  std::string error;
+  Duration retry_after{0};
+  const int status = attempt(front, tenant.name, error, retry_after);
+  lock.lock();
+  tenant.sending = false;
+  after_attempt(tenant, status, error, retry_after);
+}
+
+/// Sends once, without the lock. The front of a queue stays in place meanwhile. -1: no answer.
+int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std::string& error, Duration& retry_after) {
+  net::HttpCall call;
+  call.method = "POST";
+  call.url = parts_.config.url;
+  call.body = prepared.body;
+  call.timeout = parts_.config.timeout;
+  call.stop = abort_.get_token();
+  call.headers.set("Content-Type", "application/x-protobuf");
+  call.headers.set("User-Agent", std::string(kUserAgent));
+  if (!tenant.empty()) call.headers.set("X-Scope-OrgID", tenant);
+  call.headers.set("X-Kvasir-Source", fmt::format("{}/{}/{}", prepared.origin, name(), tenant));
+  call.headers.set("X-Kvasir-Range", fmt::format("{}-{}", prepared.sequence, prepared.sequence + 1));
+  for (const auto& [header, value] : parts_.config.headers) {
+    const bool ours = call.headers.get(header).has_value();
+    if (!ours || header == "User-Agent") call.headers.set(header, value);
+  }
+  const Duration start = parts_.clock->steady();
+  const auto response = parts_.http->send(std::move(call));
+  const Duration took = parts_.clock->steady() - start;
+  const int status = response ? response->status : -1;
+  SeriesPtr& series = durations_[std::to_string(status)];
+  if (series == nullptr) {
+    series = parts_.metrics->histogram("promtail_request_duration_seconds", "Duration of send requests.",
+                                       {{"host", host_}, {"status_code", std::to_string(status)}});
+  }
+  series->observe(std::chrono::duration<double>(took).count());
+  if (!response) {
+    error = response.error().message();
+  } else if (status / 100 != 2) {
+    error = fmt::format("server returned HTTP status {} {} ({}): {}", status, status_text(status), status,
+                        first_line(response->body));
+    if (const auto after = response->headers.get("Retry-After")) {
+      retry_after = std::chrono::seconds(std::clamp<std::int64_t>(parse_int64(*after).value_or(0), 0, 3600));
+    }
+  }
+  return status;
+}
+
+bool PushClient::may_retry(int status) const {
+  if (status == -1 || status / 100 == 5) return true;
+  if (status == 429) return !parts_.config.drop_rate_limited_batches;
+  const bool operator_error = status == 401 || status == 403 || status == 404 || status == 407 || status == 408;
+  return operator_error && parts_.config.retry_auth_errors;
+}
+
+void PushClient::after_attempt(Tenant& tenant, int status, const std::string& error, Duration retry_after) {
+  Prepared& front = tenant.queue.front();
+  if (status / 100 == 2) {
+    sent_bytes_->add(static_cast<double>(front.body_bytes));
+    sent_entries_->add(static_cast<double>(front.entries));
+    return settle_front(tenant);
+  }
+  if (finish_by_ == Duration::min()) return;  // aborted: stays in the queue
+  if (status == 413 && split_front(tenant)) return;
+  if (!may_retry(status)) return give_up(tenant, status, error);
+  ++tenant.attempts;
+  tenant.last_status = status;
+  tenant.retries->add(1);
+  const BackoffConfig& backoff = parts_.config.backoff;
+  if (backoff.max_retries > 0 && tenant.attempts >= backoff.max_retries) return give_up(tenant, status, error);
+  log::warn("client", "error sending batch, will retry",
+            {{"host", host_}, {"status", std::to_string(status)}, {"tenant", tenant.name}, {"error", error}});
+  const double low = static_cast<double>(backoff.min_period.count()) * std::pow(2.0, std::min(tenant.attempts - 1, 40));
+  random_ = random_ * 6364136223846793005ULL + 1442695040888963407ULL;
+  const double wait = low * (1 + static_cast<double>(random_ >> 40) / static_cast<double>(1 << 24));
+  const Duration capped(static_cast<std::int64_t>(std::min(wait, static_cast<double>(backoff.max_period.count()))));
+  tenant.not_before = parts_.clock->steady() + std::max(capped, retry_after);
+}
+
+void PushClient::give_up(Tenant& tenant, int status, const std::string& error) {
+  const Prepared& front = tenant.queue.front();
+  log::error("client", "final error sending batch",
+             {{"host", host_}, {"status", std::to_string(status)}, {"tenant", tenant.name}, {"error", error}});
+  tenant.drop(status == 429 ? kRateLimited : kIngesterError, front.entries, front.body_bytes);
+  settle_front(tenant);
+}
+
+void PushClient::settle_front(Tenant& tenant) {
+  Prepared& front = tenant.queue.front();
+  front.holds.settle();
+  if (front.spooled != 0) {
+    parts_.spool->remove(front.spooled);
+    spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+  }
+  tenant.memory_bytes -= front.body.size();
+  tenant.queue_bytes->set(static_cast<double>(tenant.memory_bytes));
+  tenant.queue.pop_front();
+  tenant.attempts = 0;
+  tenant.not_before = Duration(0);
+  room_.notify_all();
+  changed_.notify_all();
+}
+
+/// 413: the halves take the place of the batch. False if it cannot be cut.
+bool PushClient::split_front(Tenant& tenant) {
+  Prepared& front = tenant.queue.front();
+  std::string raw;
+  if (!snappy::Uncompress(front.body.data(), front.body.size(), &raw)) return false;
+  const std::vector<std::string> halves = split_push_request(raw);
+  if (halves.empty()) {
+    tenant.drop(kLineTooLong, front.entries, front.raw_bytes);
+    settle_front(tenant);
+    return true;
+  }
+  Prepared second;
+  second.origin = fmt::format("{}/{}", front.origin, front.sequence);
+  second.sequence = 1;
+  second.entries = front.entries - front.entries / 2;
+  second.raw_bytes = front.raw_bytes / 2;
+  second.body = snappy_block(halves[1]);
+  second.body_bytes = second.body.size();
+  second.holds = std::move(front.holds);  // the sources wait for the later half
+  second.spooled = std::exchange(front.spooled, 0);
+  tenant.memory_bytes -= front.body.size();
+  front.origin = second.origin;
+  front.sequence = 0;
+  front.entries /= 2;
+  front.body = snappy_block(halves[0]);
+  front.body_bytes = front.body.size();
+  tenant.memory_bytes += front.body.size() + second.body.size();
+  tenant.queue.insert(std::next(tenant.queue.begin()), std::move(second));
+  return true;
+}
+
+}  // namespace kvasir::agent

@@ -1,0 +1,118 @@
+// push_client.h -- sends entries to one server: batches, queue, retries, spool. Clients know nothing of each other.
+//
+// Shape:    push() appends to the open batch of the entry's tenant; full or old batches are encoded, queued and sent by one thread.
+//           Tenants have queues of their own: one that is throttled does not hold up another.
+// Order:    batches of a tenant are sent in order, one at a time; entries of a stream keep their order.
+// Settling: the sources of a batch may move on when it is acknowledged, durably spooled, or finally refused and counted.
+// Blocking: push() waits while the tenant's queue is full and the spool (if any) does not take more. request_stop() ends the wait.
+// Counting: every entry that is not delivered is in promtail_dropped_entries_total with a reason.
+// Threads:  push() from any thread; one own thread.
+// Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; kTenantsMax tenants, kStreamsCachedMax label texts.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "common/clock.h"
+#include "promtail-agent/client/batch.h"
+#include "promtail-agent/client/http_sender.h"
+#include "promtail-agent/client/spool.h"
+#include "promtail-agent/config/config.h"
+#include "promtail-agent/stages/metric_registry.h"
+
+namespace kvasir::agent {
+
+inline constexpr std::size_t kTenantsMax = 10'000;
+inline constexpr std::size_t kStreamsCachedMax = 50'000;
+
+struct PushClientParts {
+  ClientConfig config;
+  LimitsConfig limits;
+  SpoolConfig spool_config;
+  std::unique_ptr<HttpSender> http;
+  std::unique_ptr<Spool> spool;  // nullptr: off
+  MetricRegistry* metrics = nullptr;
+  const ProgressTable* progress = nullptr;
+  const Clock* clock = nullptr;
+  std::string origin;  // unique to this run of the agent
+  std::uint64_t seed = 0;
+};
+
+class PushClient {
+ public:
+  explicit PushClient(PushClientParts parts);
+  ~PushClient();
+
+  /// False: stopping, or `cancelled` became true (and wake() was called) while it waited; the entry was not taken.
+  bool push(const Entry& entry, const std::atomic<bool>& cancelled);
+  /// Lets waiting push() calls look at their `cancelled`.
+  void wake();
+  /// Ends every wait of push(); entries are refused from now on.
+  void request_stop();
+  /// REQUIRES: request_stop(). Sends what is queued until the deadline (clock.steady()), spools the rest if there is a spool,
+  /// leaves the sources of what remains where they are, ends the thread.
+  void finish(Duration deadline);
+
+  const std::string& name() const { return parts_.config.name; }
+  const ClientConfig& config() const { return parts_.config; }
+  Spool* spool() { return parts_.spool.get(); }
+
+ private:
+  struct Counters;
+  struct Tenant;
+  struct Prepared;
+  struct Stream {
+    std::string text;
+    std::string tenant;
+    std::uint64_t hash;
+  };
+
+  const Stream& stream_of(const LabelSet& labels);
+  Tenant& tenant_of(const std::string& name);
+  bool wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock);
+  bool admit_stream(Tenant& tenant, const Stream& stream);
+  std::optional<std::string_view> fit_line(Tenant& tenant, std::string_view line);
+  void close_batch(Tenant& tenant);
+  void enqueue(Tenant& tenant, Prepared prepared);
+  bool to_spool(Tenant& tenant, Prepared& prepared, bool keep_body);
+  void drop_oldest(Tenant& tenant);
+
+  void run();
+  Tenant* ready_tenant(Duration now);
+  Tenant* aged_tenant(Duration now);
+  Duration next_deadline() const;
+  void send_front(Tenant& tenant, MutexLock& lock);
+  int attempt(const Prepared& prepared, const std::string& tenant, std::string& error, Duration& retry_after);
+  void after_attempt(Tenant& tenant, int status, const std::string& error, Duration retry_after);
+  bool may_retry(int status) const;
+  void give_up(Tenant& tenant, int status, const std::string& error);
+  bool split_front(Tenant& tenant);
+  void settle_front(Tenant& tenant);
+  bool all_empty() const;
+  void restore_spooled();
+
+  PushClientParts parts_;
+  std::string host_;
+  SeriesPtr encoded_bytes_, sent_bytes_, sent_entries_, spool_bytes_;
+  std::map<std::string, SeriesPtr> durations_;  // by status; of the sending thread
+
+  Mutex mutex_;
+  Condition changed_;  // work for the sender, or the end
+  Condition room_;     // room in a queue
+  std::map<std::string, std::unique_ptr<Tenant>> tenants_;
+  std::unordered_map<std::uint64_t, Stream> streams_;  // by id of the label set
+  Tenant* last_tenant_ = nullptr;
+  std::uint64_t random_ = 0;
+  bool stopping_ = false;
+  std::optional<Duration> finish_by_;
+  std::stop_source abort_;
+  std::thread thread_;
+};
+
+}  // namespace kvasir::agent

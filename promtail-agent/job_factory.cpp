@@ -1,0 +1,194 @@
+#include "promtail-agent/job_factory.h"
+
+#include <fmt/format.h>
+
+#include "common/log.h"
+#include "promtail-agent/discovery/file_sd.h"
+#include "promtail-agent/targets/stdin_target.h"
+
+namespace kvasir::agent {
+
+namespace {
+
+inline constexpr std::uint64_t kLineBytesDefault = 16 << 20;
+inline constexpr Duration kPodLinger = std::chrono::seconds(60);
+
+StageContext::MetricsSchema schema_of(const std::string& word) {
+  if (word == "strict") return StageContext::MetricsSchema::kStrict;
+  if (word == "simplified") return StageContext::MetricsSchema::kSimplified;
+  return StageContext::MetricsSchema::kAuto;
+}
+
+Result<std::unique_ptr<Pipeline>> make_pipeline(const ScrapeConfig& scrape, const JobContext& context) {
+  StageContext stage;
+  stage.clock = context.services.clock;
+  stage.metrics = context.services.metrics;
+  stage.wait = context.wait;
+  stage.seed = static_cast<std::uint64_t>(context.services.clock->now().value);
+  stage.job = scrape.job_name;
+  stage.observer = context.observer;
+  stage.metrics_schema = schema_of(context.config->metrics_schema);
+  Diagnostics diagnostics;
+  auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
+  for (const auto& text : diagnostics.warnings) log::warn("pipeline", text, {{"job", scrape.job_name}});
+  for (const auto& text : diagnostics.notes) log::info("pipeline", text, {{"job", scrape.job_name}});
+  return pipeline;
+}
+
+Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context) {
+  JobParts parts;
+  parts.config = scrape;
+  parts.services = context.services;
+  auto relabeler = Relabeler::parse(scrape.relabel_configs);
+  if (!relabeler) {
+    return fail(relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
+  }
+  parts.relabeler = std::move(*relabeler);
+  KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
+  parts.feeder = std::make_unique<Feeder>(std::move(pipeline), *context.output, *context.services.progress,
+                                          *context.services.clock);
+  return parts;
+}
+
+LineLimits line_limits(const ScrapeConfig& scrape) {
+  LineLimits limits;
+  limits.line_bytes_max = scrape.file.max_line_bytes != 0 ? scrape.file.max_line_bytes : kLineBytesDefault;
+  switch (scrape.file.on_overlong) {
+    case FileOptions::Overlong::kDrop: limits.overlong = OverlongLine::kDrop; break;
+    case FileOptions::Overlong::kTruncate: limits.overlong = OverlongLine::kTruncate; break;
+    case FileOptions::Overlong::kSplit: limits.overlong = OverlongLine::kSplit; break;
+  }
+  return limits;
+}
+
+Result<void> add_discoveries(const ScrapeConfig& scrape, const JobContext& context, Job& job) {
+  const Clock& clock = *context.services.clock;
+  for (const FileSdConfig& sd : scrape.file_sd) job.discoveries.push_back(std::make_unique<FileSd>(sd));
+  for (const HttpSdConfig& sd : scrape.http_sd) {
+    KVASIR_TRY(auto http, HttpSender::create(sd.http, {}, clock));
+    job.discoveries.push_back(std::make_unique<HttpSd>(sd, std::move(http)));
+  }
+  return {};
+}
+
+Result<void> add_file_job(const ScrapeConfig& scrape, const JobContext& context, JobParts parts, Job& job) {
+  FileJobParts file;
+  file.config = scrape;
+  file.relabeler = std::move(parts.relabeler);
+  file.feeder = std::move(parts.feeder);
+  file.sync_period = context.config->sync_period;
+  file.poll_min = context.config->poll_min;
+  file.poll_max = context.config->poll_max;
+  file.hostname = context.services.hostname;
+  file.line_limits = line_limits(scrape);
+  file.linger = scrape.kubernetes_sd.empty() ? Duration(0) : kPodLinger;
+  file.save_before_reading = context.config->spool.mode == SpoolConfig::Mode::kAlways;
+  file.positions = context.services.positions;
+  file.progress = context.services.progress;
+  file.metrics = context.services.metrics;
+  file.clock = context.services.clock;
+  auto target = std::make_unique<FileJob>(std::move(file));
+  job.files = target.get();
+  job.static_groups = scrape.static_configs;
+  job.targets.push_back(std::move(target));
+  return add_discoveries(scrape, context, job);
+}
+
+/// Which blocks are not used because another one comes first.
+void warn_of_ignored(const ScrapeConfig& scrape) {
+  std::vector<std::string_view> present;
+  if (scrape.has_file_discovery()) present.emplace_back("file discovery");
+  if (scrape.journal.set) present.emplace_back("journal");
+  if (scrape.syslog.set) present.emplace_back("syslog");
+  if (scrape.push.set) present.emplace_back("loki_push_api");
+  if (scrape.gelf.set) present.emplace_back("gelf");
+  if (!scrape.docker_sd.empty()) present.emplace_back("docker_sd_configs");
+  for (std::size_t i = 1; i < present.size(); ++i) {
+    log::warn("config", "a scrape config has one source, ignoring the others",
+              {{"job", scrape.job_name}, {"used", std::string(present[0])}, {"ignored", std::string(present[i])}});
+  }
+}
+
+}  // namespace
+
+Result<void> Job::start() {
+  for (const auto& target : targets) KVASIR_CHECK_OK(target->start());
+  if (files == nullptr) return {};
+  if (!static_groups.empty()) files->set_groups("static", static_groups);
+  int number = 0;
+  for (const auto& discovery : discoveries) {
+    const std::string label = fmt::format("discovery/{}", number++);
+    discovery->start([this, label](std::vector<TargetGroup> groups) { files->set_groups(label, std::move(groups)); });
+  }
+  return {};
+}
+
+void Job::stop_discoveries() {
+  for (const auto& discovery : discoveries) discovery->stop();
+}
+
+Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobContext& context) {
+  auto job = std::make_unique<Job>();
+  job->name = scrape.job_name;
+  KVASIR_TRY(JobParts parts, make_parts(scrape, context));
+  warn_of_ignored(scrape);
+  if (scrape.has_file_discovery()) {
+    KVASIR_CHECK_OK(add_file_job(scrape, context, std::move(parts), *job));
+    return job;
+  }
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("scrape config \"{}\": {} is not supported by this agent", scrape.job_name,
+                            scrape.unsupported.empty() ? "its source" : scrape.unsupported.front()));
+  return job;
+}
+
+Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context) {
+  const auto& scrapes = context.config->scrape_configs;
+  ScrapeConfig scrape;
+  Labels labels;
+  if (scrapes.empty()) {
+    scrape.job_name = "stdin";
+    labels = Labels{{"hostname", context.services.hostname}, {"job", "stdin"}};
+  } else {
+    scrape = scrapes.front();
+    if (scrapes.size() > 1) {
+      log::warn("stdin", fmt::format("too many scrape configs, skipping {} configs.", scrapes.size() - 1));
+    }
+    for (const TargetGroup& group : scrape.static_configs) {
+      for (const auto& [name, value] : group.labels) {
+        if (!name.starts_with("__")) labels.set(name, value);
+      }
+    }
+  }
+  auto job = std::make_unique<Job>();
+  job->name = scrape.job_name;
+  KVASIR_TRY(JobParts parts, make_parts(scrape, context));
+  job->targets.push_back(std::make_unique<StdinTarget>(std::move(parts), std::move(labels), context.stdin_ended));
+  return job;
+}
+
+std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings) {
+  std::vector<std::string> problems;
+  MetricRegistry metrics(system_clock());
+  for (const ScrapeConfig& scrape : config.scrape_configs) {
+    if (auto relabeler = Relabeler::parse(scrape.relabel_configs); !relabeler) {
+      problems.push_back(fmt::format("error validating config: scrape config \"{}\": {}", scrape.job_name, relabeler.error().message()));
+    }
+    StageContext stage;
+    stage.clock = &system_clock();
+    stage.metrics = &metrics;
+    stage.job = scrape.job_name;
+    stage.metrics_schema = schema_of(config.metrics_schema);
+    Diagnostics diagnostics;
+    auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
+    const std::string where = fmt::format("scrape config \"{}\": ", scrape.job_name);
+    for (const auto& text : diagnostics.errors) problems.push_back(where + text);
+    if (!pipeline && diagnostics.errors.empty()) problems.push_back(where + pipeline.error().message());
+    for (const auto& text : diagnostics.warnings) warnings.push_back(where + text);
+    for (const auto& text : diagnostics.notes) warnings.push_back(where + text);
+    for (const auto& block : scrape.unsupported) warnings.push_back(where + block + " is accepted but not supported");
+  }
+  return problems;
+}
+
+}  // namespace kvasir::agent

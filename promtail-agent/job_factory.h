@@ -1,0 +1,45 @@
+// job_factory.h -- builds the running parts of a scrape config: pipeline, relabelling, input, discoveries.
+//
+// Errors:   invalid_argument, worded for the start-up log; unsupported, naming a block that is accepted but not built.
+// Lifetime: a Job keeps its own parts; Services and the output outlive it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "promtail-agent/discovery/discovery.h"
+#include "promtail-agent/services.h"
+#include "promtail-agent/stages/pipeline_builder.h"
+#include "promtail-agent/targets/file_job.h"
+
+namespace kvasir::agent {
+
+struct JobContext {
+  const Config* config = nullptr;
+  Services services;
+  EntryOutput* output = nullptr;
+  StageObserver* observer = nullptr;          // -inspect
+  std::function<void(Duration)> wait;         // of stages that slow the pipeline down
+  std::function<void()> stdin_ended;
+};
+
+/// One scrape config at work.
+struct Job {
+  std::string name;
+  std::vector<std::unique_ptr<Target>> targets;
+  FileJob* files = nullptr;  // the one of targets that reads files, if any
+  std::vector<TargetGroup> static_groups;
+  std::vector<std::unique_ptr<Discovery>> discoveries;
+
+  Result<void> start();
+  void stop_discoveries();
+};
+
+Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobContext& context);
+/// The input of -stdin: the pipeline and the static labels of the first scrape config.
+Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context);
+/// Builds pipelines and relabel rules of every scrape config and throws them away: everything that -check-syntax can find.
+std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings);
+
+}  // namespace kvasir::agent

@@ -1,0 +1,154 @@
+// main.cpp -- the program: modes, signals, exit codes.
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "common/log.h"
+#include "promtail-agent/agent.h"
+#include "promtail-agent/version.h"
+
+namespace kvasir::agent {
+namespace {
+
+constexpr int kExitOk = 0;
+constexpr int kExitError = 1;
+constexpr int kExitFlags = 2;
+
+int print_version() {
+  fmt::print("kvasir-agent, version {} (branch: , revision: )\n  build user:       \n  build date:       {}\n", kVersion, __DATE__);
+  fmt::print("  go version:       \n  platform:         linux/amd64\n  tags:             kvasir\n");
+  return kExitOk;
+}
+
+int check_syntax(const Flags& flags) {
+  if (flags.config_files.empty()) {
+    fmt::print(stderr, "Invalid config file\n");
+    return kExitError;
+  }
+  const auto config = load_config(flags);
+  if (!config) {
+    fmt::print(stderr, "Unable to parse config: {}\n", config.error().message());
+    return kExitError;
+  }
+  std::vector<std::string> problems;
+  if (auto checked = check_config(*config); !checked) problems.push_back(checked.error().message());
+  if (flags.check_syntax == SyntaxCheck::kFull) {
+    std::vector<std::string> warnings;
+    for (auto& problem : find_problems(*config, warnings)) problems.push_back(std::move(problem));
+    for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+  } else {
+    problems.clear();
+  }
+  for (const auto& problem : problems) fmt::print(stderr, "{}: {}\n", flags.config_files, problem);
+  if (!problems.empty()) return kExitError;
+  fmt::print("Valid config file! No syntax issues found\n");
+  return kExitOk;
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Blocks the signals we act on in every thread; they are read from the descriptor.
+int catch_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/// Until SIGINT, SIGTERM or the end of standard input.
+void run_until_stopped(Agent& agent, int signals, int finished) {
+  for (;;) {
+    pollfd fds[2] = {{signals, POLLIN, 0}, {finished, POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0) continue;
+    if ((fds[1].revents & POLLIN) != 0) return;
+    signalfd_siginfo info{};
+    if (::read(signals, &info, sizeof info) != sizeof info) continue;
+    if (info.ssi_signo != SIGHUP) return;
+    (void)agent.reload();
+  }
+}
+
+void print_effective(const Flags& flags, const Config& config) {
+  const std::string text = print_config(config);
+  if (flags.print_config) {
+    fmt::print(stderr, "---\n# Loki Config\n# (version={}, branch=, revision=)\n{}\n", kVersion, text);
+  }
+  if (!flags.log_config_reverse) return;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    rest.remove_suffix(1);
+    const std::size_t start = rest.rfind('\n') == std::string_view::npos ? 0 : rest.rfind('\n') + 1;
+    log::info("config", rest.substr(start));
+    rest = rest.substr(0, start);
+  }
+}
+
+int run(const Flags& flags) {
+  auto config = load_config(flags);
+  if (!config) {
+    fmt::print(stderr, "Unable to parse config: {}\n", config.error().message());
+    return kExitError;
+  }
+  if (!log::set_level(config->server.log_level)) {
+    fmt::print(stderr, "Invalid log level\n");
+    return kExitError;
+  }
+  print_effective(flags, *config);
+  for (const auto& warning : config->warnings) log::warn("config", warning);
+  if (auto checked = check_config(*config); !checked) {
+    log::error("main", "error creating promtail", {{"error", checked.error().message()}});
+    return kExitError;
+  }
+  const int signals = catch_signals();
+  const int finished = ::eventfd(0, EFD_CLOEXEC);
+  raise_file_limit();
+  Agent agent(flags, std::move(*config));
+  agent.set_finished_callback([finished] {
+    const std::uint64_t one = 1;
+    (void)!::write(finished, &one, sizeof one);
+  });
+  if (auto started = agent.start(); !started) {
+    log::error("main", "error creating promtail", {{"error", started.error().message()}});
+    return kExitError;
+  }
+  run_until_stopped(agent, signals, finished);
+  agent.stop();
+  return kExitOk;
+}
+
+int main_with(const std::vector<std::string>& arguments) {
+  const auto flags = parse_flags(arguments);
+  if (!flags) {
+    fmt::print(stderr, "{}\nRun with -help to get list of available parameters\n", flags.error().message());
+    return kExitFlags;
+  }
+  if (flags->help) {
+    fmt::print("{}", flags_usage());
+    return kExitFlags;
+  }
+  if (flags->version) return print_version();
+  if (flags->check_syntax != SyntaxCheck::kNo) return check_syntax(*flags);
+  return run(*flags);
+}
+
+}  // namespace
+}  // namespace kvasir::agent
+
+int main(int argc, char** argv) {
+  return kvasir::agent::main_with(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,274 @@
+#include "promtail-agent/positions.h"
+
+#include <fmt/format.h>
+
+#include "common/crc32c.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "common/yaml.h"
+
+namespace kvasir::agent {
+
+namespace {
+
+inline constexpr std::uint64_t kPositionsBytesMax = 256 << 20;
+inline constexpr std::string_view kStateHeader = "kvasir-agent-state 1\n";
+inline constexpr std::string_view kStateEnd = "end ";
+
+/// Tab, newline, backslash and NUL as two characters.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') out += "\\\\";
+    else if (c == '\t') out += "\\t";
+    else if (c == '\n') out += "\\n";
+    else out += c;
+  }
+  return out;
+}
+
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      out += text[i];
+    } else {
+      const char next = text[++i];
+      out += next == 't' ? '\t' : next == 'n' ? '\n' : next;
+    }
+  }
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(separator, at), text.size());
+    parts.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+std::optional<FileRecord> parse_record(std::string_view line) {
+  const auto parts = split(line, '\t');
+  if (parts.size() != 12) return std::nullopt;
+  std::uint64_t numbers[10];
+  for (int i = 0; i < 10; ++i) {
+    const auto value = parse_uint64(parts[static_cast<std::size_t>(i) + 2]);
+    if (!value) return std::nullopt;
+    numbers[i] = *value;
+  }
+  FileRecord record;
+  record.job = unescaped(parts[0]);
+  record.path = unescaped(parts[1]);
+  record.id = numbers[0];
+  record.device = numbers[1];
+  record.inode = numbers[2];
+  record.offset = numbers[3];
+  record.head = {numbers[4], static_cast<std::uint32_t>(numbers[4]), numbers[5]};
+  record.anchor = {numbers[6], static_cast<std::uint32_t>(numbers[7]), numbers[8]};
+  record.current = numbers[9] == 1;
+  if (numbers[4] > kFingerprintBytes || numbers[7] > kFingerprintBytes) return std::nullopt;
+  return record;
+}
+
+}  // namespace
+
+std::string FileRecord::key() const { return fmt::format("file/{:016x}", id); }
+
+Result<std::map<std::string, std::string>> parse_positions(std::string_view yaml) {
+  std::map<std::string, std::string> values;
+  KVASIR_TRY(const YamlNode root, parse_yaml(yaml));
+  if (root.is_null()) return values;
+  if (!root.is_map()) return fail(ErrorCode::kParse, "yaml: expected a map");
+  for (const auto& entry : root.entries) {
+    if (entry.key != "positions") {
+      return fail(ErrorCode::kParse, fmt::format("yaml: line {}: field {} not found in type positions.File", entry.line, entry.key));
+    }
+    if (entry.value.is_null()) continue;
+    if (!entry.value.is_map()) return fail(ErrorCode::kParse, "yaml: positions is not a map");
+    for (const auto& item : entry.value.entries) {
+      const auto text = item.value.as_text();
+      if (!text) return fail(ErrorCode::kParse, fmt::format("yaml: line {}: position is not a string", item.line));
+      values[item.key] = *text;
+    }
+  }
+  return values;
+}
+
+std::string print_positions(const std::map<std::string, std::string>& values) {
+  if (values.empty()) return "positions: {}\n";
+  std::string out = "positions:\n";
+  for (const auto& [key, value] : values) {
+    const bool number = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
+    out += fmt::format("  {}: {}\n", yaml_scalar(key), number ? "\"" + value + "\"" : yaml_scalar(value));
+  }
+  return out;
+}
+
+Result<std::vector<FileRecord>> parse_state(std::string_view text) {
+  const std::size_t end = text.rfind(kStateEnd);
+  if (!text.starts_with(kStateHeader) || end == std::string_view::npos || end < kStateHeader.size()) {
+    return fail(ErrorCode::kCorruption, "agent state has no header or no end");
+  }
+  if (text.substr(end) != fmt::format("{}{:08x}\n", kStateEnd, crc32c(text.substr(0, end)))) {
+    return fail(ErrorCode::kCorruption, "agent state has a wrong checksum");
+  }
+  std::vector<FileRecord> records;
+  for (const std::string_view line : split(text.substr(kStateHeader.size(), end - kStateHeader.size()), '\n')) {
+    if (line.empty()) continue;
+    auto record = parse_record(line);
+    if (!record) return fail(ErrorCode::kCorruption, "agent state has a broken record");
+    records.push_back(std::move(*record));
+  }
+  return records;
+}
+
+std::string print_state(const std::map<std::string, FileRecord>& files) {
+  std::string out(kStateHeader);
+  for (const auto& [key, r] : files) {
+    out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
+                       r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
+                       r.current ? 1 : 0);
+  }
+  return out + fmt::format("{}{:08x}\n", kStateEnd, crc32c(out));
+}
+
+Result<std::unique_ptr<Positions>> Positions::open(Filesystem& filesystem, PositionsOptions options) {
+  std::unique_ptr<Positions> positions(new Positions(filesystem, std::move(options)));
+  KVASIR_CHECK_OK(positions->load_yaml());
+  positions->load_state();
+  return positions;
+}
+
+Result<void> Positions::load_yaml() {
+  KVASIR_TRY(const auto status, filesystem_.status(options_.filename));
+  if (!status) return {};
+  KVASIR_TRY(const std::string text, filesystem_.read_all(options_.filename, kPositionsBytesMax));
+  auto values = parse_positions(text);
+  if (values) {
+    const MutexLock lock(mutex_);
+    values_ = std::move(*values);
+    return {};
+  }
+  const std::string message = fmt::format("invalid yaml positions file [{}]: {}", options_.filename, values.error().message());
+  if (!options_.ignore_invalid_yaml) return fail(ErrorCode::kInvalidArgument, message);
+  log::warn("positions", "ignoring invalid positions file", {{"error", message}});
+  return {};
+}
+
+void Positions::load_state() {
+  const auto text = filesystem_.read_all(options_.filename + ".state", kPositionsBytesMax);
+  if (!text) return;
+  auto records = parse_state(*text);
+  if (!records) {
+    log::warn("positions", "ignoring the file state", {{"error", records.error().message()}});
+    return;
+  }
+  const MutexLock lock(mutex_);
+  for (FileRecord& record : *records) files_[record.key()] = std::move(record);
+}
+
+std::optional<std::string> Positions::get(const std::string& key) const {
+  const MutexLock lock(mutex_);
+  const auto found = values_.find(key);
+  if (found == values_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Positions::put(const std::string& key, const std::string& value) {
+  const MutexLock lock(mutex_);
+  auto& slot = values_[key];
+  changed_ = changed_ || slot != value;
+  slot = value;
+}
+
+void Positions::erase(const std::string& key) {
+  const MutexLock lock(mutex_);
+  changed_ = values_.erase(key) > 0 || changed_;
+}
+
+std::vector<std::string> Positions::keys() const {
+  const MutexLock lock(mutex_);
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : values_) keys.push_back(key);
+  return keys;
+}
+
+std::vector<FileRecord> Positions::files_of(const std::string& job) const {
+  const MutexLock lock(mutex_);
+  std::vector<FileRecord> records;
+  for (const auto& [key, record] : files_) {
+    if (record.job == job) records.push_back(record);
+  }
+  return records;
+}
+
+void Positions::put_file(const FileRecord& record) {
+  const MutexLock lock(mutex_);
+  FileRecord& slot = files_[record.key()];
+  changed_ = changed_ || slot.offset != record.offset || slot.path != record.path || slot.current != record.current || slot.anchor != record.anchor ||
+             slot.job.empty();
+  slot = record;
+}
+
+void Positions::erase_file(const FileRecord& record) {
+  const MutexLock lock(mutex_);
+  changed_ = files_.erase(record.key()) > 0 || changed_;
+}
+
+void Positions::raise(const std::string& key, std::uint64_t offset) {
+  const MutexLock lock(mutex_);
+  const auto found = files_.find(key);
+  if (found == files_.end() || found->second.offset >= offset) return;
+  const auto value = values_.find(found->second.path);
+  if (value != values_.end() && value->second == std::to_string(found->second.offset)) value->second = std::to_string(offset);
+  found->second.offset = offset;
+  changed_ = true;
+}
+
+int Positions::add_collector(std::function<void(Positions&)> collector) {
+  const MutexLock lock(save_mutex_);
+  collectors_[next_collector_] = std::move(collector);
+  return next_collector_++;
+}
+
+void Positions::remove_collector(int id) {
+  const MutexLock lock(save_mutex_);
+  collectors_.erase(id);
+}
+
+/// Paths that lead nowhere any more; cursors stay.
+void Positions::forget_missing_files() {
+  for (const std::string& key : keys()) {
+    if (key.empty() || key[0] != '/') continue;
+    const auto status = filesystem_.status(key);
+    if (status && !*status) erase(key);
+  }
+}
+
+Result<void> Positions::save() {
+  const MutexLock saving(save_mutex_);
+  for (const auto& [id, collector] : collectors_) collector(*this);
+  if (options_.read_only) return {};
+  forget_missing_files();
+  std::string yaml;
+  std::string state;
+  {
+    const MutexLock lock(mutex_);
+    if (!changed_) return {};
+    yaml = print_positions(values_);
+    state = print_state(files_);
+    changed_ = false;
+  }
+  Result<void> written = write_atomically(filesystem_, options_.filename + ".state", state);
+  if (written) written = write_atomically(filesystem_, options_.filename, yaml);
+  if (!written) {
+    const MutexLock lock(mutex_);
+    changed_ = true;
+  }
+  return written;
+}
+
+}  // namespace kvasir::agent

@@ -1,0 +1,100 @@
+// positions.h -- what the agent remembers between runs: positions.yaml as Promtail writes it, and more about files beside it.
+//
+// Shape:    <file>: `positions:` with one string per key (path -> offset, cursor-<job> -> cursor). <file>.state: one FileRecord per
+//           job and file: identity, fingerprints, offset. Both are replaced as a whole.
+// Meaning:  offsets are those that need not be read again: acknowledged, spooled or dropped.
+// Conflict: the yaml file wins over the state where somebody else has changed it (another agent ran, an operator edited it).
+// Errors:   invalid_argument `invalid yaml positions file [<path>]: ...`; io.
+// Threads:  any.
+// Source:   docs/formats/agent-state.md
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/filesystem.h"
+#include "common/mutex.h"
+
+namespace kvasir::agent {
+
+/// Up to kFingerprintBytes bytes of a file that ended at `end` when they were hashed.
+struct Fingerprint1K {
+  std::uint64_t end = 0;
+  std::uint32_t length = 0;
+  std::uint64_t hash = 0;
+  friend bool operator==(const Fingerprint1K&, const Fingerprint1K&) = default;
+};
+inline constexpr std::uint32_t kFingerprintBytes = 1024;
+
+struct FileRecord {
+  std::uint64_t id = 0;       // given when the file was first seen, never again
+  std::string job;
+  std::string path;           // the last one known
+  bool current = true;        // the path still leads to this file, as far as known
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t offset = 0;   // bytes; lines for compressed files
+  Fingerprint1K head;         // the first bytes
+  Fingerprint1K anchor;       // the bytes before the reading position of that moment
+  /// Names the source in spooled batches.
+  std::string key() const;
+};
+
+struct PositionsOptions {
+  Path filename;
+  bool ignore_invalid_yaml = false;
+  bool read_only = false;  // -dry-run
+};
+
+class Positions {
+ public:
+  static Result<std::unique_ptr<Positions>> open(Filesystem& filesystem, PositionsOptions options);
+
+  std::optional<std::string> get(const std::string& key) const;
+  void put(const std::string& key, const std::string& value);
+  void erase(const std::string& key);
+  std::vector<std::string> keys() const;
+
+  /// What is known about a job's files from the last run.
+  std::vector<FileRecord> files_of(const std::string& job) const;
+  void put_file(const FileRecord& record);
+  void erase_file(const FileRecord& record);
+  /// Raises the offset of the file with that key; from spooled batches, before reading starts.
+  void raise(const std::string& key, std::uint64_t offset);
+
+  /// Called at the start of every save(), to put what is new.
+  int add_collector(std::function<void(Positions&)> collector);
+  void remove_collector(int id);
+  /// Writes both files if something changed.
+  Result<void> save();
+
+ private:
+  Positions(Filesystem& filesystem, PositionsOptions options) : filesystem_(filesystem), options_(std::move(options)) {}
+  Result<void> load_yaml();
+  void load_state();
+  void forget_missing_files();
+
+  Filesystem& filesystem_;
+  const PositionsOptions options_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::string> values_ KVASIR_GUARDED_BY(mutex_);
+  std::map<std::string, FileRecord> files_ KVASIR_GUARDED_BY(mutex_);  // by key()
+  bool changed_ KVASIR_GUARDED_BY(mutex_) = false;
+  Mutex save_mutex_;  // one save at a time; taken before mutex_
+  std::map<int, std::function<void(Positions&)>> collectors_ KVASIR_GUARDED_BY(save_mutex_);
+  int next_collector_ KVASIR_GUARDED_BY(save_mutex_) = 1;
+};
+
+/// The text forms, for tests and fuzzing.
+Result<std::map<std::string, std::string>> parse_positions(std::string_view yaml);
+std::string print_positions(const std::map<std::string, std::string>& values);
+/// Errors: corruption (nothing of a damaged state is used).
+Result<std::vector<FileRecord>> parse_state(std::string_view text);
+std::string print_state(const std::map<std::string, FileRecord>& files);
+
+}  // namespace kvasir::agent

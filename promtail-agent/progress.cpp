@@ -1,0 +1,58 @@
+#include "promtail-agent/progress.h"
+
+#include <algorithm>
+
+#include "common/assert.h"
+
+namespace kvasir::agent {
+
+void SourceProgress::open(std::uint64_t begin) {
+  const MutexLock lock(mutex_);
+  unsettled_.insert(begin);
+}
+
+void SourceProgress::settle(std::uint64_t begin) {
+  const MutexLock lock(mutex_);
+  const auto found = unsettled_.find(begin);
+  KVASIR_ASSERT(found != unsettled_.end(), "a range was settled that was never opened");
+  unsettled_.erase(found);
+}
+
+std::uint64_t SourceProgress::committable() const {
+  const MutexLock lock(mutex_);
+  return unsettled_.empty() ? read() : std::min(read(), *unsettled_.begin());
+}
+
+std::uint64_t SourceProgress::committable_without(std::uint64_t begin) const {
+  const MutexLock lock(mutex_);
+  bool skipped = false;
+  for (const std::uint64_t open : unsettled_) {
+    if (open != begin || skipped) return std::min(read(), open);
+    skipped = true;
+  }
+  return read();
+}
+
+bool SourceProgress::all_settled() const {
+  const MutexLock lock(mutex_);
+  return unsettled_.empty();
+}
+
+ProgressPtr ProgressTable::create(std::string key, std::uint64_t start) {
+  const MutexLock lock(mutex_);
+  auto progress = std::make_shared<SourceProgress>(next_id_++, std::move(key), start);
+  if ((progress->id() & 0xff) == 0) {
+    std::erase_if(table_, [](const auto& item) { return item.second.expired(); });
+  }
+  table_.emplace(progress->id(), progress);
+  return progress;
+}
+
+ProgressPtr ProgressTable::find(std::uint64_t id) const {
+  if (id == 0) return nullptr;
+  const MutexLock lock(mutex_);
+  const auto found = table_.find(id);
+  return found == table_.end() ? nullptr : found->second.lock();
+}
+
+}  // namespace kvasir::agent

@@ -1,0 +1,301 @@
+#include "promtail-agent/targets/file_job.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/filesystem.h"
+#include "common/log.h"
+
+namespace kvasir::agent {
+
+FileRecord TailedFile::record(const std::string& job) const {
+  FileRecord record;
+  record.id = id;
+  record.job = job;
+  record.path = path;
+  record.current = current;
+  record.device = key.device;
+  record.inode = key.inode;
+  record.offset = progress->committable();
+  if (plain != nullptr) {
+    record.head = plain->head();
+    record.anchor = plain->anchor();
+  }
+  return record;
+}
+
+FileJob::FileJob(FileJobParts parts) : parts_(std::move(parts)), counters_(*parts_.metrics) {
+  MetricRegistry& metrics = *parts_.metrics;
+  files_active_ = metrics.gauge("promtail_files_active_total", "Number of active files.");
+  overlong_ = metrics.counter("promtail_overlong_lines_total", "Lines longer than one line may be while it is read.");
+  truncated_ = metrics.counter("promtail_files_truncated_total", "Files whose content was replaced in place.");
+  rotated_ = metrics.counter("promtail_files_rotated_total", "Files whose name came to lead to another file.");
+  metrics.register_builtin("promtail_read_lines_total", MetricType::kCounter, "Number of lines read.");
+  wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+FileJob::~FileJob() {
+  stop();
+  if (collector_ != 0) parts_.positions->remove_collector(collector_);
+  if (wake_fd_ >= 0) ::close(wake_fd_);
+}
+
+Result<void> FileJob::start() {
+  if (!parts_.config.encoding.empty()) {
+    KVASIR_TRY(charset_, Charset::create(parts_.config.encoding));
+  }
+  if (parts_.config.decompression.enabled && !parts_.config.decompression.format.empty()) {
+    KVASIR_TRY(const auto format, parse_compression_format(parts_.config.decompression.format));
+    (void)format;
+  }
+  remembered_ = parts_.positions->files_of(name());
+  collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void FileJob::request_stop() {
+  stopping_ = true;
+  const std::uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+void FileJob::stop() {
+  request_stop();
+  if (!thread_.joinable()) return;
+  thread_.join();
+}
+
+std::vector<std::unique_ptr<TailedFile>> FileJob::release_files() {
+  std::vector<std::unique_ptr<TailedFile>> files;
+  for (auto& [key, file] : files_) {
+    if (file->current) files_active_->add(-1);
+    const MutexLock lock(mutex_);
+    published_.erase(file->id);
+    files.push_back(std::move(file));
+  }
+  files_.clear();
+  return files;
+}
+
+void FileJob::set_groups(const std::string& discovery, std::vector<TargetGroup> groups) {
+  {
+    const MutexLock lock(mutex_);
+    groups_[discovery] = std::move(groups);
+    groups_changed_ = true;
+  }
+  const std::uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+void FileJob::run() {
+  while (!stopping_ && !refused_) {
+    take_groups();
+    if (parts_.clock->steady() >= next_sync_) sync();
+    take_events();
+    look_at_due();
+    const bool busy = read_turn();
+    parts_.feeder->tick();
+    close_files();
+    if (!busy) wait_for_work();
+  }
+  parts_.feeder->close();
+  publish();
+}
+
+void FileJob::wait_for_work() {
+  Duration until = std::min(next_sync_, parts_.feeder->deadline());
+  for (const auto& [key, file] : files_) until = std::min(until, file->next_look);
+  const Duration now = parts_.clock->steady();
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::max(until - now, Duration(0))).count();
+  pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {inotify_.fd(), POLLIN, 0}};
+  (void)::poll(fds, 2, static_cast<int>(std::min<std::int64_t>(milliseconds, 1000)));
+  std::uint64_t count = 0;
+  (void)!::read(wake_fd_, &count, sizeof count);
+}
+
+/// One turn for every file that may have something. True if some did not come to their end.
+bool FileJob::read_turn() {
+  bool more = false;
+  const Duration now = parts_.clock->steady();
+  for (auto& [key, file] : files_) {
+    if (stopping_ || refused_) return false;
+    if (!file->dirty || file->not_before > now) continue;
+    read_file(*file);
+    more = more || file->dirty;
+  }
+  return more;
+}
+
+void FileJob::read_file(TailedFile& file) {
+  reading_ = &file;
+  const std::uint64_t overlong = file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
+  const auto outcome = file.plain != nullptr ? file.plain->read(*this, buffer_, kTurnBytes)
+                                             : file.compressed->read(*this, buffer_, kTurnBytes);
+  reading_ = nullptr;
+  const std::uint64_t now_overlong = file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
+  overlong_->add(static_cast<double>(now_overlong - overlong));
+  if (!outcome) {
+    file.dirty = false;
+    if (file.last_error != outcome.error().message()) {
+      file.last_error = outcome.error().message();
+      log::error("tailer", "cannot read file", {{"path", file.path}, {"error", file.last_error}});
+    }
+    return;
+  }
+  after_reading(file, *outcome);
+}
+
+void FileJob::after_reading(TailedFile& file, const ReadOutcome& outcome) {
+  if (outcome.bytes > 0) {
+    file.quiet_since = parts_.clock->steady();
+    file.read_bytes->set(static_cast<double>(file.offset()));
+    publish(file);
+  }
+  file.dirty = !outcome.at_end;
+  file.finished = file.finished || outcome.finished;
+  if (outcome.replaced) replaced(file);
+}
+
+bool FileJob::line(std::string_view text, std::uint64_t begin, std::uint64_t end) {
+  // Stamps of lines that were read at once differ: a server takes equal lines of equal time for one.
+  last_stamp_ = std::max(parts_.clock->now(), last_stamp_ + Duration(1));
+  if (charset_ != nullptr) text = charset_->decode(text, begin == 0);
+  reading_->read_lines->add(1);
+  if (!parts_.feeder->feed(*reading_->progress, reading_->labels, last_stamp_, text, begin, end)) {
+    if (!refused_) reading_->refused_at = begin;
+    refused_ = true;
+  }
+  return !refused_ && !stopping_;
+}
+
+/// Has the file grown, shrunk, lost its name?
+void FileJob::look_at(TailedFile& file) {
+  struct stat status {};
+  const Duration now = parts_.clock->steady();
+  if (::fstat(file.fd(), &status) == 0) {
+    const std::int64_t modified = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const bool changed = size != file.seen_size || modified != file.seen_modified_ns;
+    file.look_interval = changed ? parts_.poll_min : std::min(file.look_interval * 2, parts_.poll_max);
+    if (changed && !file.finished) file.dirty = true;
+    if (changed && file.finished && size != file.seen_size) file.dirty = true;
+    file.seen_size = size;
+    file.seen_modified_ns = modified;
+    file.file_bytes->set(static_cast<double>(size));
+  }
+  const Duration pause = inotify_.watching(parent_directory(file.path)) ? std::max(kWatchedLookInterval, parts_.poll_max)
+                                                                        : std::max(file.look_interval, parts_.poll_min);
+  file.next_look = now + pause;
+  struct stat named {};
+  const bool leads_here = ::stat(file.path.c_str(), &named) == 0 && named.st_dev == file.key.device && named.st_ino == file.key.inode;
+  if (file.current && !leads_here) {
+    file.current = false;
+    file.left_at = now;
+    file.dirty = true;
+    rotated_->add(1);
+    files_active_->add(-1);
+    next_sync_ = std::min(next_sync_, now);
+    publish(file);
+    log::info("tailer", "Re-opening moved/deleted file " + file.path, {{"path", file.path}});
+  }
+  if (!file.current) file.next_look = now + std::min<Duration>(parts_.poll_min, std::chrono::milliseconds(250));
+  flush_idle_partial(file);
+}
+
+void FileJob::flush_idle_partial(TailedFile& file) {
+  const Duration timeout = parts_.config.file.partial_flush_timeout;
+  if (timeout <= Duration(0) || file.plain == nullptr || !file.plain->has_partial() || file.dirty) return;
+  file.next_look = std::min(file.next_look, parts_.clock->steady() + timeout);
+  if (parts_.clock->steady() - file.quiet_since < timeout) return;
+  reading_ = &file;
+  file.plain->flush_partial(*this, buffer_);
+  reading_ = nullptr;
+  publish(file);
+}
+
+void FileJob::look_at_due() {
+  const Duration now = parts_.clock->steady();
+  for (auto& [key, file] : files_) {
+    if (file->next_look <= now) look_at(*file);
+  }
+}
+
+void FileJob::take_events() {
+  std::vector<std::string> changed;
+  bool appeared = false;
+  Inotify::Changes changes;
+  changes.changed = [&](const std::string& path, bool is_new) {
+    if (changed.empty() || changed.back() != path) changed.push_back(path);
+    appeared = appeared || is_new;
+  };
+  changes.overflow = [&] {
+    for (auto& [key, file] : files_) file->next_look = Duration(0);
+    next_sync_ = Duration(0);
+  };
+  inotify_.drain(changes);
+  if (changed.empty()) return;
+  std::sort(changed.begin(), changed.end());
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  for (const std::string& path : changed) {
+    const auto [begin, end] = by_path_.equal_range(path);
+    for (auto it = begin; it != end; ++it) it->second->next_look = Duration(0);
+  }
+  if (!appeared) return;
+  for (const FileTarget& target : targets_) {
+    for (const std::string& path : changed) {
+      if (target.path.matches(path) && !(target.exclude && target.exclude->matches(path))) found_path(target, path);
+    }
+  }
+}
+
+bool FileJob::ready() const {
+  const MutexLock lock(mutex_);
+  return std::any_of(published_.begin(), published_.end(),
+                     [](const auto& item) { return item.second.open && item.second.record.current; });
+}
+
+std::vector<TargetStatus> FileJob::status() const {
+  const MutexLock lock(mutex_);
+  std::vector<TargetStatus> report = report_;
+  TargetStatus& files = report.emplace_back();
+  files.type = "File";
+  files.ready = !published_.empty();
+  for (const auto& [id, item] : published_) {
+    if (item.open) files.details.emplace_back(item.record.path, std::to_string(item.progress->read()));
+  }
+  return report;
+}
+
+void FileJob::publish(const TailedFile& file) {
+  const MutexLock lock(mutex_);
+  published_[file.id] = {file.record(name()), file.progress, true};
+}
+
+void FileJob::publish() {
+  for (const auto& [key, file] : files_) publish(*file);
+}
+
+/// Called by Positions::save(), from its thread.
+void FileJob::collect(Positions& positions) {
+  const MutexLock lock(mutex_);
+  std::map<std::string, std::uint64_t> by_path;
+  for (auto& [id, item] : published_) {
+    item.record.offset = item.progress->committable();
+    positions.put_file(item.record);
+    if (!item.record.current) continue;
+    const auto [it, fresh] = by_path.emplace(item.record.path, item.record.offset);
+    if (!fresh) it->second = std::min(it->second, item.record.offset);
+  }
+  for (const auto& [path, offset] : by_path) positions.put(path, std::to_string(offset));
+  std::erase_if(published_, [&](const auto& item) {
+    const bool done = !item.second.open && item.second.progress->all_settled();
+    if (done) positions.erase_file(item.second.record);
+    return done;
+  });
+}
+
+}  // namespace kvasir::agent

@@ -1,0 +1,144 @@
+// file_job.h -- reads all files of one scrape config: finds them, follows them through rotation, feeds their lines.
+//
+// Rotation: a file is its inode. When its path leads elsewhere it is read to its end, until nothing has come for rotate_wait. A file
+//           that shrank or was replaced in place is read from the start, and what its copy holds beyond the old position first. Files
+//           that were rotated while the agent was down are looked for beside their old place by inode and fingerprint.
+// Watching: inotify on the directories, and a look at each file from time to time: slow where inotify works, at the configured poll
+//           frequency where it does not.
+// Position: SourceProgress of each file, gathered by Positions::save().
+// Threads:  one thread per job; set_groups(), status() from any.
+// Limits:   kTurnBytes per file and turn; one read buffer per job.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "promtail-agent/targets/inotify.h"
+#include "promtail-agent/targets/tailed_file.h"
+#include "promtail-agent/targets/target.h"
+#include "promtail-agent/targets/target_list.h"
+
+namespace kvasir::agent {
+
+inline constexpr std::uint64_t kTurnBytes = 1 << 20;
+inline constexpr Duration kWatchedLookInterval = std::chrono::seconds(2);
+
+struct FileJobParts {
+  ScrapeConfig config;
+  Relabeler relabeler;
+  std::unique_ptr<Feeder> feeder;
+  Duration sync_period;
+  Duration poll_min, poll_max;
+  std::string hostname;
+  LineLimits line_limits;
+  Duration linger{0};           // files of vanished targets are read for so long
+  bool save_before_reading = false;  // new files are in the state before their first line is sent
+  Positions* positions = nullptr;
+  ProgressTable* progress = nullptr;
+  MetricRegistry* metrics = nullptr;
+  const Clock* clock = nullptr;
+};
+
+using TailedFiles = std::map<TailKey, std::unique_ptr<TailedFile>>;
+
+class FileJob final : public Target, private LineSink {
+ public:
+  explicit FileJob(FileJobParts parts);
+  ~FileJob() override;
+
+  Result<void> start() override;
+  void request_stop() override;
+  void stop() override;
+  bool ready() const override;
+  std::vector<TargetStatus> status() const override;
+
+  /// What a discovery knows now; replaces what it said before.
+  void set_groups(const std::string& discovery, std::vector<TargetGroup> groups);
+  /// After stop(): the files, to go on with under a new configuration.
+  std::vector<std::unique_ptr<TailedFile>> release_files();
+  /// Before start().
+  void adopt(std::vector<std::unique_ptr<TailedFile>> files) { adopted_ = std::move(files); }
+  const std::string& name() const { return parts_.config.job_name; }
+
+ private:
+  // file_job.cpp: the loop
+  void run();
+  void wait_for_work();
+  bool read_turn();
+  void read_file(TailedFile& file);
+  void after_reading(TailedFile& file, const ReadOutcome& outcome);
+  bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) override;
+  void look_at(TailedFile& file);
+  void look_at_due();
+  void take_events();
+  void flush_idle_partial(TailedFile& file);
+  void publish();
+  void publish(const TailedFile& file);
+  void collect(Positions& positions);
+
+  // file_job_files.cpp: which files there are
+  void take_groups();
+  void sync();
+  void find_files(const FileTarget& target, DirectoryCache& cache);
+  void found_path(const FileTarget& target, const std::string& path);
+  std::unique_ptr<TailedFile> open_file(const FileTarget& target, const std::string& path, std::uint64_t& size);
+  bool adopt_file(const FileTarget& target, const TailKey& key, const std::string& path);
+  std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
+  std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
+  void start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
+  void find_left_behind();
+  void continue_elsewhere(const FileRecord& record, const FileTarget& target);
+  void replaced(TailedFile& file);
+  void watch(const std::string& path);
+  void close_files();
+  bool may_close(const TailedFile& file) const;
+  void close_file(TailedFile& file);
+  void moved(TailedFile& file, const std::string& path);
+  void forget_paths(TailedFile& file);
+  void make_series(TailedFile& file);
+  const FileTarget* target_of(const std::string& path) const;
+  std::uint64_t new_id();
+
+  FileJobParts parts_;
+  TargetCounters counters_;
+  SeriesPtr files_active_, overlong_, truncated_, rotated_, encoding_failures_;
+  std::unique_ptr<Charset> charset_;
+  Inotify inotify_;
+  int wake_fd_ = -1;
+  int collector_ = 0;
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+
+  // of the job's thread
+  std::vector<FileTarget> targets_;
+  TailedFiles files_;
+  std::unordered_multimap<std::string, TailedFile*> by_path_;  // under both of its paths
+  std::vector<std::unique_ptr<TailedFile>> adopted_;
+  std::vector<FileRecord> remembered_;    // from the last run, not found yet
+  ReadBuffer buffer_;
+  TailedFile* reading_ = nullptr;
+  TimestampNs last_stamp_;
+  Duration next_sync_{0};
+  bool new_files_ = false;
+  std::vector<std::pair<FileRecord, std::string>> left_over_;  // replaced contents and their target's key
+  bool refused_ = false;
+  std::map<std::string, std::string> bad_paths_;  // error told once
+
+  mutable Mutex mutex_;
+  std::map<std::string, std::vector<TargetGroup>> groups_ KVASIR_GUARDED_BY(mutex_);
+  bool groups_changed_ KVASIR_GUARDED_BY(mutex_) = false;
+  struct Published {
+    FileRecord record;
+    ProgressPtr progress;
+    bool open = true;            // false: closed, waits for its last batches
+  };
+  std::map<std::uint64_t, Published> published_ KVASIR_GUARDED_BY(mutex_);  // by id
+  std::vector<TargetStatus> report_ KVASIR_GUARDED_BY(mutex_);
+};
+
+}  // namespace kvasir::agent

@@ -1,0 +1,406 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "common/filesystem.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "promtail-agent/targets/file_job.h"
+#include "promtail-agent/targets/rotated_search.h"
+
+namespace kvasir::agent {
+
+namespace {
+
+std::string resolved(const std::string& path) {
+  char buffer[PATH_MAX];
+  return ::realpath(path.c_str(), buffer) == nullptr ? path : std::string(buffer);
+}
+
+}  // namespace
+
+void FileJob::take_groups() {
+  std::vector<TargetGroup> groups;
+  {
+    const MutexLock lock(mutex_);
+    if (!groups_changed_) return;
+    groups_changed_ = false;
+    for (const auto& [discovery, list] : groups_) groups.insert(groups.end(), list.begin(), list.end());
+  }
+  std::vector<TargetStatus> report;
+  counters_.active->add(-static_cast<double>(targets_.size()));
+  targets_ = make_file_targets(groups, parts_.relabeler, parts_.hostname, counters_, report);
+  counters_.active->add(static_cast<double>(targets_.size()));
+  for (const FileTarget& target : targets_) {
+    log::info("filetargetmanager", "Adding target", {{"key", target.key}});
+  }
+  next_sync_ = Duration(0);
+  const MutexLock lock(mutex_);
+  report_ = std::move(report);
+}
+
+void FileJob::sync() {
+  next_sync_ = parts_.clock->steady() + parts_.sync_period;
+  for (auto& [key, file] : files_) file->wanted = false;
+  DirectoryCache cache;
+  for (const FileTarget& target : targets_) find_files(target, cache);
+  find_left_behind();
+  if (!new_files_) return;
+  new_files_ = false;
+  if (!parts_.save_before_reading) return;
+  publish();
+  if (auto saved = parts_.positions->save(); !saved) {
+    log::error("positions", "cannot save", {{"error", saved.error().message()}});
+  }
+}
+
+void FileJob::find_files(const FileTarget& target, DirectoryCache& cache) {
+  for (const std::string& directory : target.path.directories(cache)) (void)inotify_.watch(directory);
+  std::vector<std::string> excluded;
+  if (target.exclude) excluded = target.exclude->expand(cache);
+  for (const std::string& path : target.path.expand(cache)) {
+    if (std::binary_search(excluded.begin(), excluded.end(), path)) continue;
+    if (target.exclude && target.exclude->matches(path)) continue;
+    found_path(target, path);
+  }
+}
+
+/// A path that a target asks for: known, or to be opened.
+void FileJob::found_path(const FileTarget& target, const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return;
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) return;
+  const TailKey key{target.key, static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+  const auto known = files_.find(key);
+  if (known != files_.end()) {
+    known->second->wanted = true;
+    if (!known->second->current) moved(*known->second, path);
+    return;
+  }
+  if (adopt_file(target, key, path)) return;
+  std::uint64_t size = 0;
+  auto file = open_file(target, path, size);
+  if (file == nullptr) return;
+  FileRecord expected;
+  const std::uint64_t start = start_offset(*file, size, expected);
+  start_reading(std::move(file), start);
+  TailedFile& opened = *files_.at(key);
+  if (expected.id != 0 && opened.plain != nullptr) opened.plain->expect(expected.head, expected.anchor);
+  publish(opened);
+}
+
+std::unique_ptr<TailedFile> FileJob::open_file(const FileTarget& target, const std::string& path, std::uint64_t& size) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    std::string& told = bad_paths_[path];
+    const std::string error = std::strerror(errno);
+    if (told != error) {
+      told = error;
+      counters_.error->add(1);
+      log::error("filetarget", "failed to start tailer", {{"path", path}, {"error", error}});
+    }
+    return nullptr;
+  }
+  bad_paths_.erase(path);
+  struct stat status {};
+  ::fstat(fd, &status);
+  size = static_cast<std::uint64_t>(status.st_size);
+  auto file = std::make_unique<TailedFile>();
+  file->key = {target.key, static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+  file->path = path;
+  file->real_path = resolved(path);
+  Labels labels = target.labels;
+  labels.set("filename", path);
+  file->labels = make_label_set(std::move(labels));
+  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
+  file->plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
+  return file;
+}
+
+/// A file of the job that ran before under another configuration: reading goes on where it stood.
+bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std::string& path) {
+  const auto found = std::find_if(adopted_.begin(), adopted_.end(), [&](const auto& file) {
+    return file != nullptr && file->key.device == key.device && file->key.inode == key.inode && file->path == path;
+  });
+  if (found == adopted_.end()) return false;
+  std::unique_ptr<TailedFile> file = std::move(*found);
+  adopted_.erase(found);
+  if (file->refused_at && file->plain != nullptr) {
+    file->progress->release(*file->refused_at);
+    const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
+    const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
+    file->plain = std::make_unique<PlainFile>(fd, *file->refused_at, parts_.line_limits, newline);
+    file->refused_at.reset();
+  }
+  file->key = key;
+  file->wanted = file->dirty = true;
+  file->next_look = Duration(0);
+  Labels labels = target.labels;
+  labels.set("filename", path);
+  file->labels = make_label_set(std::move(labels));
+  files_active_->add(1);
+  by_path_.emplace(file->path, file.get());
+  if (file->real_path != file->path) by_path_.emplace(file->real_path, file.get());
+  watch(file->path);
+  watch(file->real_path);
+  publish(*file);
+  files_.emplace(key, std::move(file));
+  return true;
+}
+
+std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t size) {
+  const auto saved = parts_.positions->get(path);
+  if (!saved) return 0;
+  const auto offset = parse_uint64(*saved);
+  if (!offset) {
+    log::error("filetarget", "position is not a number, reading from the start", {{"path", path}, {"position", *saved}});
+    return 0;
+  }
+  return *offset <= size ? *offset : 0;
+}
+
+/// Where to begin with a file that was just opened: what its identity, its fingerprint or its path say.
+std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected) {
+  const bool compressed = parts_.config.decompression.enabled;
+  const auto yaml_agrees = [&](const FileRecord& record) {
+    return !record.current || parts_.positions->get(record.path) == std::to_string(record.offset);
+  };
+  bool path_is_other_file = false;
+  for (auto it = remembered_.begin(); it != remembered_.end(); ++it) {
+    const bool same_inode = it->device == file.key.device && it->inode == file.key.inode;
+    const bool trusted = yaml_agrees(*it);
+    if (it->current && it->path == file.path && trusted && !same_inode) path_is_other_file = true;
+    if (!trusted) continue;
+    if (same_inode && compressed) {
+      file.id = it->id;
+      const std::uint64_t offset = it->offset;
+      remembered_.erase(it);
+      return offset;
+    }
+    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset == 0);
+    if (!goes_on) {
+      if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
+      continue;
+    }
+    if (!same_inode && parent_directory(it->path) != parent_directory(file.path)) continue;
+    expected = *it;
+    if (same_inode) {
+      file.id = it->id;
+      remembered_.erase(it);
+    }
+    return expected.offset;
+  }
+  for (const auto& [key, open] : files_) {  // a copy of a file that is being read
+    if (open->plain == nullptr || parent_directory(open->path) != parent_directory(file.path)) continue;
+    const FileRecord record = open->record(name());
+    if (record.head.length >= 64 && continues_record(file.fd(), size, record)) return open->plain->offset();
+  }
+  if (path_is_other_file) return 0;
+  if (compressed) return offset_by_path(file.path, UINT64_MAX);
+  std::uint64_t start = offset_by_path(file.path, size);
+  if (start == 0 && !parts_.positions->get(file.path)) {
+    struct stat status {};
+    ::fstat(file.fd(), &status);
+    const Duration age = parts_.clock->now() - TimestampNs{status.st_mtim.tv_sec * 1'000'000'000LL};
+    const FileOptions& options = parts_.config.file;
+    if (options.start_at_end || (options.ignore_older > Duration(0) && age > options.ignore_older)) start = size;
+  }
+  return start;
+}
+
+void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset) {
+  const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
+  const DecompressionConfig& decompression = parts_.config.decompression;
+  if (file->id == 0) file->id = new_id();
+  if (decompression.enabled) {
+    std::optional<CompressionFormat> format;
+    if (!decompression.format.empty()) format = *parse_compression_format(decompression.format);
+    file->compressed = std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
+    file->plain.reset();
+    file->not_before = parts_.clock->steady() + decompression.initial_delay;
+  } else {
+    const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
+    file->plain = std::make_unique<PlainFile>(fd, offset, parts_.line_limits, newline);
+  }
+  file->progress = parts_.progress->create(file->record_key(), offset);
+  make_series(*file);
+  file->read_bytes->set(static_cast<double>(offset));
+  file->quiet_since = parts_.clock->steady();
+  file->look_interval = parts_.poll_min;
+  by_path_.emplace(file->path, file.get());
+  if (file->real_path != file->path) by_path_.emplace(file->real_path, file.get());
+  watch(file->path);
+  watch(file->real_path);
+  log::info("tailer", "tail routine: started", {{"path", file->path}, {"offset", std::to_string(offset)}});
+  files_active_->add(1);
+  new_files_ = true;
+  const TailKey key = file->key;
+  files_[key] = std::move(file);
+}
+
+/// A rotated file whose new name is asked for too: it is the same file and keeps its place and its labels.
+void FileJob::moved(TailedFile& file, const std::string& path) {
+  forget_paths(file);
+  file.path = path;
+  file.real_path = resolved(path);
+  file.current = true;
+  files_active_->add(1);
+  by_path_.emplace(file.path, &file);
+  if (file.real_path != file.path) by_path_.emplace(file.real_path, &file);
+  make_series(file);
+  publish(file);
+}
+
+void FileJob::forget_paths(TailedFile& file) {
+  for (const std::string& path : {file.path, file.real_path}) {
+    const auto [begin, end] = by_path_.equal_range(path);
+    for (auto it = begin; it != end; ++it) {
+      if (it->second != &file) continue;
+      by_path_.erase(it);
+      break;
+    }
+  }
+  if (by_path_.contains(file.path)) return;
+  for (const char* metric : {"promtail_read_bytes_total", "promtail_file_bytes_total", "promtail_read_lines_total"}) {
+    parts_.metrics->remove(metric, Labels{{"path", file.path}});
+  }
+}
+
+void FileJob::make_series(TailedFile& file) {
+  const Labels path{{"path", file.path}};
+  file.read_bytes = parts_.metrics->gauge("promtail_read_bytes_total", "Number of bytes read.", path);
+  file.file_bytes = parts_.metrics->gauge("promtail_file_bytes_total", "Number of bytes total.", path);
+  file.read_lines = parts_.metrics->counter("promtail_read_lines_total", "Number of lines read.", path);
+}
+
+void FileJob::watch(const std::string& path) {
+  const std::string directory = parent_directory(path);
+  if (!inotify_.watching(directory)) (void)inotify_.watch(directory);
+}
+
+const FileTarget* FileJob::target_of(const std::string& path) const {
+  for (const FileTarget& target : targets_) {
+    if (target.path.matches(path) && !(target.exclude && target.exclude->matches(path))) return &target;
+  }
+  return nullptr;
+}
+
+/// Files of the last run whose content is elsewhere now: rotated while the agent was down.
+void FileJob::find_left_behind() {
+  std::vector<FileRecord> unresolved;
+  for (const FileRecord& record : remembered_) {
+    const FileTarget* target = target_of(record.path);
+    if (target == nullptr) {
+      unresolved.push_back(record);  // its target may be discovered later
+      continue;
+    }
+    continue_elsewhere(record, *target);
+  }
+  remembered_ = std::move(unresolved);
+}
+
+/// Goes on with the content of `record` under whatever name it has now; forgets it if there is nothing left to read.
+void FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target) {
+  const auto rotated = find_rotated(record);
+  std::uint64_t size = 0;
+  auto file = rotated ? open_file(target, rotated->path, size) : nullptr;
+  if (file == nullptr || files_.contains(file->key)) {
+    parts_.positions->erase_file(record);
+    return;
+  }
+  log::info("tailer", "going on with a rotated file", {{"path", record.path}, {"now", rotated->path}});
+  Labels labels = target.labels;
+  labels.set("filename", record.path);
+  file->labels = make_label_set(std::move(labels));
+  file->real_path = rotated->path;
+  file->path = record.path;
+  file->id = record.id;
+  file->current = file->wanted = false;
+  file->left_at = parts_.clock->steady();
+  const TailKey key = file->key;
+  start_reading(std::move(file), record.offset);
+  files_active_->add(-1);
+  TailedFile& opened = *files_.at(key);
+  if (rotated->compressed) {
+    const int fd = ::fcntl(opened.fd(), F_DUPFD_CLOEXEC, 0);
+    opened.plain.reset();
+    opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset, parts_.line_limits);
+  } else {
+    opened.plain->expect(record.head, record.anchor);
+  }
+  publish(opened);
+}
+
+/// The content was replaced under an open file: what its copy still holds is read first, then the new content from the start.
+void FileJob::replaced(TailedFile& file) {
+  truncated_->add(1);
+  log::info("tailer", "file was truncated, reading from the start", {{"path", file.path}});
+  FileRecord old = file.record(name());
+  old.offset = file.offset();
+  {
+    const MutexLock lock(mutex_);
+    published_[file.id].open = false;
+    published_[file.id].record.current = false;
+  }
+  const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
+  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
+  file.plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
+  file.id = new_id();
+  file.progress = parts_.progress->create(file.record_key(), 0);
+  file.dirty = true;
+  file.read_bytes->set(0);
+  publish(file);
+  old.id = new_id();
+  old.current = false;
+  if (const FileTarget* target = target_of(file.path)) left_over_.push_back({old, target->key});
+}
+
+bool FileJob::may_close(const TailedFile& file) const {
+  if (file.dirty) return false;
+  const Duration now = parts_.clock->steady();
+  if (!file.current) return now - std::max(file.left_at, file.quiet_since) >= parts_.config.file.rotate_wait;
+  return !file.wanted && now - file.quiet_since >= parts_.linger;
+}
+
+void FileJob::close_files() {
+  for (const auto& [record, key] : std::exchange(left_over_, {})) {
+    if (const FileTarget* target = target_of(record.path)) continue_elsewhere(record, *target);
+  }
+  for (auto it = files_.begin(); it != files_.end();) {
+    if (may_close(*it->second)) {
+      close_file(*it->second);
+      it = files_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void FileJob::close_file(TailedFile& file) {
+  if (file.plain != nullptr && file.plain->has_partial() && !file.current) {
+    reading_ = &file;
+    file.plain->flush_partial(*this, buffer_);
+    reading_ = nullptr;
+  }
+  if (file.current) files_active_->add(-1);
+  publish(file);
+  forget_paths(file);
+  log::info("tailer", "tail routine: exited", {{"path", file.path}});
+  const MutexLock lock(mutex_);
+  Published& published = published_[file.id];
+  published.open = false;
+}
+
+std::uint64_t FileJob::new_id() {
+  // Wall time at the front keeps numbers of different runs apart.
+  static std::atomic<std::uint64_t> counter{0};
+  return (static_cast<std::uint64_t>(parts_.clock->now().value) << 8) ^ (counter.fetch_add(1) & 0xffff) ^
+         (static_cast<std::uint64_t>(::getpid()) << 48);
+}
+
+}  // namespace kvasir::agent

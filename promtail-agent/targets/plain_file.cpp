@@ -1,0 +1,201 @@
+#include "promtail-agent/targets/plain_file.h"
+
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace kvasir::agent {
+
+namespace {
+
+/// Reads until `size` bytes or the end of the file; -1 on error.
+ssize_t read_fully(int fd, char* out, std::size_t size, std::uint64_t at) {
+  std::size_t got = 0;
+  while (got < size) {
+    const ssize_t n = ::pread(fd, out + got, size - got, static_cast<off_t>(at + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -1;
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  return static_cast<ssize_t>(got);
+}
+
+}  // namespace
+
+Fingerprint1K fingerprint_of(std::string_view bytes, std::uint64_t end) {
+  if (bytes.size() > kFingerprintBytes) bytes.remove_prefix(bytes.size() - kFingerprintBytes);
+  return {end, static_cast<std::uint32_t>(bytes.size()), XXH3_64bits(bytes.data(), bytes.size())};
+}
+
+std::optional<Fingerprint1K> read_fingerprint(int fd, std::uint64_t end, std::uint32_t length) {
+  char bytes[kFingerprintBytes];
+  if (length > kFingerprintBytes || length > end) return std::nullopt;
+  if (read_fully(fd, bytes, length, end - length) != static_cast<ssize_t>(length)) return std::nullopt;
+  return fingerprint_of({bytes, length}, end);
+}
+
+PlainFile::PlainFile(int fd, std::uint64_t offset, LineLimits limits, NewlineForm newline)
+    : fd_(fd), limits_(limits), newline_(newline), offset_(offset), scanned_(offset) {
+  const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset, kFingerprintBytes));
+  if (const auto found = read_fingerprint(fd, offset, length)) anchor_ = *found;
+  if (const auto found = read_fingerprint(fd, length, length)) head_ = *found;
+}
+
+PlainFile::~PlainFile() { ::close(fd_); }
+
+void PlainFile::expect(const Fingerprint1K& head, const Fingerprint1K& anchor) {
+  head_ = head;
+  if (anchor.end == offset_) anchor_ = anchor;
+}
+
+Result<std::size_t> PlainFile::fill(ReadBuffer& buffer, std::uint64_t at, std::size_t room) {
+  const ssize_t got = read_fully(fd_, buffer.data(), room, at);
+  if (got < 0) return fail(ErrorCode::kIo, std::string("read: ") + std::strerror(errno));
+  return static_cast<std::size_t>(got);
+}
+
+/// Compares the first bytes and those before the position with what they were.
+bool PlainFile::still_the_same(std::uint64_t size) {
+  if (size < offset_) return false;
+  if (anchor_.length > 0 && anchor_.end == offset_) {
+    const auto now = read_fingerprint(fd_, anchor_.end, anchor_.length);
+    if (!now || now->hash != anchor_.hash) return false;
+  }
+  if (head_.length > 0 && head_.length >= anchor_.end) return true;  // the anchor covers the head
+  const auto now = read_fingerprint(fd_, head_.length, head_.length);
+  return now && now->hash == head_.hash;
+}
+
+/// A partial line that is still partial: only the new bytes are looked at.
+bool PlainFile::nothing_new(ReadBuffer& buffer) {
+  if (scanned_ <= offset_ || discarding_ || newline_.unit_bytes != 1) return false;
+  const auto got = fill(buffer, scanned_, kReadChunkBytes);
+  if (!got || *got == kReadChunkBytes || std::memchr(buffer.data(), '\n', *got) != nullptr) return false;
+  scanned_ += *got;
+  return scanned_ - offset_ < limits_.line_bytes_max;
+}
+
+std::size_t PlainFile::find_newline(std::string_view bytes, std::size_t from) const {
+  if (newline_.unit_bytes == 1) {
+    const void* found = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
+    return found == nullptr ? std::string_view::npos : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
+  }
+  const auto unit = static_cast<std::size_t>(newline_.unit_bytes);
+  const std::size_t low = newline_.big_endian ? unit - 1 : 0;
+  for (std::size_t i = from; i + unit <= bytes.size(); i += unit) {
+    bool newline = bytes[i + low] == '\n';
+    for (std::size_t k = 0; newline && k < unit; ++k) newline = k == low || bytes[i + k] == '\0';
+    if (newline) return i;
+  }
+  return std::string_view::npos;
+}
+
+/// Hands over the complete lines at the front of `bytes`, which starts at offset_. Gives the number of bytes used.
+std::size_t PlainFile::take_lines(LineSink& sink, std::string_view bytes, bool& wanted) {
+  const std::uint64_t base = offset_;
+  const auto unit = static_cast<std::size_t>(newline_.unit_bytes);
+  std::size_t at = 0;
+  while (wanted && at < bytes.size()) {
+    const std::size_t newline = find_newline(bytes, at);
+    if (newline == std::string_view::npos) break;
+    std::string_view line = bytes.substr(at, newline - at);
+    const std::uint64_t begin = base + at;
+    at = newline + unit;
+    offset_ = base + at;
+    if (discarding_) {
+      discarding_ = false;
+      continue;
+    }
+    if (unit == 1 && !line.empty() && line[0] == '\0') {
+      const std::size_t nul = std::min(line.find_first_not_of('\0'), line.size());
+      counters_.skipped_nul_bytes += nul;
+      line.remove_prefix(nul);
+      if (line.empty()) continue;
+    }
+    wanted = sink.line(line, begin, offset_);
+  }
+  return at;
+}
+
+/// The first line does not fit: `bytes` are line_bytes_max or more of it. Gives the number of bytes used.
+std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wanted) {
+  if (!discarding_) ++counters_.overlong_lines;
+  const std::uint64_t begin = offset_;
+  offset_ += bytes.size();
+  if (discarding_) return bytes.size();
+  discarding_ = limits_.overlong != OverlongLine::kSplit;
+  if (limits_.overlong != OverlongLine::kDrop) wanted = sink.line(bytes, begin, offset_);
+  return bytes.size();
+}
+
+void PlainFile::remember(std::string_view before_offset) {
+  if (before_offset.size() >= kFingerprintBytes || before_offset.size() == offset_) {
+    anchor_ = fingerprint_of(before_offset, offset_);
+  } else if (const auto found = read_fingerprint(
+                 fd_, offset_, static_cast<std::uint32_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes)))) {
+    anchor_ = *found;
+  }
+  if (head_.length == kFingerprintBytes || offset_ <= head_.length) return;
+  const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes));
+  if (const auto found = read_fingerprint(fd_, length, length)) head_ = *found;
+}
+
+Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget) {
+  ReadOutcome outcome;
+  if (verify_) {
+    struct stat status {};
+    if (::fstat(fd_, &status) != 0) return fail(ErrorCode::kIo, std::string("stat: ") + std::strerror(errno));
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    outcome.replaced = !still_the_same(size);
+    outcome.at_end = outcome.replaced || size == scanned_ || nothing_new(buffer);
+    if (outcome.at_end) return outcome;
+    verify_ = false;
+  }
+  bool wanted = true;
+  std::size_t room = kReadChunkBytes;
+  while (wanted && outcome.bytes < budget && !outcome.at_end) {
+    KVASIR_TRY(const std::size_t got, fill(buffer, offset_, room));
+    const std::string_view bytes(buffer.data(), got);
+    std::size_t used = take_lines(sink, bytes, wanted);
+    const std::size_t rest = got - used;
+    outcome.at_end = got < room;
+    if (used == 0 && !outcome.at_end && room < limits_.line_bytes_max && !discarding_) {
+      room = std::min<std::uint64_t>(room * 2, limits_.line_bytes_max);
+      buffer.grow(room);
+      continue;
+    }
+    if (wanted && rest >= std::min<std::uint64_t>(limits_.line_bytes_max, room) && used == 0) {
+      used = overlong(sink, bytes, wanted);
+    }
+    if (used > 0) remember(bytes.substr(0, used));
+    scanned_ = outcome.at_end && wanted ? offset_ + (got - used) : offset_;
+    outcome.bytes += used;
+    room = kReadChunkBytes;
+  }
+  outcome.at_end = outcome.at_end && wanted;
+  verify_ = outcome.at_end;
+  buffer.shrink();
+  return outcome;
+}
+
+void PlainFile::flush_partial(LineSink& sink, ReadBuffer& buffer) {
+  const std::size_t size = std::min<std::uint64_t>(scanned_ - offset_, limits_.line_bytes_max);
+  if (size == 0) return;
+  buffer.grow(size);
+  const auto got = fill(buffer, offset_, size);
+  if (!got || *got == 0) return;
+  const std::uint64_t begin = offset_;
+  offset_ += *got;
+  scanned_ = offset_;
+  if (!discarding_) sink.line({buffer.data(), *got}, begin, offset_);
+  discarding_ = false;
+  remember({buffer.data(), *got});
+}
+
+}  // namespace kvasir::agent
