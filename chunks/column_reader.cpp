@@ -130,6 +130,12 @@ bool ColumnReader::parse_body(ByteReader& meta, unsigned depth) {
   return true;
 }
 
+std::size_t TextsReader::stored_bytes() const {
+  return table_ != nullptr ? table_->stored_bytes() : lengths_.stored.size() + bytes_.stored.size();
+}
+
+std::size_t ColumnReader::stored_bytes() const { return count_ == 0 ? 0 : ints_.stored.size() + texts_.stored_bytes(); }
+
 bool ColumnReader::wants_times() const {
   if (type_ == ColumnType::kTexts) return texts_.is_table();
   return type_ == ColumnType::kInstants || (type_ == ColumnType::kNumbers && relative_unit_ != 0);
@@ -152,7 +158,7 @@ Result<void> ColumnReader::load(std::span<const std::int64_t> times) {
       break;
     case ColumnType::kInstants:
       KVASIR_CHECK_OK(load_ints(numbers_));
-      text_bytes_max_ = layout_->text_bytes();
+      text_bytes_max_ = layout_->text_bytes_max();
       break;
     case ColumnType::kIds: KVASIR_CHECK_OK(load_ids()); break;
   }
@@ -214,7 +220,7 @@ std::size_t ColumnReader::write_text(std::size_t i, char* out) const {
       return text.size();
     }
     case ColumnType::kNumbers: return format_number(form_, numbers_[i], out);
-    case ColumnType::kInstants: layout_->format(numbers_[i], times_[i], out); return layout_->text_bytes();
+    case ColumnType::kInstants: return layout_->format(numbers_[i], times_[i], out);
     case ColumnType::kIds: format_id(id_shape_, id_bytes_ + i * id_shape_.bytes, out); return text_bytes_max_;
   }
   return 0;

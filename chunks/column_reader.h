@@ -49,6 +49,7 @@ class TextsReader {
   /// The bytes of all texts one after the other, where texts()[i] are views into it. Empty unless plain.
   std::string_view joined() const { return joined_; }
   bool is_table() const { return table_ != nullptr; }
+  std::size_t stored_bytes() const;
   TableReader* table() { return table_.get(); }
 
  private:
@@ -78,6 +79,8 @@ class ColumnReader {
   /// True if decoding needs the entry timestamp of each value.
   bool wants_times() const;
   const NumberForm& form() const { return form_; }
+  /// Bytes in the block, without ids and short texts; for inspection.
+  std::size_t stored_bytes() const;
   IdShape id_shape() const { return id_shape_; }
 
   /// Decodes. `times` of the values if wants_times(), else ignored; must live as long as this.

@@ -60,7 +60,7 @@ void write_plain_texts(Texts texts, TableTarget& target) {
 
 /// Texts that share few templates, of which some have variables.
 bool worth_a_table(const TableBuilder& table) {
-  if (table.templates().size() * 8 > table.rows()) return false;
+  if (table.templates().size() * 6 > table.rows()) return false;
   std::size_t whole = 0, with_variables = 0;
   whole = table.templates()[0].rows;
   for (std::size_t t = 1; t < table.templates().size(); ++t) {
@@ -77,7 +77,7 @@ void write_texts(Texts texts, Times times, std::size_t total, unsigned depth, Ta
     for (const auto text : texts) {
       table.add(text);
       // Free text shows itself early.
-      if (++added % 256 == 0 && table.templates().size() * 4 > added) break;
+      if (++added % 256 == 0 && table.templates().size() * 2 > added) break;
     }
     if (added == texts.size() && worth_a_table(table)) {
       target.meta.fixed(static_cast<std::uint8_t>(TextsType::kTable));
@@ -88,15 +88,13 @@ void write_texts(Texts texts, Times times, std::size_t total, unsigned depth, Ta
 }
 
 bool try_instants(Texts texts, Times times, TableTarget& target) {
-  const auto layout = TimeLayout::detect(texts[0]);
+  const auto layout = TimeLayout::detect(texts);
   if (!layout) return false;
   std::vector<std::int64_t> differences(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (!layout->parse(texts[i], times[i], differences[i])) return false;
   }
-  Extent extent = extent_of(texts.first(1));
-  extent.mask |= char_class::kDigit | (texts[0].find_first_of("JFMASOND") == texts[0].npos ? 0 : extent_of(texts).mask);
-  write_head(ColumnType::kInstants, extent, target.meta);
+  write_head(ColumnType::kInstants, extent_of(texts), target.meta);
   target.meta.sized(layout->spec());
   std::string packed;
   encode_ints(differences, packed);

@@ -95,6 +95,12 @@ bool TableReader::parse_columns(ByteReader& meta, unsigned depth) {
   return meta.ok();
 }
 
+std::size_t TableReader::stored_bytes() const {
+  std::size_t bytes = ids_part_.stored.size();
+  for (const ColumnReader& column : columns_) bytes += column.stored_bytes();
+  return bytes;
+}
+
 Result<std::span<const std::uint16_t>> TableReader::template_ids() {
   if (!ids_.empty() || rows_ == 0) return std::span<const std::uint16_t>(ids_);
   KVASIR_TRY(std::string_view packed, context_->parts->load(ids_part_));

@@ -36,6 +36,9 @@ class TableReader {
   std::size_t column_count() const { return columns_.size(); }
   const ColumnReader& column_head(std::uint16_t column) const { return columns_[column]; }
 
+  /// Bytes in the block, without ids and short texts; for inspection.
+  std::size_t stored_bytes() const;
+
   /// Template of each row; checked against the counts in META.
   Result<std::span<const std::uint16_t>> template_ids();
   /// Loads the column with what it needs.

@@ -81,14 +81,14 @@ TEST_CASE("the form of a column fits every text") {
 }
 
 std::string instant_round_trip(std::string_view text, std::int64_t entry_ns) {
-  const auto layout = TimeLayout::detect(text);
+  const auto layout = TimeLayout::detect({&text, 1});
   if (!layout) return "unknown";
   std::int64_t difference = 0;
   if (!layout->parse(text, entry_ns, difference)) return "refused";
   const auto again = TimeLayout::from_spec(layout->spec());
   if (!again) return "bad spec";
-  std::string out(again->text_bytes(), '?');
-  again->format(difference, entry_ns, out.data());
+  std::string out(again->text_bytes_max(), '?');
+  out.resize(again->format(difference, entry_ns, out.data()));
   return out;
 }
 
@@ -103,10 +103,28 @@ TEST_CASE("instants come back from their difference to the entry") {
     CHECK(instant_round_trip(text, entry) == "refused");
   }
   CHECK(instant_round_trip("not a time", entry) == "unknown");
-  CHECK(TimeLayout::detect("2026-01-10T08:00:00.123Z")->spec() == "Y-m-dTH:M:S.F3Z");
+  const std::string_view text = "2026-01-10T08:00:00.123Z";
+  CHECK(TimeLayout::detect({&text, 1})->spec() == "Y-m-dTH:M:S.F3Z");
   std::int64_t difference = -1;
-  CHECK(TimeLayout::detect("2026-01-10T08:00:00.123Z")->parse("2026-01-10T08:00:00.123Z", entry, difference));
+  CHECK(TimeLayout::detect({&text, 1})->parse(text, entry, difference));
   CHECK(difference == 0);
+}
+
+TEST_CASE("fractions without trailing zeros are one layout") {
+  const std::vector<std::string_view> texts = {"2026-01-10T08:00:00.12Z", "2026-01-10T08:00:00Z", "2026-01-10T08:00:00.123456Z"};
+  const auto layout = TimeLayout::detect(texts);
+  REQUIRE(layout);
+  CHECK(layout->spec() == "Y-m-dTH:M:SG6Z");
+  for (const std::string_view text : texts) {
+    std::int64_t difference = 0;
+    CHECK(layout->parse(text, 5, difference));
+    char out[kTimeTextMax];
+    CHECK(std::string_view(out, layout->format(difference, 5, out)) == text);
+  }
+  std::int64_t difference = 0;
+  for (const char* bad : {"2026-01-10T08:00:00.120Z", "2026-01-10T08:00:00.Z", "2026-01-10T08:00:00.0Z", "2026-01-10T08:00:00.1234567Z"}) {
+    CHECK_FALSE(layout->parse(bad, 5, difference));
+  }
 }
 
 TEST_CASE("ids of one shape become bytes and come back") {

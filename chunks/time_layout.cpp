@@ -1,5 +1,6 @@
 #include "chunks/time_layout.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -166,6 +167,26 @@ bool read_field(char field, std::string_view text, Fields& f) {
   return true;
 }
 
+/// Reads the digits of a fraction, scaled to `places`; bytes taken. What does not fit shows when the text is written again.
+std::size_t read_fraction(std::string_view text, bool trimmed, int places, Fields& f) {
+  std::size_t at = trimmed && !text.empty() && text[0] == '.' ? 1 : 0;
+  const bool none = trimmed && at == 0;
+  for (int n = 0; n < places; ++n) {
+    f.fraction *= 10;
+    if (!none && at < text.size() && is_digit(text[at])) f.fraction += static_cast<unsigned>(text[at++] - '0');
+  }
+  return at;
+}
+
+std::size_t write_fraction(std::uint64_t fraction, bool trimmed, std::size_t places, char* out) {
+  if (!trimmed) return put_digits(fraction, places, out), places;
+  if (fraction == 0) return 0;
+  out[0] = '.';
+  put_digits(fraction, places, out + 1);
+  while (out[places] == '0') --places;
+  return places + 1;
+}
+
 void write_field(char field, const Fields& f, char* out) {
   switch (field) {
     case 'Y': put_digits(static_cast<std::uint64_t>(f.year), 4, out); break;
@@ -188,12 +209,24 @@ std::size_t match_instant(std::string_view text) {
   return find_known(text, bytes) == nullptr ? 0 : bytes;
 }
 
-std::optional<TimeLayout> TimeLayout::detect(std::string_view text) {
+std::optional<TimeLayout> TimeLayout::detect(std::span<const std::string_view> texts) {
   std::size_t bytes = 0;
-  const Known* const known = find_known(text, bytes);
-  if (known == nullptr || bytes != text.size()) return std::nullopt;
+  if (texts.empty() || find_known(texts[0], bytes) == nullptr || bytes != texts[0].size()) return std::nullopt;
+  std::string_view longest = texts[0];
+  std::size_t shortest = longest.size();
+  for (const std::string_view text : texts) {
+    if (text.size() > longest.size()) longest = text;
+    shortest = std::min(shortest, text.size());
+  }
+  const Known* const known = find_known(longest, bytes);
+  if (known == nullptr || bytes != longest.size()) return std::nullopt;
   TimeLayout layout;
-  match_known(*known, text, &layout.spec_);
+  match_known(*known, longest, &layout.spec_);
+  if (shortest != longest.size()) {
+    const std::size_t fraction = layout.spec_.find(".F");
+    if (fraction == layout.spec_.npos) return std::nullopt;
+    layout.spec_.replace(fraction, 2, "G");
+  }
   if (!layout.finish()) return std::nullopt;
   return layout;
 }
@@ -209,36 +242,36 @@ bool TimeLayout::finish() {
   bool has_day = false;
   for (std::size_t i = 0; i < spec_.size(); ++i) {
     const char c = spec_[i];
-    if (c == 'F') {
+    if (c == 'F' || c == 'G') {
       if (i + 1 >= spec_.size() || spec_[i + 1] < '1' || spec_[i + 1] > '9' || unit_ns_ != 1'000'000'000) return false;
       const int places = spec_[++i] - '0';
       for (int n = 0; n < places; ++n) unit_ns_ /= 10, units_per_second_ *= 10;
-      text_bytes_ += static_cast<std::size_t>(places);
+      text_bytes_max_ += static_cast<std::size_t>(places) + (c == 'G' ? 1 : 0);
+      if (c == 'F') text_bytes_min_ += static_cast<std::size_t>(places);
       continue;
     }
     has_year_ |= c == 'Y' || c == 'y';
     has_day |= c == 'd' || c == 'e';
     const std::size_t width = field_width(c);
-    text_bytes_ += width == 0 ? 1 : width;
+    text_bytes_max_ += width == 0 ? 1 : width;
+    text_bytes_min_ += width == 0 ? 1 : width;
   }
   has_date_ = has_day;
-  return text_bytes_ <= kTimeTextMax && (has_date_ || !has_year_);
+  return text_bytes_max_ <= kTimeTextMax && (has_date_ || !has_year_);
 }
 
 bool TimeLayout::parse(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const {
-  if (text.size() != text_bytes_) return false;
+  if (text.size() < text_bytes_min_ || text.size() > text_bytes_max_) return false;
   Fields f;
   std::size_t at = 0;
   for (std::size_t i = 0; i < spec_.size(); ++i) {
     const char c = spec_[i];
-    if (c == 'F') {
-      for (int n = spec_[++i] - '0'; n > 0; --n, ++at) {
-        if (!is_digit(text[at])) return false;
-        f.fraction = f.fraction * 10 + static_cast<unsigned>(text[at] - '0');
-      }
+    if (c == 'F' || c == 'G') {
+      at += read_fraction(text.substr(std::min(at, text.size())), c == 'G', spec_[++i] - '0', f);
       continue;
     }
     const std::size_t width = field_width(c);
+    if (at + std::max<std::size_t>(width, 1) > text.size()) return false;
     if (width == 0 ? text[at] != c : !read_field(c, text.substr(at, width), f)) return false;
     at += width == 0 ? 1 : width;
   }
@@ -254,11 +287,10 @@ bool TimeLayout::parse(std::string_view text, std::int64_t entry_ns, std::int64_
   if (__builtin_add_overflow(units, static_cast<std::int64_t>(f.fraction), &units)) return false;
   if (__builtin_sub_overflow(units, entry_units, &difference)) return false;
   char again[kTimeTextMax];
-  format(difference, entry_ns, again);
-  return std::memcmp(again, text.data(), text.size()) == 0;
+  return std::string_view(again, format(difference, entry_ns, again)) == text;
 }
 
-void TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* out) const {
+std::size_t TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* out) const {
   const std::int64_t units = static_cast<std::int64_t>(static_cast<std::uint64_t>(floor_div(entry_ns, unit_ns_)) +
                                                        static_cast<std::uint64_t>(difference));
   const std::int64_t seconds = floor_div(units, units_per_second_);
@@ -271,12 +303,11 @@ void TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* ou
   }
   f.hour = of_day / 3600, f.minute = of_day / 60 % 60, f.second = of_day % 60;
   f.fraction = static_cast<std::uint64_t>(units) - static_cast<std::uint64_t>(seconds) * static_cast<std::uint64_t>(units_per_second_);
+  char* const begin = out;
   for (std::size_t i = 0; i < spec_.size(); ++i) {
     const char c = spec_[i];
-    if (c == 'F') {
-      const auto places = static_cast<std::size_t>(spec_[++i] - '0');
-      put_digits(f.fraction, places, out);
-      out += places;
+    if (c == 'F' || c == 'G') {
+      out += write_fraction(f.fraction, c == 'G', static_cast<std::size_t>(spec_[++i] - '0'), out);
       continue;
     }
     const std::size_t width = field_width(c);
@@ -284,6 +315,7 @@ void TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* ou
     write_field(c, f, out);
     out += width;
   }
+  return static_cast<std::size_t>(out - begin);
 }
 
 }  // namespace kvasir::chunks

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,26 +20,28 @@ inline constexpr std::size_t kTimeTextMax = 64;
 
 class TimeLayout {
  public:
-  /// The layout of one text; empty if it is not an instant that we know.
-  static std::optional<TimeLayout> detect(std::string_view text);
+  /// The layout that a column may have, judged by its first, shortest and longest text; empty if these are no instants that we
+  /// know.
+  static std::optional<TimeLayout> detect(std::span<const std::string_view> texts);
   /// From stored text; empty if it breaks the grammar.
   static std::optional<TimeLayout> from_spec(std::string_view spec);
 
   const std::string& spec() const { return spec_; }
   std::int64_t unit_ns() const { return unit_ns_; }
-  std::size_t text_bytes() const { return text_bytes_; }
+  std::size_t text_bytes_max() const { return text_bytes_max_; }
 
   /// The difference between the text's instant and the entry's timestamp, in units. False: another layout, or not exact.
   bool parse(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const;
-  /// Writes text_bytes() bytes. Any difference gives some text.
-  void format(std::int64_t difference, std::int64_t entry_ns, char* out) const;
+  /// Bytes written to out, which has room for text_bytes_max(). Any difference gives some text.
+  std::size_t format(std::int64_t difference, std::int64_t entry_ns, char* out) const;
 
  private:
   bool finish();
   std::string spec_;
   std::int64_t unit_ns_ = 1'000'000'000;
   std::int64_t units_per_second_ = 1;
-  std::size_t text_bytes_ = 0;
+  std::size_t text_bytes_max_ = 0;
+  std::size_t text_bytes_min_ = 0;
   bool has_year_ = false;
   bool has_date_ = false;
 };
