@@ -96,6 +96,7 @@ class ColumnReader {
   std::span<const std::int64_t> numbers() const { return numbers_; }
   /// Of kTexts.
   TextsReader& texts() { return texts_; }
+  std::string_view text_at(std::size_t i) const { return plain_texts_[i]; }
   /// The texts of all values; made once.
   Result<std::span<const std::string_view>> all_texts();
   /// At least as long as any value.

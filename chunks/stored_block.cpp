@@ -5,6 +5,7 @@
 #include "chunks/compression.h"
 #include "chunks/int_codec.h"
 #include "chunks/limits.h"
+#include "chunks/literal_search.h"
 #include "chunks/metadata_pairs.h"
 #include "common/crc32c.h"
 
@@ -145,8 +146,23 @@ Result<void> StoredBlock::load_metadata() {
   return {};
 }
 
-bool StoredBlock::narrow_literal(std::string_view, bool, RowBits) { return false; }
-void StoredBlock::narrow_perhaps(std::string_view, RowBits) {}
+bool StoredBlock::narrow_literal(std::string_view literal, bool negated, RowBits rows) {
+  if (rows.rows != rows_) return false;
+  auto hits = rows_holding(literal, rows);
+  if (!hits) return false;
+  for (std::size_t w = 0; w < rows.words.size(); ++w) rows.words[w] &= negated ? ~(*hits)[w] : (*hits)[w];
+  return true;
+}
+
+Result<std::vector<std::uint64_t>> StoredBlock::rows_holding(std::string_view literal, RowBits rows) {
+  if (literal.empty()) return std::vector<std::uint64_t>(rows.words.size(), ~std::uint64_t{0});
+  if (table_) return rows_with_literal(*table_, literal, {rows.words, rows.rows});
+  KVASIR_CHECK_OK(texts_.load({}));
+  KVASIR_TRY(const auto texts, texts_.texts());
+  return texts_with_literal(texts_.joined(), texts, literal);
+}
+
+void StoredBlock::narrow_perhaps(std::string_view literal, RowBits rows) { narrow_literal(literal, false, rows); }
 bool StoredBlock::field(FieldSyntax, std::string_view, FieldValues&) { return false; }
 bool StoredBlock::number_field(FieldSyntax, std::string_view, FieldNumbers&) { return false; }
 

@@ -44,6 +44,7 @@ class StoredBlock final : public Block {
   bool parse_meta(std::string_view meta);
   Result<void> load_times();
   Result<void> load_metadata();
+  Result<std::vector<std::uint64_t>> rows_holding(std::string_view literal, RowBits rows);
 
   std::shared_ptr<const void> owner_;
   BlockContext context_;
