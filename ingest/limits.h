@@ -77,9 +77,6 @@ struct TenantLimits {
   std::map<std::string, TimestampNs> block_ingestion_policy_until;
   std::map<std::string, std::vector<PolicyMapping>> policy_stream_mapping;
 
-  std::uint64_t max_recv_msg_size = 100 << 20;         // from the distributor block: bytes on the wire
-  std::uint64_t max_decompressed_size = 5'242'880'000;  // from the distributor block
-
   static std::vector<std::string> default_service_name_labels();
   static std::vector<std::string> default_level_fields();
   /// Resource attributes that become index labels: `service.name`, ...

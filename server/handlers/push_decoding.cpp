@@ -1,0 +1,80 @@
+#include "server/handlers/push_decoding.h"
+
+#include "common/net/content_encoding.h"
+#include "common/number.h"
+#include "ingest/wire/push_json.h"
+#include "ingest/wire/push_protobuf.h"
+
+namespace kvasir::server {
+namespace {
+
+using ingest::DecodedPush;
+using ingest::Refusal;
+using Decoded = std::variant<std::shared_ptr<DecodedPush>, Refusal>;
+using net::ContentEncoding;
+
+constexpr std::size_t kSourceBytesMax = 256;
+
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+Refusal refusal_of(const Error& error) { return {400, error.message(), {}}; }
+
+/// Undoes the content encoding. What Loki's push accepts: nothing, snappy (which says nothing new), gzip, deflate.
+std::optional<Refusal> undo_encoding(net::HttpRequest& request, std::uint64_t limit) {
+  const std::string_view name = trim(request.headers.value_or_empty("Content-Encoding"));
+  if (name.empty() || net::equal_ignore_case(name, "snappy")) return std::nullopt;
+  const auto encoding = net::parse_content_encoding(name);
+  const bool known = encoding == ContentEncoding::kGzip || encoding == ContentEncoding::kDeflate;
+  if (!known) return Refusal{400, "Content-Encoding \"" + std::string(name) + "\" not supported", {}};
+  auto plain = net::decompress(*encoding, request.body, limit);
+  if (!plain) return refusal_of(plain.error());
+  request.body = std::move(*plain);
+  return std::nullopt;
+}
+
+Result<void> decode_body(PushForm form, std::string_view media_type, std::string body, std::uint64_t limit, DecodedPush& push) {
+  if (!net::equal_ignore_case(media_type, "application/json")) return ingest::decode_push_snappy(body, limit, push);
+  push.body = std::move(body);
+  return ingest::decode_push_json(form == PushForm::kV1 ? ingest::JsonForm::kV1 : ingest::JsonForm::kLegacy, push);
+}
+
+Decoded decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
+  if (auto refusal = undo_encoding(request, limits.decompressed_max)) return std::move(*refusal);
+  const std::string_view content_type = trim(request.headers.value_or_empty("Content-Type"));
+  const std::string_view media_type = trim(content_type.substr(0, content_type.find(';')));
+  if (media_type.empty()) return Refusal{400, "mime: no media type", {}};
+  auto push = std::make_shared<DecodedPush>();
+  const auto decoded = decode_body(form, media_type, std::move(request.body), limits.decompressed_max, *push);
+  if (!decoded) return refusal_of(decoded.error());
+  return push;
+}
+
+}  // namespace
+
+Decoded decode_push(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
+  if (request.body.size() > limits.wire_max) {
+    return Refusal{413, "request body too large: message size too large than max (" + std::to_string(request.body.size()) +
+                            " vs " + std::to_string(limits.wire_max) + ")", {}};
+  }
+  return decode_loki(form, request, limits);
+}
+
+Result<std::optional<ingest::PushOrigin>> push_origin(const net::HttpHeaders& headers) {
+  const auto source = headers.get("X-Kvasir-Source");
+  const auto range = headers.get("X-Kvasir-Range");
+  if (!source && !range) return std::nullopt;
+  const auto bad = [](std::string text) { return fail(ErrorCode::kInvalidArgument, std::move(text)); };
+  if (!source || !range) return bad("X-Kvasir-Source and X-Kvasir-Range belong together");
+  if (source->empty() || source->size() > kSourceBytesMax) return bad("X-Kvasir-Source must have 1 to 256 bytes");
+  const std::size_t dash = range->find('-');
+  const auto begin = parse_uint64(range->substr(0, dash));
+  const auto end = dash == std::string_view::npos ? std::nullopt : parse_uint64(range->substr(dash + 1));
+  if (!begin || !end || *begin >= *end) return bad("X-Kvasir-Range must be <begin>-<end> with begin < end");
+  return ingest::PushOrigin{std::string(*source), *begin, *end};
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,29 @@
+// push_decoding.h -- from the body of a push request to its streams, by content type and encoding.
+//
+// Threads:  any.
+#pragma once
+
+#include <memory>
+
+#include "common/net/http_types.h"
+#include "ingest/validate.h"
+#include "ingest/wire/push_request.h"
+
+namespace kvasir::server {
+
+enum class PushForm { kV1, kLegacy, kOtlp };
+
+/// Of the distributor block, in bytes.
+struct PushBodyLimits {
+  std::uint64_t wire_max = 100 << 20;
+  std::uint64_t decompressed_max = std::uint64_t{5000} << 20;
+};
+
+/// Takes the body out of the request. A refusal carries the status and text of the answer.
+std::variant<std::shared_ptr<ingest::DecodedPush>, ingest::Refusal> decode_push(PushForm form, net::HttpRequest& request,
+                                                                                const PushBodyLimits& limits);
+
+/// X-Kvasir-Source and X-Kvasir-Range. Errors: invalid_argument.
+Result<std::optional<ingest::PushOrigin>> push_origin(const net::HttpHeaders& headers);
+
+}  // namespace kvasir::server

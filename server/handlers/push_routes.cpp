@@ -1,0 +1,141 @@
+#include "server/handlers/push_routes.h"
+
+#include "common/log.h"
+#include "ingest/validate.h"
+#include "server/answer.h"
+#include "server/handlers/push_decoding.h"
+#include "server/handlers/push_metrics.h"
+#include "server/tenant_settings.h"
+
+namespace kvasir::server {
+namespace {
+
+using ingest::Refusal;
+using ingest::Rejections;
+using ingest::Validated;
+
+/// What the answer to one push needs after its handler has returned.
+struct Pending {
+  std::shared_ptr<net::HttpReply> reply;
+  PushForm form;
+  PushMetrics::Origin origin;
+  Rejections refused;        // by the validator's rules
+  Rejections rate_refused;   // by a stream's rate
+};
+
+/// google.rpc.Status with its message (field 2) alone.
+std::string encode_status(std::string_view message) {
+  std::string out = "\x12";
+  for (std::size_t size = message.size(); ; size >>= 7) {
+    out += static_cast<char>(size >= 0x80 ? size | 0x80 : size);
+    if (size < 0x80) break;
+  }
+  return out.append(message);
+}
+
+net::HttpResponse refuse(PushForm form, int status, std::string_view text) {
+  if (form != PushForm::kOtlp) return plain_error(status, text);
+  if (status == 500) status = 503;  // collectors retry only then
+  net::HttpResponse response = net::HttpResponse::empty(status);
+  response.headers.add("Content-Type", "application/octet-stream");
+  response.body = encode_status(text);
+  return response;
+}
+
+net::HttpResponse answer_rejections(PushForm form, int status, std::string_view text) {
+  if (status == 200) return net::HttpResponse::empty(204);  // `block_ingestion_status_code: 200`
+  return refuse(form, status, text);
+}
+
+net::HttpResponse answer_error(PushForm form, const Error& error) {
+  const bool busy = error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kLimitExceeded;
+  auto response = refuse(form, error.code() == ErrorCode::kLimitExceeded ? 429 : status_of(error), error.message());
+  if (busy) response.headers.add("Retry-After", "1");
+  return response;
+}
+
+class PushHandler {
+ public:
+  explicit PushHandler(const Services& services)
+      : services_(services), validator_(services.clock), metrics_(services.metrics.registry()),
+        body_limits_{services.config.ingester.max_recv_msg_size, services.config.ingester.max_decompressed_size} {}
+
+  void handle(PushForm form, net::HttpRequest request, const std::shared_ptr<net::HttpReply>& reply) {
+    const auto context = services_.gate.single_tenant(request, *reply, Role::kWrite);
+    if (!context) return;
+    auto pending = std::make_shared<Pending>();
+    pending->reply = reply;
+    pending->form = form;
+    pending->origin = origin_of(*context, form);
+    const auto origin = push_origin(request.headers);
+    if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
+    const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
+    auto decoded = decode_push(form, request, body_limits_);
+    if (const auto* refusal = std::get_if<Refusal>(&decoded)) return answer(*pending, *refusal);
+    auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits);
+    if (const auto* refusal = std::get_if<Refusal>(&outcome)) return answer(*pending, *refusal);
+    store(std::move(std::get<Validated>(outcome)), *origin, std::move(pending));
+  }
+
+ private:
+  static PushMetrics::Origin origin_of(const RequestContext& context, PushForm form) {
+    const auto hours = std::chrono::duration_cast<std::chrono::hours>(context.settings->retention.retention_period).count();
+    return {context.tenant, hours > 0 ? std::to_string(hours) : "", form == PushForm::kOtlp ? "otlp" : "loki"};
+  }
+
+  void answer(const Pending& pending, const Refusal& refusal) {
+    metrics_.discarded(pending.origin, refusal.counted);
+    pending.reply->send(refuse(pending.form, refusal.status, refusal.message));
+  }
+
+  void store(Validated validated, const std::optional<ingest::PushOrigin>& origin, std::shared_ptr<Pending> pending) {
+    metrics_.received(pending->origin, validated.batch.entry_count, validated.batch.bytes);
+    pending->refused = std::move(validated.rejections);
+    pending->rate_refused = std::move(validated.rate_rejections);
+    metrics_.discarded(pending->origin, pending->refused);
+    metrics_.discarded(pending->origin, pending->rate_refused);
+    if (validated.batch.empty()) return finish(*pending, Rejections());
+    const bool whole = pending->refused.empty() && pending->rate_refused.empty();
+    if (whole) validated.batch.origin = origin;
+    services_.ingester.push(std::move(validated.batch),
+                            [this, pending](Result<Rejections> result) { finish(*pending, std::move(result)); });
+  }
+
+  /// Storage's refusals come before the validator's: they are the ones worth a retry.
+  void finish(Pending& pending, Result<Rejections> result) {
+    if (!result) return pending.reply->send(answer_error(pending.form, result.error()));
+    metrics_.discarded(pending.origin, *result);
+    for (const Rejections* refused : {&*result, &pending.rate_refused}) {
+      if (refused->empty()) continue;
+      return pending.reply->send(answer_rejections(pending.form, refused->status(), refused->first_message()));
+    }
+    if (pending.refused.empty()) return pending.reply->send(net::HttpResponse::empty(204));
+    pending.reply->send(answer_rejections(pending.form, pending.refused.status(), pending.refused.text()));
+  }
+
+  const Services& services_;
+  ingest::PushValidator validator_;
+  PushMetrics metrics_;
+  const PushBodyLimits body_limits_;
+};
+
+}  // namespace
+
+void add_push_routes(net::HttpServer& server, const Services& services) {
+  const auto handler = std::make_shared<PushHandler>(services);
+  const auto add = [&](const char* pattern, PushForm form) {
+    net::HttpRoute route;
+    route.methods = {"POST"};
+    route.pattern = pattern;
+    route.pool = "ingest";
+    route.body_bytes_max = services.config.ingester.max_recv_msg_size;
+    route.handler = [handler, form](net::HttpRequest request, const std::shared_ptr<net::HttpReply>& reply) {
+      handler->handle(form, std::move(request), reply);
+    };
+    server.add(std::move(route));
+  };
+  add("/loki/api/v1/push", PushForm::kV1);
+  add("/api/prom/push", PushForm::kLegacy);
+}
+
+}  // namespace kvasir::server
