@@ -8,16 +8,17 @@ namespace {
 
 constexpr TimeRange kEver{TimestampNs::min(), TimestampNs::max()};
 
-std::string row_key(std::string_view tenant, const Labels& labels, const EntryView& row) {
+std::string row_key(std::string_view tenant, const Labels& labels, const EntryView& row, bool with_sequence) {
   std::string key = std::string(tenant) + "|" + labels.to_string() + "|" + std::to_string(row.timestamp.value) + "|" +
                     std::string(row.line);
   for (const auto& label : row.metadata) key += "|" + std::string(label.name) + "=" + std::string(label.value);
+  if (with_sequence) key += "#" + std::to_string(row.sequence);
   return key;
 }
 
 Labels labels_of(const TestEntry& entry) { return Labels{{"s", entry.stream}, {"service_name", "test"}}; }
 
-void read_segment(const Segment& segment, std::string_view tenant, Found& found) {
+void read_segment(const Segment& segment, std::string_view tenant, bool with_sequence, Found& found) {
   const auto reader = segment.reader();
   if (!reader) return;
   for (std::size_t i = 0; i < (*reader)->blocks().size(); ++i) {
@@ -29,9 +30,9 @@ void read_segment(const Segment& segment, std::string_view tenant, Found& found)
     std::vector<std::string_view> lines(rows);
     if (!(*block)->lines({all, rows}, lines)) continue;
     for (std::size_t row = 0; row < rows; ++row) {
-      EntryView entry{{(*block)->timestamps()[row]}, 0, lines[row], {}};
+      EntryView entry{{(*block)->timestamps()[row]}, (*block)->sequences().value()[row], lines[row], {}};
       if ((*block)->has_metadata()) entry.metadata = (*block)->metadata(row).value();
-      ++found[row_key(tenant, (*reader)->streams()[(*reader)->blocks()[i].stream].labels, entry)];
+      ++found[row_key(tenant, (*reader)->streams()[(*reader)->blocks()[i].stream].labels, entry, with_sequence)];
     }
   }
 }
@@ -41,7 +42,8 @@ void read_segment(const Segment& segment, std::string_view tenant, Found& found)
 std::string entry_key(std::string_view tenant, const TestEntry& entry) {
   const std::vector<LabelView> metadata{{"trace_id", entry.trace}};
   return row_key(tenant, labels_of(entry),
-                 {{entry.timestamp}, 0, entry.line, entry.trace.empty() ? std::span<const LabelView>() : metadata});
+                 {{entry.timestamp}, 0, entry.line, entry.trace.empty() ? std::span<const LabelView>() : metadata},
+                 false);
 }
 
 std::shared_ptr<const StreamIdentity> identity_of(Labels labels) {
@@ -90,17 +92,19 @@ Result<Rejections> Store::push(std::string_view tenant, const std::vector<TestEn
   return future.get();
 }
 
-Found Store::read_all() const {
+Found Store::read(bool with_sequence) const {
   Found found;
   for (TenantStorage* tenant : storage_->tenants()) {
     const auto ids = tenant->index().select({});
     const auto snapshot = ingester_->snapshot(tenant->tenant(), ids, kEver);
     for (const auto& block : snapshot.head) {
       for (std::uint32_t i = 0; i < block.chunk.summary.rows; ++i) {
-        ++found[row_key(tenant->tenant(), block.identity->labels, block.chunk.chunk->row(i))];
+        ++found[row_key(tenant->tenant(), block.identity->labels, block.chunk.chunk->row(i), with_sequence)];
       }
     }
-    for (const auto& segment : snapshot.segments->segments) read_segment(*segment, tenant->tenant(), found);
+    for (const auto& segment : snapshot.segments->segments) {
+      read_segment(*segment, tenant->tenant(), with_sequence, found);
+    }
   }
   return found;
 }

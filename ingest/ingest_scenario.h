@@ -40,7 +40,9 @@ class Store {
   Result<Rejections> push(std::string_view tenant, const std::vector<TestEntry>& entries,
                           std::optional<PushOrigin> origin = std::nullopt);
   /// All rows of all tenants, from one snapshot each.
-  Found read_all() const;
+  Found read_all() const { return read(false); }
+  /// The same with `#sequence` behind each key: a row that is stored twice shows, an entry that was sent twice does not.
+  Found read_rows() const { return read(true); }
   bool died() const { return *died_; }
 
   Ingester& ingester() { return *ingester_; }
@@ -48,6 +50,7 @@ class Store {
 
  private:
   Store() = default;
+  Found read(bool with_sequence) const;
   std::shared_ptr<std::atomic<bool>> died_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<MemoryBudget> budget_;
   std::unique_ptr<Storage> storage_;

@@ -23,7 +23,8 @@ class Replay {
     KVASIR_TRY(const auto file, filesystem_.open_random(path));
     KVASIR_TRY(auto bytes, file->view(0, file->size()));
     WalOldFile kept{number, bytes.size(), outcome_.start.next_sequence - 1};
-    if (bytes.size() >= kWalFileHeaderBytes) {
+    const bool empty = bytes.substr(0, kWalFileHeaderBytes).find_first_not_of('\0') == std::string_view::npos;
+    if (bytes.size() >= kWalFileHeaderBytes && !empty) {
       KVASIR_CHECK_OK(check_header(path, bytes));
       bytes.remove_prefix(kWalFileHeaderBytes);
       KVASIR_CHECK_OK(read_records(path, bytes));

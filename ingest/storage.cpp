@@ -57,6 +57,8 @@ class TenantStorageOnDisk final : public TenantStorage {
       auto segment = restore(info);
       if (segment) {
         set->segments.push_back(std::move(*segment));
+      } else if (segment.error().code() == ErrorCode::kIo) {
+        return fail(segment.error());  // it may be readable the next time: starting without it would hide rows for no reason
       } else {
         log::error("storage", "segment cannot be read; its rows are missing from answers",
                    {{"tenant", tenant_}, {"path", segment_path(id)}, {"reason", segment.error().message()}});

@@ -233,11 +233,11 @@ Result<void> Wal::open_file() {
   }
   KVASIR_TRY(auto file, filesystem_.create(path));
   KVASIR_CHECK_OK(file->append(head));
+  KVASIR_CHECK_OK(file->sync());  // a name never stands for a file with half a header
   KVASIR_CHECK_OK(filesystem_.sync_dir(options_.directory));
   file_ = std::move(file);
   file_number_ = next_file_++;
   file_bytes_ = file_good_bytes_ = head.size();
-  unsynced_ = true;
   MutexLock lock(mutex_);
   files_.push_back({file_number_, file_bytes_, next_sequence_ - 1});
   return {};
