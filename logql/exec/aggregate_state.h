@@ -163,7 +163,7 @@ inline double counter_rate(std::vector<Sample>& samples, double range_seconds) {
   const double covered = static_cast<double>(last.timestamp_ns - first.timestamp_ns) / 1e9;
   double stretch = range_seconds * 1e-6;
   if (increase > 0 && first.value >= 0) stretch = std::min(stretch, covered * (first.value / increase));
-  return increase / range_seconds * ((covered + stretch) / covered);
+  return increase * ((covered + stretch) / covered) / range_seconds;
 }
 
 }  // namespace kvasir::logql

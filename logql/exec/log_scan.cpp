@@ -103,7 +103,7 @@ class RowFilter {
   bool keeps(const LogRow& row, const Labels& labels) {
     if (!runner_) return true;
     runner_->bind(labels);
-    return runner_->process(row.entry.timestamp, row.entry.line, {});
+    return runner_->process(row.entry.timestamp, row.entry.line, {}) && runner_->error().empty();
   }
 
  private:
