@@ -29,6 +29,12 @@ NameId NameTable::find(std::string_view name) const {
   return found == ids_.end() ? kNoName : found->second;
 }
 
+void LabelState::want(std::span<const NameId> names) {
+  slots_.resize(names_.size());
+  for (const NameId id : names) slots_[id].wanted = true;
+  wanted_count_ = names.size();
+}
+
 void LabelState::bind(const Labels& stream) {
   ++bind_epoch_;
   ++entry_epoch_;
@@ -46,6 +52,7 @@ void LabelState::bind(const Labels& stream) {
 void LabelState::start_entry(std::span<const LabelView> metadata) {
   ++entry_epoch_;
   touched_.clear();
+  wanted_missing_ = wanted_count_;
   error_ = {};
   error_details_ = {};
   for (const LabelView& pair : metadata) {
@@ -76,17 +83,24 @@ LabelState::Slot& LabelState::touch(NameId id) {
   return slot;
 }
 
-std::optional<std::string_view> LabelState::get(NameId id) const {
+std::optional<std::string_view> LabelState::get_final(NameId id) const {
   if (id >= slots_.size()) return std::nullopt;
   const Slot& slot = slots_[id];
   const std::uint8_t bits = flags(id);
   if (bits & (kInParsed | kInMetadata)) return slot.value;
-  if ((bits & kDeleted) != 0 || slot.bind_epoch != bind_epoch_ || slot.stream_value.empty()) return std::nullopt;
+  if ((bits & kDeleted) != 0 || slot.bind_epoch != bind_epoch_) return std::nullopt;
   return slot.stream_value;
+}
+
+std::optional<std::string_view> LabelState::get(NameId id) const {
+  const auto value = get_final(id);
+  const bool is_empty_stream_label = value && value->empty() && (flags(id) & (kInParsed | kInMetadata)) == 0;
+  return is_empty_stream_label ? std::nullopt : value;
 }
 
 void LabelState::set(NameId id, std::string_view value) {
   Slot& slot = touch(id);
+  if (slot.wanted && (slot.flags & kEverParsed) == 0) --wanted_missing_;
   slot.flags = static_cast<std::uint8_t>((slot.flags & ~kInMetadata) | kInParsed | kEverParsed);
   slot.value = value;
 }

@@ -60,6 +60,9 @@ class LabelState {
   LabelState(const LabelState&) = delete;
   LabelState& operator=(const LabelState&) = delete;
 
+  /// Names of which all_wanted_found() asks, once. REQUIRES: ids of the compiled table.
+  void want(std::span<const NameId> names);
+
   /// Takes the labels of a stream; they must stay alive until the next bind.
   void bind(const Labels& stream);
   /// Forgets the last entry and takes the next one's structured metadata.
@@ -70,6 +73,8 @@ class LabelState {
 
   /// The visible value. Empty stream labels and the error fields are not visible.
   std::optional<std::string_view> get(NameId id) const;
+  /// The same, but an empty stream label is there too: what the final labels hold.
+  std::optional<std::string_view> get_final(NameId id) const;
   void set(NameId id, std::string_view value);
   void erase(NameId id);
 
@@ -77,6 +82,8 @@ class LabelState {
   NameId extraction_target(NameId id);
   /// True once a parser or label_format wrote the name, even if it was removed since.
   bool was_parsed(NameId id) const { return (flags(id) & kEverParsed) != 0; }
+  /// Every wanted name was parsed for this entry. False if nothing is wanted.
+  bool all_wanted_found() const { return wanted_count_ != 0 && wanted_missing_ == 0; }
   bool in_stream(NameId id) const { return id < slots_.size() && slots_[id].bind_epoch == bind_epoch_; }
   bool in_metadata(NameId id) const { return (flags(id) & kInMetadata) != 0; }
 
@@ -113,6 +120,7 @@ class LabelState {
     std::uint64_t entry_epoch = 0;  // == entry_epoch_: flags are of this entry
     NameId extracted = kNoName;     // id of name + "_extracted", interned on demand
     std::uint8_t flags = 0;
+    bool wanted = false;
   };
 
   std::uint8_t flags(NameId id) const {
@@ -126,6 +134,8 @@ class LabelState {
   std::vector<NameId> touched_;        // names with a parsed, metadata or deleted mark in this entry
   std::uint64_t bind_epoch_ = 0;
   std::uint64_t entry_epoch_ = 0;
+  std::size_t wanted_count_ = 0;
+  std::size_t wanted_missing_ = 0;
   std::string_view error_;
   std::string_view error_details_;
 };

@@ -43,49 +43,41 @@ struct PipelineOptions {
   /// With kBy: parsers may skip whatever neither the grouping, a stage nor unwrap reads, and stop early. An empty `by` and no
   /// reading stage skips them altogether.
   bool only_needed_labels = false;
+  /// False: nobody reads the final line (counts), so formats at the end need not run.
+  bool needs_line = true;
   /// A parser error also sets __preserve_error__="true": the metric query counts error lines on purpose.
   bool preserve_errors = false;
   /// For `now` in templates; read from the real clock when absent.
   std::optional<TimestampNs> now;
 };
 
-class Step;  // a compiled stage, internal
+struct CompiledPipeline;  // internal
 
 class Pipeline {
  public:
   /// `unwrap` may be null.
   static Result<std::shared_ptr<const Pipeline>> compile(std::span<const Stage> stages, const Unwrap* unwrap,
                                                          PipelineOptions options);
+  /// Internal; use compile().
+  explicit Pipeline(std::unique_ptr<const CompiledPipeline> compiled);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
   /// No stage at all: every entry passes with the labels it has.
-  bool empty() const { return steps_.empty() && !has_unwrap_; }
-  /// Some step reads the line, so the engine must supply it; otherwise process() may be given an empty one.
-  bool reads_line() const { return reads_line_; }
-  /// Some step may replace the line.
-  bool changes_line() const { return changes_line_; }
-  /// Some step or the result reads structured metadata or parsed labels; otherwise metadata need not be read either.
-  bool reads_metadata() const { return reads_metadata_; }
-  bool has_unwrap() const { return has_unwrap_; }
+  bool empty() const;
+  /// Some stage reads the line, so process() must be given it; otherwise an empty one will do.
+  bool reads_line() const;
+  /// Some stage may replace the line.
+  bool changes_line() const;
+  /// Some stage or the result reads structured metadata; otherwise process() may be given none.
+  bool reads_metadata() const;
+  bool has_unwrap() const;
 
  private:
   friend class PipelineRunner;
-  friend class PipelineCompiler;
-  Pipeline();
 
-  NameTable names_;                    // of the compiled query; runners copy it
-  std::vector<std::unique_ptr<Step>> steps_;
-  PipelineOptions options_;
-  std::vector<NameId> grouping_ids_;
-  std::vector<NameId> needed_;         // sorted; meaningful if restricted_
-  bool restricted_ = false;            // parsers extract only needed_
-  bool reads_line_ = false;
-  bool changes_line_ = false;
-  bool reads_metadata_ = false;
-  bool has_unwrap_ = false;
-  NameId unwrap_label_ = kNoName;
+  std::unique_ptr<const CompiledPipeline> compiled_;
 };
 
 struct EntryState;  // internal
@@ -128,8 +120,11 @@ class PipelineRunner {
   std::optional<std::string_view> label(std::string_view name) const;
 
  private:
+  void start_afresh();
+
   std::shared_ptr<const Pipeline> pipeline_;
   std::unique_ptr<EntryState> state_;
+  const Labels* stream_ = nullptr;
 };
 
 }  // namespace kvasir::logql

@@ -37,10 +37,12 @@ class Template {
 
   /// The keys of the root map that an execution may read, or nothing if it may read any of them (`index . "x"`, `range .`).
   const std::optional<std::vector<std::string>>& fields() const;
-  /// Set if the template is exactly `{{.name}}`.
-  const std::optional<std::string>& only_field() const;
-  /// True if a function of this name is called anywhere.
-  bool calls(std::string_view function) const;
+  /// Set if the template is only text and fields of the root, `{{.a}} and {{.b}}`: callers may then do without execute().
+  struct Segment {
+    bool is_field = false;
+    std::string text;  // or the name of the field
+  };
+  const std::vector<Segment>* segments() const;
 
  private:
   std::shared_ptr<const Program> program_;

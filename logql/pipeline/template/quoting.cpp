@@ -1,0 +1,154 @@
+#include "logql/pipeline/template/quoting.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/number.h"
+#include "common/utf8.h"
+
+namespace kvasir::gotemplate {
+
+namespace {
+
+int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'Z') return c - 'A' + 10;
+  return 99;
+}
+
+// `count` digits of a base off the front.
+std::optional<std::uint32_t> take_digits(std::string_view& text, std::size_t count, int base) {
+  if (text.size() < count) return std::nullopt;
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int digit = digit_of(text[i]);
+    if (digit >= base) return std::nullopt;
+    value = value * static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(digit);
+  }
+  text.remove_prefix(count);
+  return value;
+}
+
+struct Character {
+  std::uint32_t value = 0;
+  bool is_byte = false;  // \x and octal escapes
+};
+
+std::optional<Character> take_number_escape(std::string_view& text, std::size_t digits, int base, bool is_byte) {
+  const auto value = take_digits(text, digits, base);
+  if (!value || (is_byte && *value > 255)) return std::nullopt;
+  const bool surrogate = *value >= 0xd800 && *value < 0xe000;
+  if (!is_byte && (*value > 0x10ffff || surrogate)) return std::nullopt;
+  return Character{*value, is_byte};
+}
+
+// What follows a backslash.
+std::optional<Character> take_escape(std::string_view& text, char quote) {
+  if (text.empty()) return std::nullopt;
+  const char c = text[0];
+  constexpr std::string_view kNames = "abfnrtv\\";
+  constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\";
+  if (const std::size_t at = kNames.find(c); at != std::string_view::npos) {
+    text.remove_prefix(1);
+    return Character{static_cast<std::uint32_t>(kValues[at]), false};
+  }
+  if (c == '\'' || c == '"') {
+    if (c != quote) return std::nullopt;
+    text.remove_prefix(1);
+    return Character{static_cast<std::uint32_t>(c), false};
+  }
+  if (c >= '0' && c <= '7') return take_number_escape(text, 3, 8, true);
+  text.remove_prefix(1);
+  if (c == 'x') return take_number_escape(text, 2, 16, true);
+  if (c == 'u') return take_number_escape(text, 4, 16, false);
+  if (c == 'U') return take_number_escape(text, 8, 16, false);
+  return std::nullopt;
+}
+
+std::optional<Character> take_character(std::string_view& text, char quote) {
+  if (text[0] == '\\') {
+    text.remove_prefix(1);
+    return take_escape(text, quote);
+  }
+  const Rune rune = decode_utf8(text);
+  const Character character{rune.valid ? static_cast<std::uint32_t>(rune.value) : static_cast<unsigned char>(text[0]), !rune.valid};
+  text.remove_prefix(rune.length);
+  return character;
+}
+
+// Underscores may stand between digits and behind a base prefix.
+std::optional<std::string> without_underscores(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '_') {
+      out += text[i];
+      continue;
+    }
+    const bool after = i > 0 && digit_of(text[i - 1]) < 36;
+    const bool before = i + 1 < text.size() && digit_of(text[i + 1]) < 16;
+    if (!after || !before) return std::nullopt;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> unquote_go(std::string_view literal) {
+  if (literal.size() < 2 || literal.front() != literal.back()) return std::nullopt;
+  const char quote = literal.front();
+  std::string_view body = literal.substr(1, literal.size() - 2);
+  if (quote == '`') {
+    std::string raw(body);
+    std::erase(raw, '\r');
+    return raw;
+  }
+  std::string out;
+  while (!body.empty()) {
+    if (body[0] == quote || body[0] == '\n') return std::nullopt;
+    const auto character = take_character(body, quote);
+    if (!character) return std::nullopt;
+    if (character->is_byte) out += static_cast<char>(character->value);
+    else append_utf8(out, static_cast<char32_t>(character->value));
+  }
+  return out;
+}
+
+std::optional<char32_t> unquote_go_character(std::string_view literal) {
+  if (literal.size() < 3 || literal.front() != '\'' || literal.back() != '\'') return std::nullopt;
+  std::string_view body = literal.substr(1, literal.size() - 2);
+  const auto character = take_character(body, '\'');
+  if (!character || !body.empty()) return std::nullopt;
+  return static_cast<char32_t>(character->value);
+}
+
+std::optional<std::int64_t> parse_go_integer(std::string_view text) {
+  const auto plain = without_underscores(text);
+  if (!plain) return std::nullopt;
+  std::string_view digits = *plain;
+  bool negative = false;
+  if (!digits.empty() && (digits[0] == '-' || digits[0] == '+')) {
+    negative = digits[0] == '-';
+    digits.remove_prefix(1);
+  }
+  int base = 10;
+  if (digits.size() > 1 && digits[0] == '0') {
+    const char mark = static_cast<char>(digits[1] | 0x20);
+    base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
+    digits.remove_prefix(mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1);
+  }
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (digits.empty() || end != digits.data() + digits.size() || error != std::errc()) return std::nullopt;
+  const std::uint64_t limit = static_cast<std::uint64_t>(INT64_MAX) + (negative ? 1 : 0);
+  if (value > limit) return std::nullopt;
+  return negative ? static_cast<std::int64_t>(-value) : static_cast<std::int64_t>(value);
+}
+
+std::optional<double> parse_go_float_literal(std::string_view text) {
+  const auto plain = without_underscores(text);
+  if (!plain || plain->find_first_of("0123456789") == std::string::npos) return std::nullopt;
+  return parse_go_float(*plain);
+}
+
+}  // namespace kvasir::gotemplate
