@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "promtail-agent/stages/sprig.h"
+#include "promtail-agent/stages/sprig/sprig.h"
 
 namespace kvasir::agent {
 namespace {

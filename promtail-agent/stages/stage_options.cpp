@@ -57,7 +57,7 @@ bool StageOptions::has(std::string_view name) { return find(name) != nullptr; }
 std::optional<std::string> StageOptions::text(std::string_view name) {
   const YamlNode* node = find(name);
   if (node == nullptr) return std::nullopt;
-  if (!node->is_scalar()) wrong_type(name, "string", *node);
+  if (!node->is_scalar()) return wrong_type(name, "string", *node), std::nullopt;
   return node->text;
 }
 
