@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/connection.h"
+#include "cli/local.h"
 
 namespace kvasir::cli {
 namespace {
@@ -93,9 +94,11 @@ class Program {
     query_->add_option("--interval", flags_.interval, "at most one entry in this time");
     query_->add_option("--batch", flags_.batch, "entries fetched at a time")->check(CLI::Range(1, 5000));
     query_->add_flag("-t,--tail,-f,--follow", flags_.tail, "go on printing new entries");
+    add_local_flags(*query_);
     instant_ = app_.add_subcommand("instant-query", "a metric query at one instant");
     add_entry_flags(*instant_, flags_);
     instant_->add_option("--now", flags_.now, "the instant (RFC 3339)");
+    add_local_flags(*instant_);
     tail_ = app_.add_subcommand("tail", "print new entries as they arrive");
     add_entry_flags(*tail_, flags_);
     add_time_flags(*tail_, flags_.times);
@@ -135,8 +138,15 @@ class Program {
     return command;
   }
 
+  void add_local_flags(CLI::App& command) {
+    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")->expected(1);
+    command.add_flag("--stdin", local_.standard_input, "query standard input instead of a server");
+  }
+
   Result<void> what() {
     KVASIR_CHECK_OK(finish_print_options(global_, flags_));
+    local_.instant = instant_->parsed();
+    if (local_.standard_input || !local_.patterns.empty()) return run_local_query(local_, flags_);
     KVASIR_TRY(const auto connection, Connection::open(global_.connection));
     if (tail_->parsed() || (query_->parsed() && flags_.tail)) return run_tail(*connection, flags_);
     if (query_->parsed()) return run_query(*connection, flags_);
@@ -150,6 +160,7 @@ class Program {
   CLI::App app_{"kvasirctl: queries a Kvasir or Loki server from a terminal"};
   GlobalFlags global_;
   QueryFlags flags_;
+  LocalFlags local_;
   std::string name_;
   std::vector<std::string> matchers_;
   bool analyse_ = false;

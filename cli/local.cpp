@@ -1,0 +1,129 @@
+#include "cli/local.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <memory>
+
+#include "common/net/content_encoding.h"
+#include "common/number.h"
+#include "logql/engine.h"
+
+namespace kvasir::cli {
+namespace {
+
+constexpr std::size_t kStampSearchBytes = 256;
+constexpr auto kLocalDeadline = std::chrono::hours(24);
+
+// The first RFC 3339 stamp near the line's beginning.
+std::optional<TimestampNs> find_stamp(std::string_view line) {
+  const auto head = line.substr(0, kStampSearchBytes);
+  for (std::size_t i = 0; i + 20 <= head.size(); ++i) {
+    const bool looks_right = head[i] >= '0' && head[i] <= '9' && head[i + 4] == '-' && head[i + 7] == '-' &&
+                             (head[i + 10] == 'T' || head[i + 10] == ' ') && head[i + 13] == ':';
+    if (!looks_right) continue;
+    const auto end = head.find_first_not_of("0123456789-:TZ.+ ", i);
+    auto text = head.substr(i, end == std::string_view::npos ? end : end - i);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '.' || text.back() == ':')) text.remove_suffix(1);
+    if (const auto stamp = parse_rfc3339(text.substr(0, text.find(' ', 11)))) return stamp;
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<std::string>> expand(const std::vector<std::string>& patterns) {
+  std::vector<std::string> paths;
+  for (const auto& pattern : patterns) {
+    glob_t found{};
+    const int outcome = ::glob(pattern.c_str(), 0, nullptr, &found);
+    for (std::size_t i = 0; outcome == 0 && i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
+    ::globfree(&found);
+    if (outcome != 0) return fail(ErrorCode::kNotFound, "no file matches " + pattern);
+  }
+  return paths;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  KVASIR_TRY(auto bytes, posix_filesystem().read_all(path, kLocalFileBytesMax));
+  const bool gzip = path.ends_with(".gz");
+  if (!gzip && !path.ends_with(".zst")) return bytes;
+  auto plain = net::decompress(gzip ? net::ContentEncoding::kGzip : net::ContentEncoding::kZstd, bytes, kLocalFileBytesMax);
+  if (!plain) return fail(plain.error().with_context(path));
+  return plain;
+}
+
+Result<void> load(const LocalFlags& local, logql::MemorySource& source, TimeRange& range) {
+  if (local.standard_input) {
+    const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+    add_lines(source, Labels{{"source", "stdin"}}, text, system_clock().now(), range);
+  }
+  KVASIR_TRY(const auto paths, expand(local.patterns));
+  for (const auto& path : paths) {
+    KVASIR_TRY(const auto status, posix_filesystem().status(path));
+    KVASIR_TRY(const auto text, read_file(path));
+    const TimestampNs modified{status ? status->modified_ns : system_clock().now().value};
+    add_lines(source, Labels{{"filename", path}}, text, modified, range);
+  }
+  return {};
+}
+
+// What the user asked for, or all there is.
+Result<TimeRange> query_range(const QueryFlags& flags, TimeRange all) {
+  const bool asked = !flags.times.from.empty() || !flags.times.to.empty();
+  if (asked) return resolve_times(flags.times, system_clock());
+  if (all.empty()) return TimeRange{{0}, {1}};
+  return all;
+}
+
+Duration default_step(TimeRange range) {
+  return std::max<Duration>(std::chrono::seconds(1), std::chrono::duration_cast<std::chrono::seconds>((range.end - range.begin) / 250));
+}
+
+}  // namespace
+
+void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback, TimeRange& range) {
+  TimestampNs time = fallback;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    auto line = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    time = find_stamp(line).value_or(time);
+    source.add(stream, time, line);
+    range.begin = range.empty() ? time : std::min(range.begin, time);
+    range.end = std::max(range.end, time + Duration(1));
+  }
+}
+
+Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
+  logql::MemorySource source({.exact = false});
+  TimeRange all;
+  KVASIR_CHECK_OK(load(local, source, all));
+  logql::QueryParams params;
+  params.query = flags.query.find_first_not_of(" \n") == flags.query.find_first_of("|!") ? "{} " + flags.query : flags.query;
+  KVASIR_TRY(const auto range, query_range(flags, all));
+  params.start = local.instant ? range.end : range.begin;
+  params.end = range.end;
+  params.instant = local.instant;
+  params.step = flags.step.empty() ? default_step(range) : parse_duration(flags.step).value_or(default_step(range));
+  params.limit = flags.limit == 0 ? std::numeric_limits<std::uint32_t>::max() : flags.limit;
+  params.direction = flags.forward ? logql::Direction::kForward : logql::Direction::kBackward;
+  params.as_table = true;
+  MemoryBudget budget("query", 0);
+  logql::QueryContext context(system_clock(), system_clock().steady() + kLocalDeadline, std::stop_token(), budget,
+                              logql::QueryLimits{.series_max = 0});
+  KVASIR_TRY(const auto result, logql::run_query(params, source, context));
+  const auto* streams = std::get_if<logql::Streams>(&result);
+  if (streams == nullptr) {
+    print_metric(result, flags.print, std::cout);
+    return {};
+  }
+  EntryPrinter printer(flags.print, std::cout);
+  printer.set_common_labels(streams->streams, std::cerr);
+  for (const auto& item : in_time_order(streams->streams, flags.forward)) printer.print(item);
+  return {};
+}
+
+}  // namespace kvasir::cli
