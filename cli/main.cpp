@@ -57,8 +57,8 @@ void add_entry_flags(CLI::App& command, QueryFlags& flags) {
   command.add_option("--limit", flags.limit, "entries to print; 0 = all in the range");
   command.add_flag("--forward", flags.forward, "oldest first");
   command.add_flag("--no-labels", flags.print.no_labels, "do not print labels");
-  command.add_option("--exclude-label", flags.print.exclude_labels, "label not to print (repeatable)");
-  command.add_option("--include-label", flags.print.include_labels, "print only this label (repeatable)");
+  command.add_option("--exclude-label", flags.print.exclude_labels, "label not to print (repeatable)")->allow_extra_args(false);
+  command.add_option("--include-label", flags.print.include_labels, "print only this label (repeatable)")->allow_extra_args(false);
   command.add_flag("--include-common-labels", flags.print.include_common_labels, "print labels that all streams share, too");
   command.add_option("--labels-length", flags.print.labels_length, "pad labels to this width");
   command.add_flag("--colored-output", flags.print.colour, "colour labels by stream, terminal or not");
@@ -139,7 +139,7 @@ class Program {
   }
 
   void add_local_flags(CLI::App& command) {
-    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")->expected(1);
+    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")->allow_extra_args(false);
     command.add_flag("--stdin", local_.standard_input, "query standard input instead of a server");
   }
 
