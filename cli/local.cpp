@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 
+#include "common/go_time.h"
 #include "common/net/content_encoding.h"
 #include "common/number.h"
 #include "logql/engine.h"
@@ -18,10 +19,16 @@ namespace {
 constexpr std::size_t kStampSearchBytes = 256;
 constexpr auto kLocalDeadline = std::chrono::hours(24);
 
+// `2026-11-21 12:06:42` without a zone is local time.
+std::optional<TimestampNs> local_stamp(std::string_view text) {
+  const auto time = parse_go_time("2006-01-02 15:04:05", text.substr(0, 19), TimeZone::local());
+  return time ? time->timestamp() : std::nullopt;
+}
+
 // The first RFC 3339 stamp near the line's beginning.
 std::optional<TimestampNs> find_stamp(std::string_view line) {
   const auto head = line.substr(0, kStampSearchBytes);
-  for (std::size_t i = 0; i + 20 <= head.size(); ++i) {
+  for (std::size_t i = 0; i + 19 <= head.size(); ++i) {
     const bool looks_right = head[i] >= '0' && head[i] <= '9' && head[i + 4] == '-' && head[i + 7] == '-' &&
                              (head[i + 10] == 'T' || head[i + 10] == ' ') && head[i + 13] == ':';
     if (!looks_right) continue;
@@ -29,6 +36,7 @@ std::optional<TimestampNs> find_stamp(std::string_view line) {
     auto text = head.substr(i, end == std::string_view::npos ? end : end - i);
     while (!text.empty() && (text.back() == ' ' || text.back() == '.' || text.back() == ':')) text.remove_suffix(1);
     if (const auto stamp = parse_rfc3339(text.substr(0, text.find(' ', 11)))) return stamp;
+    if (const auto stamp = local_stamp(text)) return stamp;
   }
   return std::nullopt;
 }

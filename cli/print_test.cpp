@@ -1,11 +1,14 @@
 #include "cli/print.h"
 
+#include <cstdlib>
+#include <ctime>
 #include <sstream>
 
 #include <doctest/doctest.h>
 
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/local.h"
 
 using namespace kvasir;
 using namespace kvasir::cli;
@@ -86,4 +89,16 @@ TEST_CASE("times: flags name themselves in errors") {
   CHECK(bad.error().message().starts_with("--from is not a time: \"yesterday\""));
   CHECK_FALSE(resolve_times({.since = "soon"}, clock).has_value());
   CHECK_FALSE(resolve_times({.from = "1768032001"}, clock).has_value());
+}
+
+TEST_CASE("lines of local files keep the times they carry") {
+  logql::MemorySource source;
+  TimeRange range;
+  setenv("TZ", "UTC", 1);
+  tzset();
+  add_lines(source, Labels{{"filename", "x"}},
+            "no stamp\n2026-01-10T08:00:00.5Z one\n  at somewhere()\r\n[2026-01-10 09:00:00] two\n1234567890123456789012345 three",
+            TimestampNs{1'768'000'000'000'000'000}, range);
+  CHECK(range.begin == TimestampNs{1'768'000'000'000'000'000});
+  CHECK(range.end == *parse_rfc3339("2026-01-10T09:00:00Z") + Duration(1));
 }
