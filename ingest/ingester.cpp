@@ -73,7 +73,8 @@ class IngesterImpl final : public Ingester {
     wal_ = std::make_unique<Wal>(std::move(wal), std::move(outcome.start), filesystem_, clock_,
                                  [this](WalGroup group, const Result<void>& written) { hand_on(std::move(group), written); });
     apply_thread_ = std::thread([this] { run_apply(); });
-    for (std::uint32_t i = 0; options_.background && i < options_.flush_threads; ++i) {
+    const std::uint32_t flushers = std::min(options_.flush_threads, std::max(1u, std::thread::hardware_concurrency() / 2));
+    for (std::uint32_t i = 0; options_.background && i < flushers; ++i) {
       flush_threads_.emplace_back([this] { run_flush(); });
     }
     return {};
@@ -214,6 +215,7 @@ Tenant& IngesterImpl::tenant(std::string_view name) {
   if (slot == nullptr) {
     TenantStorage* stored = storage_.find_or_create(name);
     slot = std::make_unique<Tenant>(*stored, HeadOptions{options_.chunk_bytes}, budget_, next_stream_number_);
+    slot->head.set_flushed_floor(stored->flushed_floor());
     stored->on_days_lost([head = &slot->head] { head->note_days(); });
   }
   return *slot;
@@ -294,21 +296,20 @@ void IngesterImpl::apply_group(Durable& durable) {
   if (durable.written) throttle();
   for (auto& base : durable.group) {
     auto& batch = static_cast<Batch&>(*base);
-    const std::uint64_t record_bytes = batch.record.size();
-    if (!durable.written) {
-      budget_->release(batch.charge);
-      batch.callback(fail(durable.written.error()));
+    const bool apply = durable.written && !batch.repeated;
+    if (apply) {
+      apply_batch(batch);
     } else {
-      if (batch.repeated) {
-        ++repeated_;
-        budget_->release(batch.charge);
-      } else {
-        apply_batch(batch);
-      }
-      batch.callback(std::move(batch.rejections));
+      budget_->release(batch.charge);
+      if (batch.repeated) ++repeated_;
     }
+    const Callback callback = std::move(batch.callback);
+    Result<Rejections> answer = std::move(batch.rejections);
+    if (!durable.written) answer = fail(durable.written.error());
+    const std::uint64_t record_bytes = batch.record.size();
     base.reset();
-    wal_->release_queue(record_bytes);
+    wal_->release_queue(record_bytes);  // before the answer, so that the next push of the same client finds room
+    callback(std::move(answer));
   }
   if (budget_->used_bytes() > options_.head_bytes_max / 4 * 3) wake_flush();
 }

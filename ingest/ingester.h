@@ -48,7 +48,7 @@ struct IngesterOptions {
                                                   // the flush, and then push() says unavailable
   std::uint64_t segment_bytes = 32u << 20;        // raw bytes of sealed chunks that make a segment
   Duration flush_delay = std::chrono::seconds(10);  // a sealed chunk waits at most so long for company
-  std::uint32_t flush_threads = 1;
+  std::uint32_t flush_threads = 1;                // at most half the cores are used
   std::function<AdmitLimits(std::string_view tenant)> limits;  // empty: no limits
   std::function<void(std::string_view)> on_fatal;   // for tests: instead of ending the process after a failed sync
   bool background = true;                         // false: no flush threads; only flush() writes segments (tests)

@@ -13,25 +13,9 @@
 
 #include "common/matcher.h"
 #include "common/time.h"
+#include "ingest/wire/otlp_config.h"
 
 namespace kvasir::ingest {
-
-enum class OtlpAction { kIndexLabel, kStructuredMetadata, kDrop };
-
-/// One rule: names it (exactly) or matches it (anchored regex). First match wins.
-struct OtlpRule {
-  OtlpAction action = OtlpAction::kStructuredMetadata;
-  std::vector<std::string> attributes;
-  std::string regex;
-};
-
-struct OtlpConfig {
-  bool ignore_defaults = false;                        // of resource_attributes
-  std::vector<OtlpRule> resource_attributes;           // after the default index labels unless ignored
-  std::vector<OtlpRule> scope_attributes;              // kIndexLabel is not allowed
-  std::vector<OtlpRule> log_attributes;                // kIndexLabel is not allowed
-  bool severity_text_as_label = false;
-};
 
 /// A stream selector and its weight: of several policies that match, the one with the highest priority counts.
 struct PolicyMapping {
@@ -79,8 +63,6 @@ struct TenantLimits {
 
   static std::vector<std::string> default_service_name_labels();
   static std::vector<std::string> default_level_fields();
-  /// Resource attributes that become index labels: `service.name`, ...
-  static const std::vector<std::string>& default_otlp_index_attributes();
 };
 
 }  // namespace kvasir::ingest

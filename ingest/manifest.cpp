@@ -23,6 +23,7 @@ enum class Tag : std::uint8_t {
   kDeleteRemoved = 4,
   kSequenceFloor = 5,
   kNextSegmentId = 6,
+  kFlushedFloor = 7,
 };
 constexpr std::uint8_t kMaySkip = 0x80;
 
@@ -91,6 +92,7 @@ void decode_field(Tag tag, ByteReader& body, DecodedEdit& out) {
     case Tag::kDelete: out.edit.deletes.push_back(decode_delete(body)); return;
     case Tag::kDeleteRemoved: out.edit.deletes_removed.emplace_back(body.sized()); return;
     case Tag::kSequenceFloor: out.edit.sequence_floor = body.varint(); return;
+    case Tag::kFlushedFloor: out.edit.flushed_floor = body.varint(); return;
     case Tag::kNextSegmentId: out.next_segment_id = body.varint(); return;
   }
 }
@@ -117,6 +119,7 @@ ManifestEdit whole(const ManifestState& state) {
   for (const auto& [id, info] : state.segments) edit.added.push_back(info);
   edit.deletes = state.deletes;
   edit.sequence_floor = state.sequence_floor;
+  edit.flushed_floor = state.flushed_floor;
   return edit;
 }
 
@@ -174,7 +177,8 @@ Result<void> ManifestState::apply(const ManifestEdit& edit) {
   for (const auto& id : edit.deletes_removed) {
     if (const auto known = with_id(id); known != deletes.end()) deletes.erase(known);
   }
-  sequence_floor = std::max(sequence_floor, edit.sequence_floor);
+  sequence_floor = std::max({sequence_floor, edit.sequence_floor, edit.flushed_floor});
+  flushed_floor = std::max(flushed_floor, edit.flushed_floor);
   return {};
 }
 
@@ -190,6 +194,7 @@ std::string encode_manifest_edit(const ManifestEdit& edit, std::uint64_t next_se
     put_field(writer, Tag::kDeleteRemoved, body);
   }
   if (edit.sequence_floor > 0) put_number(writer, Tag::kSequenceFloor, edit.sequence_floor);
+  if (edit.flushed_floor > 0) put_number(writer, Tag::kFlushedFloor, edit.flushed_floor);
   if (next_segment_id > 0) put_number(writer, Tag::kNextSegmentId, next_segment_id);
   return out;
 }
@@ -202,7 +207,7 @@ Result<DecodedEdit> decode_manifest_edit(std::string_view payload) {
     const auto body = reader.sized();
     if (!reader.ok()) return damaged("field of an edit");
     if (tag & kMaySkip) continue;
-    if (tag < static_cast<std::uint8_t>(Tag::kSegmentAdded) || tag > static_cast<std::uint8_t>(Tag::kNextSegmentId)) {
+    if (tag < static_cast<std::uint8_t>(Tag::kSegmentAdded) || tag > static_cast<std::uint8_t>(Tag::kFlushedFloor)) {
       return fail(ErrorCode::kUnsupported, "manifest: field of a newer version, tag " + std::to_string(tag));
     }
     ByteReader inside(body);

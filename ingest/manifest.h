@@ -23,6 +23,7 @@ struct ManifestState {
   std::map<std::uint64_t, SegmentInfo> segments;
   std::vector<DeleteRequest> deletes;   // in order of their first edit
   std::uint64_t sequence_floor = 0;
+  std::uint64_t flushed_floor = 0;
   std::uint64_t next_segment_id = 1;
 
   /// Errors: corruption (a removed segment that is not there, an id twice).

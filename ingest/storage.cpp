@@ -80,6 +80,10 @@ class TenantStorageOnDisk final : public TenantStorage {
     MutexLock lock(edit_mutex_);
     return manifest_->state().deletes;
   }
+  std::uint64_t flushed_floor() const override {
+    MutexLock lock(edit_mutex_);
+    return manifest_->state().flushed_floor;
+  }
   std::uint64_t sequence_floor() const {
     MutexLock lock(edit_mutex_);
     return manifest_->state().sequence_floor;

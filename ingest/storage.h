@@ -96,6 +96,7 @@ struct ManifestEdit {
   std::vector<DeleteRequest> deletes;   // added, or replaced by id
   std::vector<std::string> deletes_removed;
   std::uint64_t sequence_floor = 0;     // sequences below it have been given out
+  std::uint64_t flushed_floor = 0;      // rows below it are in segments, or were removed for good: the log must not bring them back
 };
 
 class TenantStorage {
@@ -106,6 +107,7 @@ class TenantStorage {
   virtual const index::StreamIndex& index() const = 0;
   virtual std::shared_ptr<const SegmentSet> segments() const = 0;
   virtual std::vector<DeleteRequest> delete_requests() const = 0;
+  virtual std::uint64_t flushed_floor() const = 0;
 
   /// A fresh segment id and the path for its file.
   virtual std::uint64_t next_segment_id() = 0;

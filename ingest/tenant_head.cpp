@@ -92,13 +92,13 @@ HeadChunk& TenantHead::chunk_with_room(StreamSlot& slot, std::uint64_t sequence,
 
 TenantHead::Applied TenantHead::apply(StreamSlot& slot, const BatchStream& rows, std::uint64_t first_sequence,
                                       Duration now, bool charged, std::vector<EntryView>* appended) {
-  note_day(slot, rows);
   Applied applied;
   MutexLock lock(shard(slot));
+  note_day(slot, rows);
   slot.last_append = now;
   std::size_t offset = 0;
   for (std::size_t i = 0; i < rows.size();) {
-    if (first_sequence + i <= slot.flushed_sequence) {
+    if (first_sequence + i <= slot.flushed_sequence || first_sequence + i < flushed_floor_) {
       offset += rows.lengths[i++];
       ++applied.flushed;
       continue;
@@ -228,6 +228,7 @@ void TenantHead::note_days() {
     std::vector<ChunkSummary> summaries;
     {
       MutexLock lock(shard(*slot));
+      slot->noted_day = TimestampNs::min().value;
       for (const auto& chunk : slot->sealed) summaries.push_back(chunk->summary());
       if (slot->active != nullptr) summaries.push_back(slot->active->summary());
     }

@@ -2,7 +2,7 @@
 //
 // Shape:    admit (order rules, limits) ... write-ahead log ... apply -> active chunk -> sealed chunk -> pending -> segment
 // Order:    chunks of a stream are sealed, and leave memory, in the order of their sequences.
-// Threads:  any; a mutex per shard of streams, one for the queue of sealed chunks. Lock order: shard, then queue. apply() by one
+// Threads:  any; a mutex per shard of streams, one for the queue of sealed chunks. Lock order: shard, then queue or index. apply() by one
 //           thread at a time.
 // Lifetime: slots live as long as the head.
 #pragma once
@@ -112,6 +112,8 @@ class TenantHead {
   /// The rows are in a segment that is being published.
   void drop_flushed(std::span<const SealedChunk> chunks);
   void set_flushed_sequence(StreamSlot& slot, std::uint64_t sequence);
+  /// Rows below it are skipped by apply(). Before the first apply().
+  void set_flushed_floor(std::uint64_t sequence) { flushed_floor_ = sequence; }
 
   /// No row in memory has a smaller sequence; UINT64_MAX if there is none.
   std::uint64_t oldest_sequence() const;
@@ -140,6 +142,7 @@ class TenantHead {
   mutable std::shared_mutex slots_mutex_;
   std::vector<std::unique_ptr<StreamSlot>> slots_;   // by stream id; grows only
   std::atomic<std::uint64_t> active_streams_{0};
+  std::uint64_t flushed_floor_ = 0;
   mutable Mutex pending_mutex_;
   std::deque<SealedChunk> pending_ KVASIR_GUARDED_BY(pending_mutex_);
   std::uint64_t pending_bytes_ KVASIR_GUARDED_BY(pending_mutex_) = 0;

@@ -1,0 +1,54 @@
+// rewrite.h -- makes one segment out of several, leaving rows out: merging, retention of some streams, erasing deleted rows.
+//
+// Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
+// Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line, metadata) in a
+//           stream the one with the smallest sequence stays.
+// Memory:   the rows of one stream whose blocks overlap in time, and the finished blocks.
+// Threads:  one rewrite of a tenant at a time (the caller's concern); flushes go on meanwhile.
+// Errors:   io, corruption. Nothing has changed then.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "chunks/block.h"
+#include "common/filesystem.h"
+#include "common/result.h"
+#include "ingest/storage.h"
+
+namespace kvasir::ingest {
+
+/// Clears the bits of rows that are to go. All bits are set when it is called.
+using KeepRows = std::function<Result<void>(const Labels& stream, chunks::Block& block, chunks::RowBits rows)>;
+
+struct RewriteOptions {
+  std::uint32_t block_bytes = 4u << 20;
+  KeepRows keep;                     // empty: all rows stay
+  std::function<bool()> stop;        // true: give up (cancelled)
+  ManifestEdit also;                 // goes into the same edit
+};
+
+struct RewriteOutcome {
+  std::optional<SegmentInfo> written;  // empty: no row was left
+  std::uint64_t rows_before = 0;
+  std::uint64_t rows_after = 0;
+};
+
+/// REQUIRES: `inputs` are live segments of the tenant, at least one.
+Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const std::shared_ptr<const Segment>> inputs,
+                                        Filesystem& filesystem, const RewriteOptions& options);
+
+/// Segments that are worth merging now: many small ones of about one size, close in time. Empty: none.
+struct MergeRules {
+  std::size_t segments_min = 8;
+  std::size_t large_block_segments_min = 32;      // when blocks are of full size already, merging gains little
+  std::uint64_t small_block_bytes = 256u << 10;
+  std::uint64_t output_bytes_max = 512u << 20;    // raw
+  Duration span_max = std::chrono::hours(24);
+};
+std::vector<std::shared_ptr<const Segment>> choose_merge(const SegmentSet& set, const MergeRules& rules);
+
+}  // namespace kvasir::ingest
