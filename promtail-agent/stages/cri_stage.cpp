@@ -72,7 +72,7 @@ StageResult make_cri_stage(const YamlNode& node, BuildContext& context) {
   KVASIR_CHECK_OK(options.finish());
   if (max_lines > 0) partial.max_sets = static_cast<std::size_t>(max_lines);
   if (max_size) {
-    const auto bytes = parse_byte_size(*max_size);
+    const auto bytes = parse_base2_size(*max_size);
     if (!bytes) return invalid("'max_partial_line_size' expected a number of bytes, got '" + *max_size + "'");
     partial.truncate_bytes = *bytes;
   }

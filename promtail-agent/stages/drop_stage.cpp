@@ -106,7 +106,7 @@ StageResult make_drop_stage(const YamlNode& node, BuildContext& context) {
     conditions.expression = std::move(*regex);
   }
   if (longer_than) {
-    conditions.longer_than = parse_byte_size(*longer_than);
+    conditions.longer_than = parse_base2_size(*longer_than);
     if (!conditions.longer_than) return invalid("drop stage failed to parse longer_than to bytes: " + *longer_than);
   }
   return std::make_unique<DropStage>(std::move(conditions), std::move(reason), context.stage);

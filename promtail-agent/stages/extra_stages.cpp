@@ -170,7 +170,7 @@ Result<TruncateRule> read_rule(const YamlNode& node, BuildContext& context) {
   const auto limit = options.text("limit", "");
   rule.suffix = options.text("suffix", "");
   KVASIR_CHECK_OK(options.finish());
-  const auto bytes = parse_byte_size(limit);
+  const auto bytes = parse_base2_size(limit);
   if (!bytes || *bytes == 0) return invalid("truncate rule needs a limit in bytes, got '" + limit + "'");
   rule.limit = *bytes;
   if (field.starts_with("label:")) {

@@ -18,6 +18,20 @@ Result<LineCondition> condition_of(const logql::Stage& stage) {
   return LineCondition::create(logql::line_filter_op_text(filter->op), texts);
 }
 
+// A query needs a matcher that an absent label does not satisfy; a selector of ours does not. One is put in front where the parser
+// misses it, and taken off again.
+Result<logql::LogQuery> parse_any_selector(std::string_view text) {
+  auto query = logql::parse_log_query(text);
+  const std::size_t brace = text.find('{');
+  const bool refused = !query && query.error().message().find("empty-compatible") != std::string::npos;
+  if (!refused || brace == std::string_view::npos) return query;
+  std::string widened(text);
+  widened.insert(brace + 1, "any=~\".+\",");
+  KVASIR_TRY(logql::LogQuery out, logql::parse_log_query(widened));
+  out.selector.matchers.erase(out.selector.matchers.begin());
+  return out;
+}
+
 }  // namespace
 
 Result<LineCondition> LineCondition::create(std::string_view op, const std::vector<std::string>& texts) {
@@ -43,7 +57,7 @@ bool LineCondition::holds(std::string_view line) const {
 }
 
 Result<LineSelector> LineSelector::parse(std::string_view text) {
-  KVASIR_TRY(auto query, logql::parse_log_query(text));
+  KVASIR_TRY(auto query, parse_any_selector(text));
   if (query.selector.matchers.empty())
     return fail(ErrorCode::kParse, "parse error at line 1, col 2: syntax error: unexpected }, expecting IDENTIFIER");
   if (!query.pipes.empty()) return fail(ErrorCode::kParse, "parse error: only line filters may follow the selector");

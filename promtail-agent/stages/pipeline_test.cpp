@@ -239,6 +239,20 @@ TEST_CASE("match") {
   CHECK(run_all("- match: {selector: '{job=\"j\"}', stages: [{multiline: {firstline: ^S}}]}\n- static_labels: {x: y}", {"S1", "a", "S2"}) == "S1\na|S2");
 }
 
+TEST_CASE("match: selectors that an absent label satisfies") {
+  CHECK(run_labels("- match: {selector: '{ghost=\"\"}', stages: [{static_labels: {e: y}}]}", "x") == R"({e="y", job="j"})");
+  CHECK(run_labels("- match: {selector: '{ghost!=\"\"}', stages: [{static_labels: {e: y}}]}", "x") == R"({job="j"})");
+  CHECK(run_labels("- match: {selector: '{a!~\"z.+\"} != \"q\"', stages: [{static_labels: {e: y}}]}", "x") == R"({e="y", job="j"})");
+}
+
+TEST_CASE("sizes are powers of 1024") {
+  CHECK(run_line("- drop: {longer_than: 1kb}", std::string(1024, 'x')) != "(dropped)");
+  CHECK(run_line("- drop: {longer_than: 1KB}", std::string(1025, 'x')) == "(dropped)");
+  CHECK(run_line("- drop: {longer_than: 1KiB}", std::string(1025, 'x')) == "(dropped)");
+  CHECK(run_line("- drop: {longer_than: 1k}", std::string(1025, 'x')) == "(dropped)");
+  CHECK(run_line("- drop: {longer_than: 1.5k}", "x").starts_with("error: "));
+}
+
 TEST_CASE("multiline") {
   constexpr std::string_view kYaml = "- multiline: {firstline: ^S, max_lines: 3}";
   CHECK(run_all(kYaml, {"pre", "S1", " a", " b", " c", "S2"}) == "pre|S1\n a\n b| c|S2");

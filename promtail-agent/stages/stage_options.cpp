@@ -136,6 +136,23 @@ Result<std::vector<std::string>> read_texts(const YamlNode& node) {
   return out;
 }
 
+std::optional<std::uint64_t> parse_base2_size(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_uint64(text.substr(0, end));
+  if (!number) return std::nullopt;
+  std::string unit;
+  for (const char c : text.substr(end))
+    if (c != ' ') unit += lower(c);
+  if (unit.empty() || unit == "b") return number;
+  if (unit.size() > 1 && unit.back() == 'b') unit.pop_back();
+  if (unit.size() == 2 && unit[1] == 'i') unit.pop_back();
+  const std::size_t power = std::string_view("kmgtpe").find(unit[0]);
+  std::uint64_t bytes = 0;
+  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
+  if (__builtin_mul_overflow(*number, std::uint64_t{1} << (10 * (power + 1)), &bytes)) return std::nullopt;
+  return bytes;
+}
+
 bool is_label_name(std::string_view name) {
   const auto starts = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto goes_on = [&](char c) { return starts(c) || (c >= '0' && c <= '9'); };

@@ -59,6 +59,9 @@ Result<std::vector<TextPair>> read_pairs(const YamlNode& node);
 /// A list of text, or a single one.
 Result<std::vector<std::string>> read_texts(const YamlNode& node);
 
+/// A number of bytes with an optional unit: B, K, KB, KiB ... E, in any case, powers of 1024; no fractions.
+std::optional<std::uint64_t> parse_base2_size(std::string_view text);
+
 /// [a-zA-Z_][a-zA-Z0-9_]*
 bool is_label_name(std::string_view name);
 
