@@ -169,9 +169,9 @@ std::string format_sample_value(double value) {
 std::string format_go_float(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  // Go's 'g' with shortest precision switches to an exponent below 1e-4 and from 1e21 on.
+  // Go's 'g' with shortest precision switches to an exponent below 1e-4 and from 1e6 on.
   const double magnitude = std::fabs(value);
-  if (value == 0 || (magnitude >= 1e-4 && magnitude < 1e21)) return format_sample_value(value);
+  if (value == 0 || (magnitude >= 1e-4 && magnitude < 1e6)) return format_sample_value(value);
   char buffer[64];
   const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
   return std::string(buffer, end);

@@ -53,7 +53,9 @@ TEST_CASE("sample values never carry an exponent") {
 }
 
 TEST_CASE("go floats print as strconv prints them") {
-  CHECK(format_go_float(1e6) == "1000000");
+  CHECK(format_go_float(999999.5) == "999999.5");
+  CHECK(format_go_float(1e6) == "1e+06");
+  CHECK(format_go_float(1234567) == "1.234567e+06");
   CHECK(format_go_float(1e21) == "1e+21");
   CHECK(format_go_float(0.00001) == "1e-05");
   CHECK(format_go_float(2.5) == "2.5");

@@ -112,7 +112,7 @@ class Execution {
       return outcome.has_value() && *outcome != Flow::kBreak;
     };
     if (!for_each_element(over, turn)) {
-      return error_at(node, "range can't iterate over " + shown(over));
+      return error_at(*operand_, "range can't iterate over " + shown(over));
     }
     if (!outcome) return outcome;
     if (turns == 0) {
@@ -235,7 +235,10 @@ class Execution {
     return literal(first, dot);
   }
 
-  static Value literal(const Node& node, const Value& dot) { return node.kind == NodeKind::kDot ? dot : node.constant; }
+  Value literal(const Node& node, const Value& dot) {
+    operand_ = &node;
+    return node.kind == NodeKind::kDot ? dot : node.constant;
+  }
 
   // The operands behind the first one, and what the pipeline brings.
   struct Arguments {
@@ -254,6 +257,7 @@ class Execution {
   }
 
   Result<Value> evaluate_variable(const Node& node, const Value& dot, const Arguments& arguments) {
+    operand_ = &node;
     const Value value = variable(node.names[0]);
     if (node.names.size() > 1) {
       return evaluate_fields(node, dot, std::span(node.names).subspan(1), arguments, value);
@@ -264,6 +268,7 @@ class Execution {
 
   Result<Value> evaluate_fields(const Node& node, const Value& dot, std::span<const std::string> names,
                                 const Arguments& arguments, Value receiver) {
+    operand_ = &node;
     for (std::size_t i = 0; i + 1 < names.size(); ++i) {
       KVASIR_TRY(receiver, evaluate_field(node, dot, names[i], {}, receiver));
     }
@@ -316,6 +321,7 @@ class Execution {
 
   Result<Value> call(const Function& function, const CallSite& site, const Value& dot, const Arguments& arguments,
                      const Piped& receiver) {
+    operand_ = &site.name_node;
     const bool variadic = function.signature.ends_with('*');
     const std::size_t letters = function.signature.size() - (variadic ? 1 : 0);
     const std::size_t fixed = variadic ? letters - 1 : letters;
@@ -398,6 +404,7 @@ class Execution {
   std::string_view name_;       // of the template that runs
   std::size_t output_limit_;
   std::vector<Variable> variables_;
+  const Node* operand_ = nullptr;  // the last one that was read; errors of `range` point at it
   int depth_ = 0;
   std::size_t steps_ = 0;
 };
