@@ -50,7 +50,7 @@ class BitWriter {
 
 class BitReader {
  public:
-  explicit BitReader(std::string_view bytes) : bytes_(bytes) {}
+  explicit BitReader(std::string_view bytes, std::uint64_t first_bit = 0) : bytes_(bytes), position_(first_bit) {}
   static std::uint64_t bytes_for(std::uint64_t bits) { return (bits + 7) / 8; }
 
   /// bits <= 64; zero bits past the end.
@@ -78,7 +78,7 @@ class BitReader {
   }
 
   std::string_view bytes_;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_;
 };
 
 }  // namespace kvasir::chunks

@@ -25,7 +25,9 @@ std::vector<std::int64_t> write_positions(std::span<const EntryView> rows, Table
     times[i] = rows[i].timestamp.value;
     sequences[i] = static_cast<std::int64_t>(rows[i].sequence);
   }
-  write_ints(times, target);
+  std::string packed;  // every query reads the times, so they are kept quick to read
+  encode_ints_fast(times, packed);
+  target.parts.dense(packed, target.meta);
   write_ints(sequences, target);
   return times;
 }

@@ -146,7 +146,7 @@ Result<void> ColumnReader::load(std::span<const std::int64_t> times) {
   if (wants_times() && times.size() != count_) return fail(damaged("no timestamps"));
   times_ = times;
   switch (type_) {
-    case ColumnType::kTexts: KVASIR_CHECK_OK(load_texts(times)); break;
+    case ColumnType::kTexts: KVASIR_CHECK_OK(texts_.load(times)); break;
     case ColumnType::kDictionary: KVASIR_CHECK_OK(load_dictionary()); break;
     case ColumnType::kNumbers:
       KVASIR_CHECK_OK(load_ints(numbers_));
@@ -173,9 +173,10 @@ Result<void> ColumnReader::load_ints(std::vector<std::int64_t>& out) {
   return {};
 }
 
-Result<void> ColumnReader::load_texts(std::span<const std::int64_t> times) {
-  KVASIR_CHECK_OK(texts_.load(times));
+Result<void> ColumnReader::prepare_texts() {
+  if (type_ != ColumnType::kTexts || has_prepared_texts_ || count_ == 0) return {};
   KVASIR_TRY(plain_texts_, texts_.texts());
+  has_prepared_texts_ = true;
   for (const auto text : plain_texts_) text_bytes_max_ = std::max(text_bytes_max_, text.size());
   return {};
 }
@@ -228,6 +229,7 @@ std::size_t ColumnReader::write_text(std::size_t i, char* out) const {
 
 Result<std::span<const std::string_view>> ColumnReader::all_texts() {
   if (count_ == 0) return std::span<const std::string_view>();
+  KVASIR_CHECK_OK(prepare_texts());
   if (type_ == ColumnType::kTexts) return plain_texts_;
   if (has_made_texts_) return std::span<const std::string_view>(made_texts_);
   made_texts_.resize(count_);

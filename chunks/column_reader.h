@@ -2,7 +2,7 @@
 //
 // Lifetime: texts live as long as the arena of the block.
 // Threads:  one at a time.
-// Errors:   corruption. After a successful load() nothing can fail any more.
+// Errors:   corruption. After load() and prepare_texts() nothing can fail any more.
 // Notes:    values are numbered in row order; the table knows which row has which.
 #pragma once
 
@@ -96,12 +96,16 @@ class ColumnReader {
   std::span<const std::int64_t> numbers() const { return numbers_; }
   /// Of kTexts.
   TextsReader& texts() { return texts_; }
-  std::string_view text_at(std::size_t i) const { return plain_texts_[i]; }
+
   /// The texts of all values; made once.
   Result<std::span<const std::string_view>> all_texts();
-  /// At least as long as any value.
+  /// Makes the texts of a nested table, which a search can do without. For text_at, text_bytes_max and write_text.
+  Result<void> prepare_texts();
+  /// Of kTexts. REQUIRES: prepare_texts().
+  std::string_view text_at(std::size_t i) const { return plain_texts_[i]; }
+  /// At least as long as any value. REQUIRES: prepare_texts().
   std::size_t text_bytes_max() const { return text_bytes_max_; }
-  /// Writes value i to out, which has room for text_bytes_max().
+  /// Writes value i to out, which has room for text_bytes_max(). REQUIRES: prepare_texts().
   std::size_t write_text(std::size_t i, char* out) const;
   /// Finds an id without decoding the column. REQUIRES: type kIds; not load().
   Result<std::vector<std::uint32_t>> find_id(std::string_view bytes) const;
@@ -111,7 +115,6 @@ class ColumnReader {
   Result<void> load_dictionary();
   Result<void> load_ints(std::vector<std::int64_t>& out);
   Result<void> load_ids();
-  Result<void> load_texts(std::span<const std::int64_t> times);
 
   BlockContext* context_ = nullptr;
   std::string_view key_;
@@ -140,6 +143,7 @@ class ColumnReader {
   std::span<const std::string_view> plain_texts_;
   std::vector<std::string_view> made_texts_;
   bool has_made_texts_ = false;
+  bool has_prepared_texts_ = false;
 };
 
 }  // namespace kvasir::chunks

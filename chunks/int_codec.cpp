@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <vector>
 
 #include "chunks/bit_stream.h"
@@ -13,10 +14,11 @@
 namespace kvasir::chunks {
 namespace {
 
-enum Way : std::uint8_t { kConstant = 0, kPacked = 1, kClasses = 2, kSymbols = 3 };
-constexpr std::uint8_t kWayMask = 3;
-constexpr std::uint8_t kDelta = 4;
-constexpr unsigned kDivisorShift = 3;
+enum Way : std::uint8_t { kConstant = 0, kPacked = 1, kClasses = 2, kSymbols = 3, kFrames = 4 };
+constexpr std::uint8_t kWayMask = 7;
+constexpr std::uint8_t kDelta = 8;
+constexpr unsigned kDivisorShift = 4;
+constexpr std::size_t kFrameValues = 128;  // a frame of any width fills whole bytes
 constexpr std::array<std::int64_t, 4> kDivisors = {1, 1'000, 1'000'000, 1'000'000'000};
 
 // A value below 16 is its own class. Above, a class is the bit width and the two bits below the top one.
@@ -79,6 +81,22 @@ Reduced reduce(std::span<const std::int64_t> values, bool delta) {
     run.widest = static_cast<std::uint64_t>(run.widest / static_cast<std::uint64_t>(kDivisors[run.divisor]));
   }
   return run;
+}
+
+std::vector<std::uint8_t> frame_widths(const Reduced& run) {
+  std::vector<std::uint8_t> widths;
+  for (std::size_t begin = 0; begin < run.values.size(); begin += kFrameValues) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = begin; i < std::min(begin + kFrameValues, run.values.size()); ++i) bits |= run.values[i];
+    widths.push_back(static_cast<std::uint8_t>(std::bit_width(bits)));
+  }
+  return widths;
+}
+
+std::uint64_t frames_cost(const std::vector<std::uint8_t>& widths) {
+  std::uint64_t bytes = widths.size();
+  for (const auto width : widths) bytes += width * kFrameValues / 8;
+  return bytes;
 }
 
 std::uint64_t packed_cost(const Reduced& run) {
@@ -150,6 +168,18 @@ void write_classes(const Reduced& run, const ClassCost& cost, std::string& out) 
   bits.finish();
 }
 
+/// In frames if that is smaller.
+void write_bits(const Reduced& run, std::string& out) {
+  const std::vector<std::uint8_t> widths = frame_widths(run);
+  if (run.widest == 0 || frames_cost(widths) >= packed_cost(run)) return write_packed(run, out);
+  ByteWriter writer(out);
+  write_header(run, kFrames, writer);
+  writer.raw({reinterpret_cast<const char*>(widths.data()), widths.size()});
+  BitWriter bits(out);
+  for (std::size_t i = 0; i < run.values.size(); ++i) bits.put(run.values[i], widths[i / kFrameValues]);
+  bits.finish();
+}
+
 struct Header {
   Way way;
   bool delta;
@@ -162,21 +192,49 @@ bool read_header(ByteReader& reader, Header& header) {
   const auto flags = reader.fixed<std::uint8_t>();
   header.way = static_cast<Way>(flags & kWayMask);
   header.delta = (flags & kDelta) != 0;
-  if (flags >> kDivisorShift >= static_cast<int>(kDivisors.size())) return false;
+  if (flags >> kDivisorShift >= static_cast<int>(kDivisors.size()) || header.way > kFrames) return false;
   header.divisor = static_cast<std::uint64_t>(kDivisors[flags >> kDivisorShift]);
   if (header.delta) header.first = static_cast<std::uint64_t>(reader.zigzag());
   header.base = static_cast<std::uint64_t>(reader.zigzag());
   return reader.ok();
 }
 
-/// Reads the values as they were packed into the front of `out`, adds the base.
+/// `bytes` holds out.size() values of `width` bits.
+void unpack(std::string_view bytes, unsigned width, const Header& header, std::span<std::int64_t> out) {
+  std::size_t i = 0;
+  if (width <= 56 && width > 0 && bytes.size() >= 8) {
+    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - width);
+    const std::size_t safe = std::min<std::size_t>(out.size(), ((bytes.size() - 8) * 8) / width);
+    for (; i < safe; ++i) {
+      const std::size_t bit = i * width;
+      std::uint64_t word;
+      std::memcpy(&word, bytes.data() + (bit >> 3), 8);
+      out[i] = static_cast<std::int64_t>((word >> (bit & 7) & mask) * header.divisor + header.base);
+    }
+  }
+  BitReader bits(bytes, i * width);
+  for (; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(bits.get(width) * header.divisor + header.base);
+}
+
 bool read_packed(ByteReader& reader, const Header& header, std::span<std::int64_t> out) {
   const unsigned width = reader.fixed<std::uint8_t>();
   if (width > 64) return false;
   const std::string_view bytes = reader.raw(BitReader::bytes_for(std::uint64_t{width} * out.size()));
   if (!reader.ok()) return false;
-  BitReader bits(bytes);
-  for (auto& v : out) v = static_cast<std::int64_t>(bits.get(width) * header.divisor + header.base);
+  unpack(bytes, width, header, out);
+  return true;
+}
+
+bool read_frames(ByteReader& reader, const Header& header, std::span<std::int64_t> out) {
+  const std::string_view widths = reader.raw((out.size() + kFrameValues - 1) / kFrameValues);
+  if (!reader.ok()) return false;
+  for (std::size_t frame = 0; frame < widths.size(); ++frame) {
+    const auto width = static_cast<std::uint8_t>(widths[frame]);
+    const auto values = out.subspan(frame * kFrameValues, std::min(kFrameValues, out.size() - frame * kFrameValues));
+    const std::string_view bytes = reader.raw(BitReader::bytes_for(std::uint64_t{width} * values.size()));
+    if (!reader.ok() || width > 64) return false;
+    unpack(bytes, width, header, values);
+  }
   return true;
 }
 
@@ -230,16 +288,16 @@ void encode_ints(std::span<const std::int64_t> values, std::string& out) {
   const ClassCost& classes = use_delta ? delta_classes : plain_classes;
   // Packed values are read three times as fast, so classes have to earn their place.
   if (classes.bytes < packed_cost(run) / 100 * 97) return write_classes(run, classes, out);
-  write_packed(run, out);
+  write_bits(run, out);
 }
 
 void encode_ints_fast(std::span<const std::int64_t> values, std::string& out) {
   if (values.empty()) return;
-  Reduced run = reduce(values, values.size() > 1);
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  const std::uint64_t spread = static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low);
-  if (run.delta && std::bit_width(spread) <= std::bit_width(run.widest)) run = reduce(values, false);
-  write_packed(run, out);
+  std::string plain;
+  write_bits(reduce(values, false), plain);
+  std::string delta;
+  if (values.size() > 1) write_bits(reduce(values, true), delta);
+  out.append(delta.empty() || plain.size() <= delta.size() ? plain : delta);
 }
 
 bool decode_ints(std::string_view& bytes, std::span<std::int64_t> values) {
@@ -252,6 +310,7 @@ bool decode_ints(std::string_view& bytes, std::span<std::int64_t> values) {
   switch (header.way) {
     case kConstant: std::fill(packed.begin(), packed.end(), static_cast<std::int64_t>(header.base)); break;
     case kPacked: ok = read_packed(reader, header, packed); break;
+    case kFrames: ok = read_frames(reader, header, packed); break;
     case kClasses:
     case kSymbols: ok = read_classes(reader, header, packed); break;
   }

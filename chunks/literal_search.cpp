@@ -204,7 +204,10 @@ class Search {
     KVASIR_TRY(ready.column, table_.column(c));
     KVASIR_TRY(ready.starts, table_.value_starts(c));
     ready.nth = static_cast<std::uint32_t>(std::count(shape.columns.begin(), shape.columns.begin() + test.variable, c));
-    if (ready.column->type() != ColumnType::kDictionary) return ready;
+    if (ready.column->type() != ColumnType::kDictionary) {
+      KVASIR_CHECK_OK(ready.column->prepare_texts());
+      return ready;
+    }
     ready.never = true;
     for (const std::string_view value : ready.column->dictionary()) {
       ready.codes.push_back(holds(test.kind, value, test.text));

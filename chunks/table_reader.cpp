@@ -161,7 +161,8 @@ Result<void> TableReader::load_columns_for(ConstRowBits rows, std::span<const st
   for (std::size_t t = 0; t < templates_.size(); ++t) {
     if (!wanted[t]) continue;
     for (const auto c : templates_[t].columns) {
-      KVASIR_TRY([[maybe_unused]] ColumnReader * loaded, column(c));
+      KVASIR_TRY(ColumnReader* const loaded, column(c));
+      KVASIR_CHECK_OK(loaded->prepare_texts());
     }
   }
   return {};
