@@ -163,7 +163,21 @@ Result<std::vector<std::uint64_t>> StoredBlock::rows_holding(std::string_view li
 }
 
 void StoredBlock::narrow_perhaps(std::string_view literal, RowBits rows) { narrow_literal(literal, false, rows); }
-bool StoredBlock::field(FieldSyntax, std::string_view, FieldValues&) { return false; }
-bool StoredBlock::number_field(FieldSyntax, std::string_view, FieldNumbers&) { return false; }
+FieldReader* StoredBlock::fields(FieldSyntax syntax) {
+  if (!table_) return nullptr;
+  auto& reader = fields_[static_cast<std::size_t>(syntax)];
+  if (reader == nullptr) reader = std::make_unique<FieldReader>(*table_, syntax);
+  return reader.get();
+}
+
+bool StoredBlock::field(FieldSyntax syntax, std::string_view name, FieldValues& out) {
+  FieldReader* const reader = fields(syntax);
+  return reader != nullptr && reader->values(name, out);
+}
+
+bool StoredBlock::number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) {
+  FieldReader* const reader = fields(syntax);
+  return reader != nullptr && reader->numbers(name, out);
+}
 
 }  // namespace kvasir::chunks

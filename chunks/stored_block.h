@@ -4,6 +4,7 @@
 // Source:   docs/formats/segment-v1.md section 4.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "chunks/block.h"
 #include "chunks/block_encoder.h"
 #include "chunks/column_reader.h"
+#include "chunks/field_reader.h"
 #include "chunks/table_reader.h"
 
 namespace kvasir::chunks {
@@ -44,6 +46,7 @@ class StoredBlock final : public Block {
   bool parse_meta(std::string_view meta);
   Result<void> load_times();
   Result<void> load_metadata();
+  FieldReader* fields(FieldSyntax syntax);
   Result<std::vector<std::uint64_t>> rows_holding(std::string_view literal, RowBits rows);
 
   std::shared_ptr<const void> owner_;
@@ -59,6 +62,7 @@ class StoredBlock final : public Block {
   TextsReader texts_;                  // kRows
   std::optional<TableReader> table_;   // kColumns
   std::optional<TableReader> metadata_;
+  std::array<std::unique_ptr<FieldReader>, 2> fields_;  // by FieldSyntax; made at first use
   std::vector<LabelView> pairs_;             // of all rows, once loaded
   std::vector<std::uint32_t> pair_starts_;   // rows + 1
 };
