@@ -82,19 +82,22 @@ class Decoder {
 
   void run(dom::element document) {
     if (document.is_null()) return;
-    for (const dom::element resource_logs : list(document.get_object(), "resourceLogs")) take_resource(resource_logs.get_object());
+    for_each(document.get_object(), "resourceLogs", [this](dom::object resource_logs) { take_resource(resource_logs); });
   }
 
  private:
-  static dom::array list(dom::object object, std::string_view name) {
+  /// Calls take(element) for each of the member's items; an absent member has none.
+  template <class Take>
+  static void for_each(dom::object object, std::string_view name, const Take& take) {
     const auto found = member(object, name);
-    return found ? found->get_array().value() : dom::array();
+    if (!found) return;
+    for (const dom::element item : found->get_array()) take(item.get_object().value());
   }
 
   void take_resource(dom::object object) {
     const auto resource = member(object, "resource");
     require(mapper_.begin_resource(resource ? attributes(resource->get_object()) : OtlpAttributes()));
-    for (const dom::element scope_logs : list(object, "scopeLogs")) take_scope(scope_logs.get_object());
+    for_each(object, "scopeLogs", [this](dom::object scope_logs) { take_scope(scope_logs); });
   }
 
   void take_scope(dom::object object) {
@@ -107,7 +110,7 @@ class Decoder {
       scope.dropped_attributes_count = unsigned_member(fields, "droppedAttributesCount");
     }
     require(mapper_.begin_scope(scope));
-    for (const dom::element record : list(object, "logRecords")) take_record(record.get_object());
+    for_each(object, "logRecords", [this](dom::object record) { take_record(record); });
   }
 
   void take_record(dom::object object) {
@@ -128,7 +131,7 @@ class Decoder {
 
   OtlpAttributes attributes(dom::object object) {
     OtlpAttributes out;
-    for (const dom::element item : list(object, "attributes")) out.push_back(attribute(item.get_object(), 0));
+    for_each(object, "attributes", [&](dom::object item) { out.push_back(attribute(item, 0)); });
     return out;
   }
 
@@ -152,13 +155,11 @@ class Decoder {
       if (name == "bytesValue") out.kind = Kind::kBytes, out.text = base64_bytes(content.get_string().value());
       if (name == "arrayValue") {
         out.kind = Kind::kArray;
-        for (const dom::element item : list(content.get_object(), "values")) out.items.push_back(value(item.get_object(), depth + 1));
+        for_each(content.get_object(), "values", [&](dom::object item) { out.items.push_back(value(item, depth + 1)); });
       }
       if (name == "kvlistValue") {
         out.kind = Kind::kMap;
-        for (const dom::element item : list(content.get_object(), "values")) {
-          out.pairs.push_back(attribute(item.get_object(), depth + 1));
-        }
+        for_each(content.get_object(), "values", [&](dom::object item) { out.pairs.push_back(attribute(item, depth + 1)); });
       }
     }
     return out;

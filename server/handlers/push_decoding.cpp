@@ -2,6 +2,7 @@
 
 #include "common/net/content_encoding.h"
 #include "common/number.h"
+#include "ingest/wire/otlp.h"
 #include "ingest/wire/push_json.h"
 #include "ingest/wire/push_protobuf.h"
 
@@ -10,7 +11,6 @@ namespace {
 
 using ingest::DecodedPush;
 using ingest::Refusal;
-using Decoded = std::variant<std::shared_ptr<DecodedPush>, Refusal>;
 using net::ContentEncoding;
 
 constexpr std::size_t kSourceBytesMax = 256;
@@ -42,10 +42,14 @@ Result<void> decode_body(PushForm form, std::string_view media_type, std::string
   return ingest::decode_push_json(form == PushForm::kV1 ? ingest::JsonForm::kV1 : ingest::JsonForm::kLegacy, push);
 }
 
-Decoded decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
-  if (auto refusal = undo_encoding(request, limits.decompressed_max)) return std::move(*refusal);
+std::string_view media_type_of(const net::HttpRequest& request) {
   const std::string_view content_type = trim(request.headers.value_or_empty("Content-Type"));
-  const std::string_view media_type = trim(content_type.substr(0, content_type.find(';')));
+  return trim(content_type.substr(0, content_type.find(';')));
+}
+
+DecodedOrRefused decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
+  if (auto refusal = undo_encoding(request, limits.decompressed_max)) return std::move(*refusal);
+  const std::string_view media_type = media_type_of(request);
   if (media_type.empty()) return Refusal{400, "mime: no media type", {}};
   auto push = std::make_shared<DecodedPush>();
   const auto decoded = decode_body(form, media_type, std::move(request.body), limits.decompressed_max, *push);
@@ -53,14 +57,45 @@ Decoded decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimi
   return push;
 }
 
+/// OTLP knows other encodings than Loki's own push.
+std::optional<Refusal> undo_otlp_encoding(net::HttpRequest& request, std::uint64_t limit) {
+  const std::string_view name = trim(request.headers.value_or_empty("Content-Encoding"));
+  const auto encoding = net::parse_content_encoding(name);
+  if (encoding == ContentEncoding::kIdentity) return std::nullopt;
+  if (!encoding || encoding == ContentEncoding::kDeflate) {
+    return Refusal{400, "unsupported content encoding " + std::string(name) + ": only gzip, lz4 and zstd are supported", {}};
+  }
+  auto plain = net::decompress(*encoding, request.body, limit);
+  if (!plain) return refusal_of(plain.error());
+  request.body = std::move(*plain);
+  return std::nullopt;
+}
+
+DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& request) {
+  const std::string_view media_type = media_type_of(request);
+  const bool json = net::equal_ignore_case(media_type, "application/json");
+  if (!json && !net::equal_ignore_case(media_type, "application/x-protobuf")) {
+    const std::string given(request.headers.value_or_empty("Content-Type"));
+    return Refusal{400, "content type: " + given + " is not supported", {}};
+  }
+  if (auto refusal = undo_otlp_encoding(request, decoding.limits.decompressed_max)) return std::move(*refusal);
+  auto push = std::make_shared<DecodedPush>();
+  push->body = std::move(request.body);
+  const auto decoded = json ? ingest::decode_otlp_json(decoding.otlp, decoding.now, *push)
+                            : ingest::decode_otlp_protobuf(decoding.otlp, decoding.now, *push);
+  if (!decoded) return refusal_of(decoded.error());
+  return push;
+}
+
 }  // namespace
 
-Decoded decode_push(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
-  if (request.body.size() > limits.wire_max) {
+DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& request) {
+  if (request.body.size() > decoding.limits.wire_max) {
     return Refusal{413, "request body too large: message size too large than max (" + std::to_string(request.body.size()) +
-                            " vs " + std::to_string(limits.wire_max) + ")", {}};
+                            " vs " + std::to_string(decoding.limits.wire_max) + ")", {}};
   }
-  return decode_loki(form, request, limits);
+  if (decoding.form == PushForm::kOtlp) return decode_otlp(decoding, request);
+  return decode_loki(decoding.form, request, decoding.limits);
 }
 
 Result<std::optional<ingest::PushOrigin>> push_origin(const net::HttpHeaders& headers) {

@@ -19,9 +19,16 @@ struct PushBodyLimits {
   std::uint64_t decompressed_max = std::uint64_t{5000} << 20;
 };
 
+struct PushDecoding {
+  PushForm form;
+  PushBodyLimits limits;
+  const ingest::OtlpConfig& otlp;
+  TimestampNs now;
+};
+using DecodedOrRefused = std::variant<std::shared_ptr<ingest::DecodedPush>, ingest::Refusal>;
+
 /// Takes the body out of the request. A refusal carries the status and text of the answer.
-std::variant<std::shared_ptr<ingest::DecodedPush>, ingest::Refusal> decode_push(PushForm form, net::HttpRequest& request,
-                                                                                const PushBodyLimits& limits);
+DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& request);
 
 /// X-Kvasir-Source and X-Kvasir-Range. Errors: invalid_argument.
 Result<std::optional<ingest::PushOrigin>> push_origin(const net::HttpHeaders& headers);

@@ -70,7 +70,7 @@ class PushHandler {
     const auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
     const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
-    auto decoded = decode_push(form, request, body_limits_);
+    auto decoded = decode_push({form, body_limits_, limits->otlp_config, services_.clock.now()}, request);
     if (const auto* refusal = std::get_if<Refusal>(&decoded)) return answer(*pending, *refusal);
     auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits);
     if (const auto* refusal = std::get_if<Refusal>(&outcome)) return answer(*pending, *refusal);
@@ -136,6 +136,7 @@ void add_push_routes(net::HttpServer& server, const Services& services) {
   };
   add("/loki/api/v1/push", PushForm::kV1);
   add("/api/prom/push", PushForm::kLegacy);
+  add("/otlp/v1/logs", PushForm::kOtlp);
 }
 
 }  // namespace kvasir::server
