@@ -4,7 +4,13 @@
 
 #include "common/log.h"
 #include "promtail-agent/discovery/file_sd.h"
+#include "promtail-agent/discovery/kubernetes_sd.h"
+#include "promtail-agent/targets/docker_target.h"
+#include "promtail-agent/targets/gelf_target.h"
+#include "promtail-agent/targets/journal_target.h"
+#include "promtail-agent/targets/push_target.h"
 #include "promtail-agent/targets/stdin_target.h"
+#include "promtail-agent/targets/syslog_target.h"
 
 namespace kvasir::agent {
 
@@ -67,6 +73,10 @@ Result<void> add_discoveries(const ScrapeConfig& scrape, const JobContext& conte
   for (const HttpSdConfig& sd : scrape.http_sd) {
     KVASIR_TRY(auto http, HttpSender::create(sd.http, {}, clock));
     job.discoveries.push_back(std::make_unique<HttpSd>(sd, std::move(http)));
+  }
+  for (const KubernetesSdConfig& sd : scrape.kubernetes_sd) {
+    KVASIR_TRY(auto discovery, make_kubernetes_sd(sd, context.services.hostname, clock));
+    job.discoveries.push_back(std::move(discovery));
   }
   return {};
 }
@@ -136,9 +146,25 @@ Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobConte
     KVASIR_CHECK_OK(add_file_job(scrape, context, std::move(parts), *job));
     return job;
   }
+  if (scrape.journal.set) {
+    KVASIR_TRY(auto target, JournalTarget::create(std::move(parts)));
+    job->targets.push_back(std::move(target));
+  } else if (scrape.syslog.set) {
+    KVASIR_TRY(auto target, SyslogTarget::create(std::move(parts)));
+    job->targets.push_back(std::move(target));
+  } else if (scrape.push.set) {
+    KVASIR_TRY(auto target, PushTarget::create(std::move(parts)));
+    job->targets.push_back(std::move(target));
+  } else if (scrape.gelf.set) {
+    job->targets.push_back(std::make_unique<GelfTarget>(std::move(parts)));
+  } else if (!scrape.docker_sd.empty()) {
+    KVASIR_TRY(auto target, DockerTarget::create(std::move(parts)));
+    job->targets.push_back(std::move(target));
+  } else {
     return fail(ErrorCode::kUnsupported,
                 fmt::format("scrape config \"{}\": {} is not supported by this agent", scrape.job_name,
                             scrape.unsupported.empty() ? "its source" : scrape.unsupported.front()));
+  }
   return job;
 }
 

@@ -83,7 +83,9 @@ struct PushClient::Tenant {
   std::string name;
   SeriesPtr dropped_entries[kDropReasons];
   SeriesPtr dropped_bytes[kDropReasons];
-  SeriesPtr mutated_entries, mutated_bytes, retries, queue_bytes;
+  SeriesPtr mutated_entries[kDropReasons];
+  SeriesPtr mutated_bytes[kDropReasons];
+  SeriesPtr retries, queue_bytes;
   std::optional<Batch> open;
   std::list<Prepared> queue;             // references to the front stay good while others come and go
   std::uint64_t memory_bytes = 0;  // bodies in the queue
@@ -146,12 +148,11 @@ PushClient::Tenant& PushClient::tenant_of(const std::string& name) {
       slot->dropped_bytes[reason] = metrics.counter(
           "promtail_dropped_bytes_total",
           "Number of bytes dropped because failed to be sent to the ingester after all retries.", labels);
+      slot->mutated_entries[reason] = metrics.counter("promtail_mutated_entries_total",
+                                                      "The total number of log entries that have been mutated.", labels);
+      slot->mutated_bytes[reason] = metrics.counter("promtail_mutated_bytes_total",
+                                                    "The total number of bytes that have been mutated.", labels);
     }
-    const Labels mutated{{"host", host_}, {"reason", "line_too_long"}, {"tenant", name}};
-    slot->mutated_entries = metrics.counter("promtail_mutated_entries_total",
-                                            "The total number of log entries that have been mutated.", mutated);
-    slot->mutated_bytes = metrics.counter("promtail_mutated_bytes_total",
-                                          "The total number of bytes that have been mutated.", mutated);
     slot->retries = metrics.counter("promtail_batch_retries_total", "Number of times batches has had to be retried.",
                                     {{"host", host_}, {"tenant", name}});
     slot->queue_bytes = metrics.gauge("promtail_queue_bytes", "Encoded bytes waiting in memory.",
@@ -206,8 +207,8 @@ std::optional<std::string_view> PushClient::fit_line(Tenant& tenant, std::string
     return std::nullopt;
   }
   const std::string_view cut = cut_line(line, limit);
-  tenant.mutated_entries->add(1);
-  tenant.mutated_bytes->add(static_cast<double>(line.size() - cut.size()));
+  tenant.mutated_entries[kLineTooLong]->add(1);
+  tenant.mutated_bytes[kLineTooLong]->add(static_cast<double>(line.size() - cut.size()));
   return cut;
 }
 

@@ -101,7 +101,7 @@ std::unique_ptr<TailedFile> FileJob::open_file(const FileTarget& target, const s
     const std::string error = std::strerror(errno);
     if (told != error) {
       told = error;
-      counters_.error->add(1);
+      counters_.failed("error");
       log::error("filetarget", "failed to start tailer", {{"path", path}, {"error", error}});
     }
     return nullptr;

@@ -9,16 +9,12 @@
 
 namespace kvasir::agent {
 
-TargetCounters::TargetCounters(MetricRegistry& metrics) {
-  const auto failed = [&](const char* reason) {
-    return metrics.counter("promtail_targets_failed_total", "Number of failed targets.", {{"reason", reason}});
-  };
-  dropped = failed("dropped");
-  wrong_host = failed("wrong_host");
-  no_path = failed("no_path");
-  exists = failed("exists");
-  error = failed("error");
+TargetCounters::TargetCounters(MetricRegistry& metrics) : metrics_(metrics) {
   active = metrics.gauge("promtail_targets_active_total", "Number of active total.");
+}
+
+void TargetCounters::failed(const char* reason) {
+  metrics_.counter("promtail_targets_failed_total", "Number of failed targets.", {{"reason", reason}})->add(1);
 }
 
 std::string own_hostname() {
@@ -63,7 +59,7 @@ std::vector<FileTarget> make_file_targets(const std::vector<TargetGroup>& groups
       status.discovered = discovered;
       const auto labels = relabeler.apply(discovered);
       if (!labels) {
-        counters.dropped->add(1);
+        counters.failed("dropped");
         status.dropped = "dropped by relabeling";
         continue;
       }
@@ -71,12 +67,12 @@ std::vector<FileTarget> make_file_targets(const std::vector<TargetGroup>& groups
       const std::string path(labels->value_or_empty("__path__"));
       const std::string exclude(labels->value_or_empty("__path_exclude__"));
       if (!host.empty() && host != hostname) {
-        counters.wrong_host->add(1);
+        counters.failed("wrong_host");
         status.dropped = "ignoring target, wrong host";
         continue;
       }
       if (path.empty()) {
-        counters.no_path->add(1);
+        counters.failed("no_path");
         log::info("filetarget", "no path for target", {{"labels", labels->to_string()}});
         status.dropped = "no path for target";
         continue;
@@ -86,7 +82,7 @@ std::vector<FileTarget> make_file_targets(const std::vector<TargetGroup>& groups
       target.key = path + ":" + target.labels.to_string() + ":" + exclude;
       status.labels = target.labels;
       if (!known.insert(target.key).second) {
-        counters.exists->add(1);
+        counters.failed("exists");
         status.dropped = "target already exists";
         continue;
       }

@@ -26,9 +26,15 @@ struct FileTarget {
   std::optional<Glob> exclude;
 };
 
-struct TargetCounters {
-  TargetCounters(MetricRegistry& metrics);
-  SeriesPtr dropped, wrong_host, no_path, exists, error, active;
+class TargetCounters {
+ public:
+  explicit TargetCounters(MetricRegistry& metrics);
+  /// A reason appears on /metrics when it first occurs.
+  void failed(const char* reason);
+  SeriesPtr active;
+
+ private:
+  MetricRegistry& metrics_;
 };
 
 /// $HOSTNAME if it is set, else the system's name.
