@@ -364,7 +364,7 @@ Result<Token> Lexer::lex_raw_string(const Mark& mark) {
   return make(kString, mark, std::move(text));
 }
 
-/// 'x' is not a string: one character reads as a name, anything else is an error.
+/// 'x' is not a string: messages call one character a name, anything else is an error.
 Result<Token> Lexer::lex_char(const Mark& mark) {
   advance();
   std::size_t count = 0;
@@ -376,7 +376,7 @@ Result<Token> Lexer::lex_char(const Mark& mark) {
   }
   advance();
   if (count != 1) return fail(error_here(mark, "invalid char literal"));
-  return make(kIdentifier, mark, std::string(text_.substr(mark.offset, offset_ - mark.offset)));
+  return make(kCharacter, mark, std::string(text_.substr(mark.offset, offset_ - mark.offset)));
 }
 
 Result<Token> Lexer::lex_range(const Mark& mark) {
@@ -442,7 +442,7 @@ Result<Token> Lexer::lex_operator(const Mark& mark) {
   const auto single = std::find_if(kSingles.begin(), kSingles.end(), [&](const auto& k) { return k.first == peek(); });
   advance();
   const std::string text(text_.substr(mark.offset, offset_ - mark.offset));
-  return make(single != kSingles.end() ? single->second : kIdentifier, mark, text);
+  return make(single != kSingles.end() ? single->second : kCharacter, mark, text);
 }
 
 }  // namespace kvasir::logql

@@ -30,6 +30,7 @@ enum class TokenKind : std::uint8_t {
   kOffset, kPattern, kIp, kOn, kIgnoring, kGroupLeft, kGroupRight, kDecolorize, kDrop, kKeep, kVariants, kOf,
   kOr, kAnd, kUnless, kEqual, kNotEqual, kLess, kLessOrEqual, kGreaterOrEqual, kAdd, kSubtract, kMultiply, kDivide, kModulo,
   kPower,
+  kCharacter,  // one that starts no token, and 'x': messages call it IDENTIFIER, but it names nothing
 };
 
 /// As messages name it: `IDENTIFIER`, `{`, `RATE`, `$end`.

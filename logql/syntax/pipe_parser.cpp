@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "logql/syntax/printer.h"
 #include "logql/syntax/stage_parser.h"
 
 namespace kvasir::logql {
@@ -66,7 +67,6 @@ Result<void> parse_quantile_value(TokenStream& tokens, StatsColumn& column) {
   const auto value = number_value(number.text);
   if (!value || *value > 1) return fail(tokens.complain(number, "quantile must be a number from 0 to 1: " + number.text));
   column.quantile = *value;
-  column.name += number.text + ", ";
   if (!tokens.accept(kComma)) return fail(tokens.unexpected_with_hint(", and a field", kStatsHint));
   return {};
 }
@@ -74,13 +74,12 @@ Result<void> parse_quantile_value(TokenStream& tokens, StatsColumn& column) {
 Result<StatsColumn> parse_stats_column(TokenStream& tokens) {
   StatsColumn column;
   KVASIR_TRY(column.function, parse_stats_function(tokens));
-  column.name = std::string(stats_function_name(column.function)) + "(";
   if (!tokens.accept(kOpenParen)) return fail(tokens.unexpected_with_hint("(", kStatsHint));
   if (column.function == StatsFunction::kQuantile) KVASIR_CHECK_OK(parse_quantile_value(tokens, column));
   if (column.function != StatsFunction::kCount || !tokens.at(kCloseParen)) {
     KVASIR_TRY(column.field, parse_field(tokens, kStatsHint));
   }
-  column.name += column.field + ")";
+  column.name = print_stats_call(column);
   if (!tokens.accept(kCloseParen)) return fail(tokens.unexpected_with_hint(")", kStatsHint));
   if (!tokens.at_word("as")) return column;
   tokens.take();

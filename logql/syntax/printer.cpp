@@ -140,9 +140,7 @@ struct PipePrinter {
   std::string operator()(const LabelFilter& filter) const { return "| " + print_filter(filter); }
 
   static std::string print_column(const StatsColumn& column) {
-    std::string call = std::string(stats_function_name(column.function)) + "(";
-    if (column.function == StatsFunction::kQuantile) call += number_text(column.quantile) + ", ";
-    call += column.field + ")";
+    const std::string call = print_stats_call(column);
     return column.name == call ? call : call + " as " + column.name;
   }
 };
@@ -347,6 +345,12 @@ std::string print_unwrap(const Unwrap& unwrap) {
   }
   for (const auto& filter : unwrap.post_filters) out += " | " + print_filter(filter);
   return out;
+}
+
+std::string print_stats_call(const StatsColumn& column) {
+  std::string out = std::string(stats_function_name(column.function)) + "(";
+  if (column.function == StatsFunction::kQuantile) out += number_text(column.quantile) + ", ";
+  return out + column.field + ")";
 }
 
 std::string format_query(const Expr& expr) { return Formatter::format(expr, 0); }

@@ -20,6 +20,9 @@ std::string print_unwrap(const Unwrap& unwrap);
 /// The label filter without the leading `| `.
 std::string print_filter(const LabelFilter& filter);
 
+/// `quantile(0.99, took)`: what a column of stats is named without `as`.
+std::string print_stats_call(const StatsColumn& column);
+
 /// As print(), but stages and operands of a long query stand on lines of their own.
 std::string format_query(const Expr& expr);
 

@@ -17,8 +17,9 @@ constexpr std::string_view kNames[] = {
     "LAST_OVER_TIME", "ABSENT_OVER_TIME", "VECTOR", "label_replace", "unpack", "offset", "pattern", "ip", "on", "ignoring",
     "group_left", "group_right", "decolorize", "drop", "keep", "variants", "of",
     "or", "and", "unless", "==", "!=", "<", "<=", ">=", "+", "-", "*", "/", "%", "^",
+    "IDENTIFIER",
 };
-static_assert(std::size(kNames) == static_cast<std::size_t>(TokenKind::kPower) + 1);
+static_assert(std::size(kNames) == static_cast<std::size_t>(TokenKind::kCharacter) + 1);
 
 }  // namespace
 
