@@ -13,6 +13,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -89,6 +90,7 @@ class FileJob final : public Target, private LineSink {
   std::unique_ptr<TailedFile> open_file(const FileTarget& target, const std::string& path, std::uint64_t& size);
   bool adopt_file(const FileTarget& target, const TailKey& key, const std::string& path);
   std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
+  std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size);
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
   void start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void find_left_behind();
@@ -120,6 +122,8 @@ class FileJob final : public Target, private LineSink {
   std::unordered_multimap<std::string, TailedFile*> by_path_;  // under both of its paths
   std::vector<std::unique_ptr<TailedFile>> adopted_;
   std::vector<FileRecord> remembered_;    // from the last run, not found yet
+  std::vector<FileRecord> let_go_;        // closed while their path still led to them; offsets are those read
+  std::set<std::string> paths_seen_;      // opened in this run: what positions.yaml says of them is about an older file
   ReadBuffer buffer_;
   TailedFile* reading_ = nullptr;
   TimestampNs last_stamp_;

@@ -17,6 +17,9 @@ namespace kvasir::agent {
 
 namespace {
 
+inline constexpr std::uint32_t kCopyBytesMin = 64;    // shorter files may be alike by chance
+inline constexpr std::size_t kLetGoMax = 10'000;
+
 std::string resolved(const std::string& path) {
   char buffer[PATH_MAX];
   return ::realpath(path.c_str(), buffer) == nullptr ? path : std::string(buffer);
@@ -148,6 +151,7 @@ bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std
   if (file->real_path != file->path) by_path_.emplace(file->real_path, file.get());
   watch(file->path);
   watch(file->real_path);
+  paths_seen_.insert(file->path);
   publish(*file);
   files_.emplace(key, std::move(file));
   return true;
@@ -162,6 +166,23 @@ std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t siz
     return 0;
   }
   return *offset <= size ? *offset : 0;
+}
+
+/// Files of this run: one that was closed, or one of which this is a copy.
+std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, std::uint64_t size) {
+  for (auto it = let_go_.begin(); it != let_go_.end(); ++it) {
+    if (it->device != file.key.device || it->inode != file.key.inode) continue;
+    const FileRecord record = *it;
+    let_go_.erase(it);
+    const bool goes_on = continues_record(file.fd(), size, record) || (record.head.length == 0 && record.offset <= size);
+    return goes_on ? record.offset : 0;
+  }
+  for (const auto& [key, open] : files_) {
+    if (open->plain == nullptr || parent_directory(open->path) != parent_directory(file.path)) continue;
+    const FileRecord record = open->record(name());
+    if (record.head.length >= kCopyBytesMin && continues_record(file.fd(), size, record)) return open->plain->offset();
+  }
+  return std::nullopt;
 }
 
 /// Where to begin with a file that was just opened: what its identity, its fingerprint or its path say.
@@ -195,12 +216,8 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
     }
     return expected.offset;
   }
-  for (const auto& [key, open] : files_) {  // a copy of a file that is being read
-    if (open->plain == nullptr || parent_directory(open->path) != parent_directory(file.path)) continue;
-    const FileRecord record = open->record(name());
-    if (record.head.length >= 64 && continues_record(file.fd(), size, record)) return open->plain->offset();
-  }
-  if (path_is_other_file) return 0;
+  if (const auto known = offset_of_known(file, size)) return *known;
+  if (path_is_other_file || paths_seen_.contains(file.path)) return 0;
   if (compressed) return offset_by_path(file.path, UINT64_MAX);
   std::uint64_t start = offset_by_path(file.path, size);
   if (start == 0 && !parts_.positions->get(file.path)) {
@@ -239,6 +256,7 @@ void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offs
   log::info("tailer", "tail routine: started", {{"path", file->path}, {"offset", std::to_string(offset)}});
   files_active_->add(1);
   new_files_ = true;
+  paths_seen_.insert(file->path);
   const TailKey key = file->key;
   files_[key] = std::move(file);
 }
@@ -389,6 +407,11 @@ void FileJob::close_file(TailedFile& file) {
   }
   if (file.current) files_active_->add(-1);
   publish(file);
+  if (file.current) {
+    let_go_.push_back(file.record(name()));
+    let_go_.back().offset = file.offset();
+    if (let_go_.size() > kLetGoMax) let_go_.erase(let_go_.begin());
+  }
   forget_paths(file);
   log::info("tailer", "tail routine: exited", {{"path", file.path}});
   const MutexLock lock(mutex_);
