@@ -354,6 +354,8 @@ Result<PipedItem> parse_piped_item(TokenStream& tokens) {
     KVASIR_TRY(auto stage, parse_keyword_stage(tokens, keyword));
     return PipedItem(std::move(stage));
   }
+  // Messages treat such a character as a name, so what follows it takes the blame.
+  if (tokens.accept(kCharacter)) return fail(tokens.unexpected());
   std::optional<Token> first;
   if (tokens.at(kIdentifier) || tokens.at(kSort)) {
     first = tokens.take();
