@@ -92,9 +92,6 @@ bool FieldReader::check_templates() {
     for (const TemplateField& field : fields->fields) {
       if (!check_variable(shapes[t], field)) return false;
     }
-    for (const TemplateField& field : fields->others) {
-      if (!check_variable(shapes[t], field)) return false;
-    }
     templates_[t] = std::move(*fields);
   }
   return true;

@@ -63,10 +63,9 @@ class JsonTemplate {
     return sanitised_key(text);
   }
 
-  /// `name` empty: inside an array, where nothing is a field.
   bool value(const std::string& name, int depth) {
-    if (cursor_.skip('{')) return name.empty() ? array_object(depth + 1) : members(name, depth + 1);
-    if (cursor_.skip('[')) return elements(depth + 1);
+    if (cursor_.skip('{')) return members(name, depth + 1);
+    if (cursor_.skip('[')) return elements();
     if (cursor_.skip('"')) {
       if (!cursor_.at_variable()) return false;
       keep(name, cursor_.take_variable(), VariableRole::kJsonString);
@@ -77,23 +76,34 @@ class JsonTemplate {
     return true;
   }
 
-  bool elements(int depth) {
-    blanks();
-    if (cursor_.skip(']')) return true;
-    if (depth > kJsonDepthMax) return false;
-    do {
-      blanks();
-      if (!value("", depth)) return false;
-      blanks();
-    } while (cursor_.skip(','));
-    return cursor_.skip(']');
+  /// Behind `[`, up to and with its `]`. The stage steps over arrays by counting brackets outside strings.
+  bool elements() {
+    for (int open = 1; open > 0;) {
+      if (cursor_.at_variable()) {
+        cursor_.take_variable();  // bare: holds no bracket and no quote
+        continue;
+      }
+      const char c = cursor_.next();
+      if (c == '\0') return false;
+      if (c == '[') ++open;
+      if (c == ']') --open;
+      if (c == '"' && !string_in_array()) return false;
+    }
+    return true;
   }
 
-  /// Objects inside arrays are not extracted; they are rare enough to be left to the parser.
-  static bool array_object(int) { return false; }
+  /// Behind the opening quote: a variable or a key.
+  bool string_in_array() {
+    if (cursor_.at_variable()) cursor_.take_variable();
+    while (cursor_.peek() != '"') {
+      const char c = cursor_.next();
+      if (c == '\0' || c == '\\') return false;
+    }
+    return cursor_.skip('"');
+  }
 
   void keep(const std::string& name, std::uint16_t variable, VariableRole role) {
-    (name.empty() ? found_.others : found_.fields).push_back({name, variable, role, true});
+    found_.fields.push_back({name, variable, role, true});
   }
 
   TemplateCursor cursor_;

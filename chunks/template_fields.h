@@ -32,8 +32,6 @@ struct TemplateField {
 
 struct TemplateFields {
   std::vector<TemplateField> fields;
-  /// Variables that are no field (array elements), with what they must be.
-  std::vector<TemplateField> others;
 };
 
 std::optional<TemplateFields> json_fields(const RowTemplate& shape);
