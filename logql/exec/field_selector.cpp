@@ -38,10 +38,10 @@ bool contains_word(std::string_view line, std::string_view word) {
   return false;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kLevels = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLevels = {{
     {"trace", "trace"}, {"trc", "trace"}, {"debug", "debug"}, {"dbg", "debug"}, {"info", "info"}, {"inf", "info"},
     {"information", "info"}, {"warning", "warn"}, {"warn", "warn"}, {"wrn", "warn"}, {"error", "error"}, {"err", "error"},
-    {"critical", "critical"}, {"fatal", "fatal"},
+    {"critical", "critical"}, {"crit", "critical"}, {"fatal", "fatal"},
 }};
 
 /// The level that a spelling stands for, or empty.

@@ -7,64 +7,35 @@
 #include "logql/pipeline/pipeline.h"
 
 namespace kvasir::logql {
-namespace {
-
-using Rows = std::shared_ptr<const std::vector<MemorySource::Row>>;
-
-class MemoryBlock final : public LogBlock {
+/// Rows of one block. Columns are made when they are first asked for and then kept, for all blocks opened on it.
+class MemoryRows {
  public:
-  MemoryBlock(std::shared_ptr<const StreamIdentity> stream, Rows rows, bool fast_paths)
-      : stream_(std::move(stream)), rows_(std::move(rows)), fast_paths_(fast_paths) {
-    for (const auto& row : *rows_) {
+  using Row = MemorySource::Row;
+
+  MemoryRows(std::shared_ptr<const StreamIdentity> stream, std::span<const Row> rows)
+      : stream_(std::move(stream)), rows_(rows.begin(), rows.end()) {
+    for (const auto& row : rows_) {
       timestamps_.push_back(row.timestamp.value);
       lengths_.push_back(static_cast<std::uint32_t>(row.line.size()));
+      line_bytes_ += row.line.size();
       has_metadata_ |= !row.metadata.empty();
     }
   }
 
-  const std::shared_ptr<const StreamIdentity>& stream() const override { return stream_; }
-  std::size_t rows() const override { return rows_->size(); }
-  std::span<const std::int64_t> timestamps() const override { return timestamps_; }
-  std::uint64_t sequence(std::size_t row) const override { return (*rows_)[row].sequence; }
-  Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
-    for (std::size_t i = 0; i < rows_->size(); ++i) {
-      if (rows.test(i)) out[i] = (*rows_)[i].line;
-    }
-    return {};
-  }
-  std::span<const std::uint32_t> line_lengths() override { return lengths_; }
-  bool has_metadata() const override { return has_metadata_; }
-  std::span<const LabelView> metadata(std::size_t row) override {
-    scratch_.clear();
-    for (const auto& [name, value] : (*rows_)[row].metadata) scratch_.push_back({name, value});
-    return scratch_;
-  }
+  const std::shared_ptr<const StreamIdentity>& stream() const { return stream_; }
+  const std::vector<Row>& rows() const { return rows_; }
+  std::span<const std::int64_t> timestamps() const { return timestamps_; }
+  std::span<const std::uint32_t> lengths() const { return lengths_; }
+  std::uint64_t line_bytes() const { return line_bytes_; }
+  bool has_metadata() const { return has_metadata_; }
 
-  bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) override {
-    if (!fast_paths_) return false;
-    for (std::size_t i = 0; i < rows_->size(); ++i) {
-      const bool found = (*rows_)[i].line.find(literal) != std::string::npos;
-      if (found == negated) rows.clear(i);
-    }
-    return true;
+  const FieldColumn* field(FieldSyntax syntax, std::string_view name) {
+    MutexLock lock(mutex_);
+    return find_or_make(fields_[static_cast<std::size_t>(syntax)], name, [&] { return make_field(syntax, name); });
   }
-  const FieldColumn* field(FieldSyntax syntax, std::string_view name) override {
-    if (!fast_paths_) return nullptr;
-    auto& known = fields_[static_cast<std::size_t>(syntax)];
-    auto it = known.find(std::string(name));
-    if (it == known.end()) it = known.emplace(name, make_field(syntax, name)).first;
-    return it->second.get();
-  }
-  bool may_have_metadata(std::string_view name) override {
-    if (!fast_paths_) return has_metadata_;
-    const FieldColumn* column = metadata_field(name);
-    return !column->values.empty();
-  }
-  const FieldColumn* metadata_field(std::string_view name) override {
-    if (!fast_paths_) return nullptr;
-    auto it = metadata_.find(std::string(name));
-    if (it == metadata_.end()) it = metadata_.emplace(name, make_metadata_field(name)).first;
-    return it->second.get();
+  const FieldColumn* metadata_field(std::string_view name) {
+    MutexLock lock(mutex_);
+    return find_or_make(metadata_, name, [&] { return make_metadata_field(name); });
   }
 
  private:
@@ -84,6 +55,14 @@ class MemoryBlock final : public LogBlock {
     }
     void append_absent() { row_value.push_back(kAbsent); }
   };
+  using Columns = std::unordered_map<std::string, std::unique_ptr<const OwnedColumn>>;
+
+  template <class Make>
+  static const FieldColumn* find_or_make(Columns& columns, std::string_view name, Make make) {
+    auto it = columns.find(std::string(name));
+    if (it == columns.end()) it = columns.emplace(name, make()).first;
+    return it->second.get();
+  }
 
   std::unique_ptr<const OwnedColumn> make_field(FieldSyntax syntax, std::string_view name) const {
     const Stage stage = syntax == FieldSyntax::kJson ? Stage(JsonParser{}) : Stage(LogfmtParser{});
@@ -93,7 +72,7 @@ class MemoryBlock final : public LogBlock {
     const Labels none;
     runner.bind(none);
     auto column = std::make_unique<OwnedColumn>();
-    for (const auto& row : *rows_) {
+    for (const auto& row : rows_) {
       if (!runner.process(row.timestamp, row.line, {}) || !runner.error().empty()) return nullptr;
       const auto value = runner.label(name);
       value ? column->append(*value) : column->append_absent();
@@ -103,7 +82,7 @@ class MemoryBlock final : public LogBlock {
 
   std::unique_ptr<const OwnedColumn> make_metadata_field(std::string_view name) const {
     auto column = std::make_unique<OwnedColumn>();
-    for (const auto& row : *rows_) {
+    for (const auto& row : rows_) {
       const auto it = std::find_if(row.metadata.begin(), row.metadata.end(), [&](const Label& l) { return l.name == name; });
       it == row.metadata.end() ? column->append_absent() : column->append(it->value);
     }
@@ -111,38 +90,82 @@ class MemoryBlock final : public LogBlock {
   }
 
   std::shared_ptr<const StreamIdentity> stream_;
-  Rows rows_;
-  bool fast_paths_;
-  bool has_metadata_ = false;
+  std::vector<Row> rows_;
   std::vector<std::int64_t> timestamps_;
   std::vector<std::uint32_t> lengths_;
+  std::uint64_t line_bytes_ = 0;
+  bool has_metadata_ = false;
+  Mutex mutex_;
+  std::array<Columns, 2> fields_ KVASIR_GUARDED_BY(mutex_);
+  Columns metadata_ KVASIR_GUARDED_BY(mutex_);
+};
+
+namespace {
+
+class MemoryBlock final : public LogBlock {
+ public:
+  MemoryBlock(std::shared_ptr<MemoryRows> data, bool fast_paths) : data_(std::move(data)), fast_paths_(fast_paths) {}
+
+  const std::shared_ptr<const StreamIdentity>& stream() const override { return data_->stream(); }
+  std::size_t rows() const override { return data_->rows().size(); }
+  std::span<const std::int64_t> timestamps() const override { return data_->timestamps(); }
+  std::uint64_t sequence(std::size_t row) const override { return data_->rows()[row].sequence; }
+  Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (rows.test(i)) out[i] = data_->rows()[i].line;
+    }
+    return {};
+  }
+  std::span<const std::uint32_t> line_lengths() override { return data_->lengths(); }
+  bool has_metadata() const override { return data_->has_metadata(); }
+  std::span<const LabelView> metadata(std::size_t row) override {
+    scratch_.clear();
+    for (const auto& [name, value] : data_->rows()[row].metadata) scratch_.push_back({name, value});
+    return scratch_;
+  }
+
+  bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) override {
+    if (!fast_paths_) return false;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows.test(i) && (data_->rows()[i].line.find(literal) != std::string::npos) == negated) rows.clear(i);
+    }
+    return true;
+  }
+  const FieldColumn* field(FieldSyntax syntax, std::string_view name) override {
+    return fast_paths_ ? data_->field(syntax, name) : nullptr;
+  }
+  bool may_have_metadata(std::string_view name) override {
+    if (!fast_paths_ || !data_->has_metadata()) return data_->has_metadata();
+    return !data_->metadata_field(name)->values.empty();
+  }
+  const FieldColumn* metadata_field(std::string_view name) override {
+    return fast_paths_ ? data_->metadata_field(name) : nullptr;
+  }
+
+ private:
+  std::shared_ptr<MemoryRows> data_;
+  bool fast_paths_;
   std::vector<LabelView> scratch_;
-  std::array<std::unordered_map<std::string, std::unique_ptr<const OwnedColumn>>, 2> fields_;
-  std::unordered_map<std::string, std::unique_ptr<const OwnedColumn>> metadata_;
 };
 
 class MemoryHandle final : public BlockHandle {
  public:
-  MemoryHandle(std::shared_ptr<const StreamIdentity> stream, Rows rows, const MemorySourceOptions& options)
-      : stream_(std::move(stream)), rows_(std::move(rows)), options_(options) {
-    for (const auto& row : *rows_) line_bytes_ += row.line.size();
-  }
+  MemoryHandle(std::shared_ptr<MemoryRows> data, const MemorySourceOptions& options)
+      : data_(std::move(data)), options_(options) {}
 
-  const std::shared_ptr<const StreamIdentity>& stream() const override { return stream_; }
-  TimestampNs first() const override { return rows_->front().timestamp; }
-  TimestampNs last() const override { return rows_->back().timestamp; }
-  std::uint64_t rows() const override { return rows_->size(); }
-  std::uint64_t line_bytes() const override { return line_bytes_; }
+  const std::shared_ptr<const StreamIdentity>& stream() const override { return data_->stream(); }
+  TimestampNs first() const override { return data_->rows().front().timestamp; }
+  TimestampNs last() const override { return data_->rows().back().timestamp; }
+  std::uint64_t rows() const override { return data_->rows().size(); }
+  std::uint64_t line_bytes() const override { return data_->line_bytes(); }
   bool exact() const override { return options_.exact; }
   Result<std::unique_ptr<LogBlock>> open() const override {
-    return std::make_unique<MemoryBlock>(stream_, rows_, options_.fast_paths);
+    return std::make_unique<MemoryBlock>(data_, options_.fast_paths);
   }
 
  private:
-  std::shared_ptr<const StreamIdentity> stream_;
-  Rows rows_;
+  std::shared_ptr<MemoryRows> data_;
   MemorySourceOptions options_;
-  std::uint64_t line_bytes_ = 0;
 };
 
 }  // namespace
@@ -164,9 +187,8 @@ void MemorySource::seal(Stream& stream) {
   std::stable_sort(stream.rows.begin(), stream.rows.end(),
                    [](const Row& a, const Row& b) { return a.timestamp < b.timestamp; });
   for (std::size_t i = 0; i < stream.rows.size(); i += options_.rows_per_block) {
-    const std::size_t end = std::min(stream.rows.size(), i + options_.rows_per_block);
-    stream.blocks.push_back(std::make_shared<const std::vector<Row>>(stream.rows.begin() + static_cast<std::ptrdiff_t>(i),
-                                                                     stream.rows.begin() + static_cast<std::ptrdiff_t>(end)));
+    const std::size_t count = std::min(stream.rows.size() - i, options_.rows_per_block);
+    stream.blocks.push_back(std::make_shared<MemoryRows>(stream.identity, std::span(stream.rows).subspan(i, count)));
   }
   stream.sealed = true;
 }
@@ -181,8 +203,9 @@ Result<std::vector<std::unique_ptr<BlockHandle>>> MemorySource::select(const Sel
     if (!wanted) continue;
     seal(stream);
     for (const auto& block : stream.blocks) {
-      if (!request.range.overlaps(block->front().timestamp, block->back().timestamp)) continue;
-      handles.push_back(std::make_unique<MemoryHandle>(stream.identity, block, options_));
+      const auto& rows = block->rows();
+      if (!request.range.overlaps(rows.front().timestamp, rows.back().timestamp)) continue;
+      handles.push_back(std::make_unique<MemoryHandle>(block, options_));
     }
   }
   return handles;

@@ -23,6 +23,8 @@ struct MemorySourceOptions {
   bool exact = true;        // REQUIRES: no two rows with equal stream, timestamp and line
 };
 
+class MemoryRows;  // one block's rows and the columns made of them so far
+
 class MemorySource final : public LogSource {
  public:
   explicit MemorySource(MemorySourceOptions options = {}) : options_(options) {}
@@ -43,7 +45,7 @@ class MemorySource final : public LogSource {
   struct Stream {
     std::shared_ptr<const StreamIdentity> identity;
     std::vector<Row> rows;
-    std::vector<std::shared_ptr<const std::vector<Row>>> blocks;  // sealed by the first select()
+    std::vector<std::shared_ptr<MemoryRows>> blocks;  // sealed by the first select()
     bool sealed = false;
   };
 

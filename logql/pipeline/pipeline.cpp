@@ -92,19 +92,24 @@ void PipelineRunner::start_afresh() {
 
 void PipelineRunner::bind(const Labels& stream) {
   stream_ = &stream;
+  stream_hash_.reset();
   state_->labels.bind(stream);
 }
 
 bool PipelineRunner::process(TimestampNs timestamp, std::string_view line, std::span<const LabelView> metadata) {
   if (state_->names.size() > kNamesMax || state_->keys.size() > kKeysMax) start_afresh();
   EntryState& state = *state_;
+  state.line = line;
+  const CompiledPipeline& compiled = *pipeline_->compiled_;
+  for (std::size_t i = 0; i < compiled.line_filters; ++i) {
+    if (!compiled.steps[i]->apply(state)) return false;
+  }
   state.arena.reset();
   state.environment.heap.reset();
-  state.line = line;
   state.timestamp = timestamp;
   state.labels.start_entry(metadata);
-  for (const StepPtr& step : pipeline_->compiled_->steps) {
-    if (!step->apply(state)) return false;
+  for (std::size_t i = compiled.line_filters; i < compiled.steps.size(); ++i) {
+    if (!compiled.steps[i]->apply(state)) return false;
   }
   return true;
 }
@@ -119,6 +124,15 @@ bool PipelineRunner::fails_query() const {
 }
 
 std::uint64_t PipelineRunner::result_hash() const {
+  const LabelState& labels = state_->labels;
+  if (labels.is_plain_stream()) {
+    if (!stream_hash_) stream_hash_ = hash_result();
+    return *stream_hash_;
+  }
+  return hash_result();
+}
+
+std::uint64_t PipelineRunner::hash_result() const {
   const LabelState& labels = state_->labels;
   std::uint64_t hash = 0;
   for_each_result(*pipeline_->compiled_, labels, [&](NameId id, std::string_view value) {

@@ -121,10 +121,12 @@ class PipelineRunner {
 
  private:
   void start_afresh();
+  std::uint64_t hash_result() const;
 
   std::shared_ptr<const Pipeline> pipeline_;
   std::unique_ptr<EntryState> state_;
   const Labels* stream_ = nullptr;
+  mutable std::optional<std::uint64_t> stream_hash_;  // of the stream's labels alone
 };
 
 }  // namespace kvasir::logql

@@ -84,6 +84,7 @@ class Compiler {
     decide_needed_names();
     leave_out_unread_parsers();
     move_line_filters_forward();
+    while (out_->line_filters < planned_.size() && is<LineFilter>(*planned_[out_->line_filters].stage)) ++out_->line_filters;
     for (Planned& planned : planned_) {
       out_->reads_line |= reads_the_line(*planned.stage);
       out_->changes_line |= changes_the_line(*planned.stage);

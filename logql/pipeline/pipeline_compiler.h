@@ -16,6 +16,7 @@ namespace kvasir::logql {
 struct CompiledPipeline {
   NameTable names;
   std::vector<StepPtr> steps;
+  std::size_t line_filters = 0;      // the first of the steps that only look at the line; they run before labels are touched
   PipelineOptions options;
   NeededNames needed;
   std::vector<NameId> wanted;        // ids of `needed`, if parsers may stop when they have them
