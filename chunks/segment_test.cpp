@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "chunks/block_pruner.h"
+#include "chunks/segment_inspect.h"
+#include "chunks/segment_merge.h"
 #include "chunks/segment_reader.h"
 #include "chunks/segment_writer.h"
 
@@ -228,6 +230,70 @@ TEST_CASE("an id leads to its block") {
   CHECK(holders < 42 * 4);
   CHECK((*reader)->blocks_with_id("00000000000000000000000000000001")->empty());
   CHECK_FALSE((*reader)->blocks_with_id("short"));
+}
+
+std::shared_ptr<const SegmentReader> open_or_fail(const std::string& bytes) {
+  auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  return *reader;
+}
+
+/// Every n-th row of the others goes to its own segment, so that the ranges of the parts overlap.
+std::vector<std::string> split(const Labels& labels, const Rows& rows, std::size_t parts) {
+  std::vector<std::string> files;
+  for (std::size_t p = 0; p < parts; ++p) {
+    std::vector<EntryView> mine;
+    for (std::size_t i = p; i < rows.views.size(); i += parts) mine.push_back(rows.views[i]);
+    SegmentWriter writer({.block_bytes = 32 << 10, .pressure = p % 2 == 0});
+    REQUIRE(writer.add(labels, mine));
+    REQUIRE(writer.finish(files.emplace_back()));
+  }
+  return files;
+}
+
+TEST_CASE("merged segments hold every row once and in order") {
+  const Rows rows = service_rows(3, 3000);
+  const Labels labels{{"app", "a"}};
+  std::vector<std::string> files = split(labels, rows, 3);
+  files.push_back(files[1]);  // a copy
+  std::vector<std::shared_ptr<const SegmentReader>> readers;
+  for (const std::string& file : files) readers.push_back(open_or_fail(file));
+  std::string merged;
+  const auto summary = merge_segments(readers, {.writer = {.block_bytes = 256 << 10}, .keep = {}}, merged);
+  REQUIRE(summary);
+  REQUIRE(summary->has_value());
+  CHECK((*summary)->rows == rows.views.size());
+  const auto reader = open_or_fail(merged);
+  check_stream(*reader, 0, rows);
+  CHECK(verify_segment(*reader));
+}
+
+TEST_CASE("a merge can leave rows out") {
+  const Rows rows = service_rows(3, 500);
+  const std::string file = write({{Labels{{"app", "a"}}, &rows}});
+  const auto reader = open_or_fail(file);
+  std::string bytes;
+  const std::vector<std::shared_ptr<const SegmentReader>> readers = {reader};
+  const auto none = merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView&) { return false; }}, bytes);
+  REQUIRE(none);
+  CHECK_FALSE(none->has_value());
+  const auto half = merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView& row) { return row.sequence % 2 == 0; }}, bytes);
+  REQUIRE(half);
+  CHECK((*half)->rows == 250);
+}
+
+TEST_CASE("a segment describes itself") {
+  const Rows rows = service_rows(1, 2000);
+  const std::string bytes = write({{Labels{{"app", "a"}}, &rows}});
+  const auto description = describe_segment(*open_or_fail(bytes));
+  REQUIRE(description);
+  CHECK(description->rows == 2000);
+  CHECK(description->file_bytes == bytes.size());
+  CHECK(description->block_bytes + description->id_bytes + description->filter_bytes + description->trigram_bytes + description->index_bytes == bytes.size());
+  REQUIRE(description->blocks.size() == 1);
+  bool has_status = false;
+  for (const ColumnDescription& column : description->blocks[0].columns) has_status = has_status || column.key == "\"status\":";
+  CHECK(has_status);
 }
 
 }  // namespace

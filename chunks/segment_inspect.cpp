@@ -1,0 +1,103 @@
+#include "chunks/segment_inspect.h"
+
+#include <algorithm>
+
+#include "chunks/stored_segment.h"
+
+namespace kvasir::chunks {
+namespace {
+
+constexpr std::string_view kTypeNames[] = {"texts", "dictionary", "numbers", "instants", "ids"};
+
+std::vector<ColumnDescription> describe_columns(const TableReader& table) {
+  std::vector<ColumnDescription> columns;
+  for (std::uint16_t c = 0; c < table.column_count(); ++c) {
+    const ColumnReader& column = table.column_head(c);
+    if (column.count() == 0) continue;
+    columns.push_back({std::string(column.key()), std::string(kTypeNames[static_cast<std::size_t>(column.type())]), column.count(),
+                       column.stored_bytes(), column.shortest(), column.longest()});
+  }
+  return columns;
+}
+
+std::string describe_template(const RowTemplate& shape) {
+  std::string text = std::to_string(shape.rows) + " " + std::string(shape.fixed[0]);
+  for (std::size_t i = 1; i < shape.fixed.size(); ++i) text.append("<*>").append(shape.fixed[i]);
+  return text;
+}
+
+Result<BlockDescription> describe_block(const StoredSegment& segment, std::size_t index) {
+  KVASIR_TRY(const std::unique_ptr<StoredBlock> block, segment.open_stored(index));
+  BlockDescription description;
+  description.entry = segment.blocks()[index];
+  description.filter_bytes = segment.filter_of(index).size();
+  description.meta_bytes = block->meta_bytes();
+  if (const TableReader* const table = block->line_table()) {
+    for (const RowTemplate& shape : table->templates()) {
+      if (shape.rows != 0) description.templates.push_back(describe_template(shape));
+    }
+    description.columns = describe_columns(*table);
+  }
+  if (const TableReader* const table = block->metadata_table()) description.metadata_columns = describe_columns(*table);
+  return description;
+}
+
+Error mismatch(std::string_view what, std::size_t block) {
+  return Error(ErrorCode::kCorruption, "segment index disagrees with block: " + std::string(what) + " of block " + std::to_string(block));
+}
+
+Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
+  const BlockEntry& entry = segment.blocks()[index];
+  KVASIR_TRY(const std::unique_ptr<Block> block, segment.open_block(index));
+  const std::size_t rows = block->rows();
+  KVASIR_TRY(const auto sequences, block->sequences());
+  if (EntryPosition{{block->timestamps()[0]}, sequences[0]} != entry.first) return fail(mismatch("first position", index));
+  if (EntryPosition{{block->timestamps()[rows - 1]}, sequences[rows - 1]} != entry.last) return fail(mismatch("last position", index));
+  std::vector<std::uint64_t> all((rows + 63) / 64, ~std::uint64_t{0});
+  if (rows % 64 != 0) all.back() >>= 64 - rows % 64;
+  std::vector<std::string_view> lines(rows);
+  KVASIR_CHECK_OK(block->lines({all, rows}, lines));
+  std::uint64_t bytes = 0;
+  LevelCounts levels{};
+  for (std::size_t row = 0; row < rows; ++row) {
+    bytes += lines[row].size();
+    KVASIR_TRY(const auto metadata, block->metadata(row));
+    const auto found = std::find_if(metadata.begin(), metadata.end(), [](const LabelView& pair) { return pair.name == "detected_level"; });
+    ++levels[static_cast<std::size_t>(found == metadata.end() ? Level::kNone : level_of(found->value))];
+  }
+  if (bytes != entry.line_bytes) return fail(mismatch("line bytes", index));
+  if (levels != entry.levels) return fail(mismatch("levels", index));
+  return {};
+}
+
+}  // namespace
+
+Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
+  const auto& segment = static_cast<const StoredSegment&>(reader);  // the only kind there is
+  SegmentDescription description;
+  description.file_bytes = segment.file_bytes();
+  description.streams.assign(segment.streams().begin(), segment.streams().end());
+  description.id_bytes = segment.index().ids.bytes;
+  description.filter_bytes = segment.index().filters.bytes;
+  description.trigram_bytes = segment.index().trigrams.bytes;
+  for (const PoolEntry& pool : segment.ids().entries().pools) description.pooled_ids += pool.count;
+  for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
+    KVASIR_TRY(BlockDescription block, describe_block(segment, b));
+    description.rows += block.entry.rows;
+    description.line_bytes += block.entry.line_bytes;
+    description.block_bytes += block.entry.stored_bytes;
+    description.blocks.push_back(std::move(block));
+  }
+  description.index_bytes = description.file_bytes - description.block_bytes - description.id_bytes - description.filter_bytes -
+                            description.trigram_bytes;
+  return description;
+}
+
+Result<void> verify_segment(const SegmentReader& segment) {
+  for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
+    if (auto checked = verify_block(segment, b); !checked) return fail(checked.error().with_context("block " + std::to_string(b)));
+  }
+  return {};
+}
+
+}  // namespace kvasir::chunks
