@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/local.h"
+#include "cli/segments.h"
 
 namespace kvasir::cli {
 namespace {
@@ -115,6 +116,12 @@ class Program {
     volume_ = add_volume("volume", "bytes by stream over the range");
     volume_range_ = add_volume("volume_range", "bytes by stream and step");
     volume_range_->add_option("--step", flags_.step, "like 1m");
+    inspect_ = app_.add_subcommand("inspect", "what is in a segment file, and where its bytes went");
+    inspect_->add_option("segment", inspect_flags_.path, "the file")->required();
+    inspect_->add_flag("--columns", inspect_flags_.columns, "bytes by column");
+    inspect_->add_flag("--templates", inspect_flags_.templates, "the first templates of each block");
+    verify_ = app_.add_subcommand("verify", "read every segment below a data folder whole");
+    verify_->add_option("directory", name_, "the data folder")->required();
   }
 
   int run(int argc, char** argv) {
@@ -147,6 +154,8 @@ class Program {
     KVASIR_CHECK_OK(finish_print_options(global_, flags_));
     local_.instant = instant_->parsed();
     if (local_.standard_input || !local_.patterns.empty()) return run_local_query(local_, flags_);
+    if (inspect_->parsed()) return run_inspect(inspect_flags_);
+    if (verify_->parsed()) return run_verify(name_);
     KVASIR_TRY(const auto connection, Connection::open(global_.connection));
     if (tail_->parsed() || (query_->parsed() && flags_.tail)) return run_tail(*connection, flags_);
     if (query_->parsed()) return run_query(*connection, flags_);
@@ -161,10 +170,11 @@ class Program {
   GlobalFlags global_;
   QueryFlags flags_;
   LocalFlags local_;
+  InspectFlags inspect_flags_;
   std::string name_;
   std::vector<std::string> matchers_;
   bool analyse_ = false;
-  CLI::App *query_, *instant_, *tail_, *labels_, *series_, *stats_, *volume_, *volume_range_;
+  CLI::App *query_, *instant_, *tail_, *labels_, *series_, *stats_, *volume_, *volume_range_, *inspect_, *verify_;
 };
 
 }  // namespace
