@@ -1,5 +1,6 @@
 #include "server/application.h"
 
+#include <prometheus/counter.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,15 +13,21 @@
 #include "ingest/storage.h"
 #include "server/collect_metrics.h"
 #include "server/handlers/admin_routes.h"
+#include "server/handlers/delete_routes.h"
+#include "server/handlers/detected_routes.h"
 #include "server/handlers/index_routes.h"
 #include "server/handlers/label_routes.h"
+#include "server/handlers/prometheus_routes.h"
 #include "server/handlers/push_routes.h"
 #include "server/handlers/query_routes.h"
 #include "server/handlers/rule_routes.h"
+#include "server/handlers/tail_routes.h"
 #include "server/life_cycle.h"
+#include "server/maintenance.h"
 #include "server/query_service.h"
 #include "server/services.h"
 #include "server/start_ruler.h"
+#include "server/tail_hub.h"
 #include "server/tenant_gate.h"
 
 namespace kvasir::server {
@@ -67,11 +74,14 @@ struct Application::Parts {
   std::unique_ptr<TenantSettingsStore> tenants;
   std::unique_ptr<ingest::Storage> storage;
   std::unique_ptr<ingest::Ingester> ingester;
+  std::unique_ptr<DeleteRequests> deletes;
   std::unique_ptr<StoreSource> store;
+  std::unique_ptr<Maintenance> maintenance;
   std::unique_ptr<TenantGate> gate;
   std::unique_ptr<RunningQueries> running;
   std::unique_ptr<QueryScheduler> scheduler;
   std::unique_ptr<Services> services;
+  std::unique_ptr<TailHub> tails;
   RulerParts ruler;
   std::unique_ptr<net::HttpServer> server;
   Duration next_override_reload{0};
@@ -115,7 +125,16 @@ Result<void> Application::open_storage() {
     return ingest::AdmitLimits{smaller_positive(write.max_global_streams_per_user, write.max_streams_per_user), window};
   };
   KVASIR_TRY(parts.ingester, ingest::Ingester::open(std::move(options), *parts.storage, filesystem, system_clock(), parts.ingest_budget));
-  parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester);
+  parts.deletes = std::make_unique<DeleteRequests>(*parts.storage, system_clock());
+  parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester, parts.deletes.get());
+  MaintenanceOptions maintenance;
+  maintenance.retention_enabled = config.compactor.retention_enabled;
+  maintenance.retention_interval = config.compactor.compaction_interval;
+  maintenance.delete_cancel_period = config.compactor.delete_request_cancel_period;
+  maintenance.retention = [tenants = parts.tenants.get()](std::string_view tenant) { return tenants->of(tenant)->retention; };
+  parts.maintenance = std::make_unique<Maintenance>(std::move(maintenance), *parts.storage, *parts.ingester, *parts.deletes, filesystem,
+                                                    system_clock());
+  parts.maintenance->start();
   return {};
 }
 
@@ -137,6 +156,7 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
                                                        *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
                                                        parts.query_budget});
   collect_metrics(*parts.services, parts.ingest_budget);
+  parts.tails = std::make_unique<TailHub>(*parts.ingester, *parts.store, parts.metrics, clock);
   parts.life.request_stop = std::move(request_stop);
   parts.life.reload = [this] { return reload(); };
   KVASIR_CHECK_OK(start_rules());
@@ -150,6 +170,7 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   options.write_timeout = config.http.write_timeout;
   options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
   options.tls = config.http.tls;
+  options.path_prefix = config.http.path_prefix;
   options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
     metrics.observe_exchange(exchange);
     log_exchange(exchange);
@@ -159,9 +180,13 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   add_query_routes(*parts.server, services);
   add_label_routes(*parts.server, services);
   add_index_routes(*parts.server, services);
+  add_detected_routes(*parts.server, services);
+  add_tail_routes(*parts.server, services, *parts.tails);
   add_admin_routes(*parts.server, services, parts.life);
+  add_delete_routes(*parts.server, services, *parts.deletes);
   add_rule_routes(*parts.server, {*parts.gate, *parts.ruler.ruler, config.ruler.enable_api});
-  add_push_routes(*parts.server, {*parts.gate, *parts.ingester, parts.metrics.registry(), clock});
+  add_prometheus_routes(*parts.server, services);
+  add_push_routes(*parts.server, services);
   KVASIR_CHECK_OK(parts.server->start());
   parts.life.ready = true;
   return {};
@@ -229,9 +254,11 @@ void Application::stop() {
   if (parts.stopped) return;
   parts.stopped = true;
   parts.life.stopping = true;
+  if (parts.tails) parts.tails->close("the server is stopping");
   if (parts.server) parts.server->drain(loaded_->config.http.graceful_shutdown_timeout);
   parts.ruler = {};
   if (parts.scheduler) parts.scheduler->close();
+  if (parts.maintenance) parts.maintenance->stop();
   if (parts.ingester) parts.ingester->close(loaded_->config.ingester.flush_on_shutdown || parts.life.prepared_to_shut_down);
   log::info(kLog, "stopped");
 }

@@ -185,7 +185,7 @@ class SegmentHandle final : public StoreBlockHandle {
     }
     return bytes;
   }
-  Result<std::unique_ptr<logql::LogBlock>> open() const override {
+  Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
     KVASIR_TRY(auto block, reader_->open_block(block_));
     return std::make_unique<SegmentLogBlock>(stream(), std::move(block));
   }
@@ -205,7 +205,7 @@ class HeadHandle final : public StoreBlockHandle {
   std::uint64_t rows() const override { return view_.summary.rows; }
   std::uint64_t line_bytes() const override { return view_.summary.line_bytes; }
   std::uint64_t metadata_bytes() const override { return view_.summary.metadata_bytes; }
-  Result<std::unique_ptr<logql::LogBlock>> open() const override {
+  Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
     return std::make_unique<HeadLogBlock>(stream(), view_);
   }
 
@@ -214,6 +214,12 @@ class HeadHandle final : public StoreBlockHandle {
 };
 
 }  // namespace
+
+Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
+  KVASIR_TRY(auto block, open_rows());
+  return deletes_.empty() ? Result<std::unique_ptr<logql::LogBlock>>(std::move(block))
+                          : hide_deleted(std::move(block), deletes_);
+}
 
 std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
                                                       std::shared_ptr<const chunks::SegmentReader> reader,

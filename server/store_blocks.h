@@ -11,6 +11,7 @@
 #include "chunks/segment_reader.h"
 #include "ingest/tenant_head.h"
 #include "logql/log_source.h"
+#include "server/delete_requests.h"
 
 namespace kvasir::server {
 
@@ -22,14 +23,22 @@ class StoreBlockHandle : public logql::BlockHandle {
   const StreamPtr& stream() const final { return stream_; }
   bool exact() const final { return exact_; }
   void set_inexact() { exact_ = false; }
+  /// Rows that these requests delete are left out by open().
+  void hide(std::vector<DeletePtr> requests) {
+    deletes_ = std::move(requests);
+    set_inexact();
+  }
+  Result<std::unique_ptr<logql::LogBlock>> open() const final;
   /// Names and values of structured metadata over all rows.
   virtual std::uint64_t metadata_bytes() const = 0;
 
  protected:
   explicit StoreBlockHandle(StreamPtr stream) : stream_(std::move(stream)) {}
+  virtual Result<std::unique_ptr<logql::LogBlock>> open_rows() const = 0;
 
  private:
   StreamPtr stream_;
+  std::vector<DeletePtr> deletes_;
   bool exact_ = true;
 };
 

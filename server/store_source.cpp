@@ -61,6 +61,17 @@ void mark_overlaps(Handles& handles) {
   }
 }
 
+void hide_deleted_rows(Handles& handles, std::span<const DeletePtr> requests) {
+  if (requests.empty()) return;
+  for (auto& handle : handles) {
+    std::vector<DeletePtr> touching;
+    for (const auto& request : requests) {
+      if (request->touches(handle->stream()->labels, handle->first(), handle->last())) touching.push_back(request);
+    }
+    if (!touching.empty()) handle->hide(std::move(touching));
+  }
+}
+
 bool inside(const logql::BlockHandle& block, TimeRange range) {
   return range.contains(block.first()) && range.contains(block.last());
 }
@@ -75,8 +86,8 @@ std::uint64_t row_bytes(logql::LogBlock& block, std::size_t row) {
 }  // namespace
 
 struct StoreSource::State {
-  State(ingest::Storage& storage_in, const ingest::Ingester& ingester_in)
-      : storage(storage_in), ingester(ingester_in) {}
+  State(ingest::Storage& storage_in, const ingest::Ingester& ingester_in, DeleteRequests* deletes_in)
+      : storage(storage_in), ingester(ingester_in), deletes(deletes_in) {}
 
   Identities& identities(const std::string& tenant) {
     MutexLock lock(mutex);
@@ -90,12 +101,13 @@ struct StoreSource::State {
 
   ingest::Storage& storage;
   const ingest::Ingester& ingester;
+  DeleteRequests* deletes;
   Mutex mutex;
   std::map<std::string, std::unique_ptr<Identities>> identities_of KVASIR_GUARDED_BY(mutex);
 };
 
-StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester)
-    : state_(std::make_unique<State>(storage, ingester)) {}
+StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes)
+    : state_(std::make_unique<State>(storage, ingester, deletes)) {}
 StoreSource::~StoreSource() = default;
 
 Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
@@ -143,6 +155,7 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
     KVASIR_CHECK_OK(add_segment(segment, ids, request, index, out));
   }
   mark_overlaps(out);
+  if (deletes != nullptr) hide_deleted_rows(out, deletes->active(request.tenant));
   return out;
 }
 

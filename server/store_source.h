@@ -22,6 +22,8 @@
 
 namespace kvasir::server {
 
+class DeleteRequests;
+
 /// /index/stats
 struct IndexStats {
   std::uint64_t streams = 0;
@@ -46,7 +48,8 @@ struct VolumeRequest {
 
 class StoreSource final : public logql::LogSource {
  public:
-  StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester);
+  /// `deletes` may be null: nothing is hidden then.
+  StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes = nullptr);
   ~StoreSource() override;
 
   Result<std::vector<std::unique_ptr<logql::BlockHandle>>> select(const logql::SelectRequest& request,

@@ -1,0 +1,191 @@
+#include "server/handlers/prometheus_routes.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/json_writer.h"
+#include "logql/syntax/parser.h"
+#include "server/answer.h"
+#include "server/encode_result.h"
+#include "server/encoding_flags.h"
+#include "server/handlers/metadata_request.h"
+#include "server/query_service.h"
+
+namespace kvasir::server {
+namespace {
+
+constexpr std::uint32_t kTraceLinesDefault = 1000;
+
+net::HttpResponse error_answer(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kDeadlineExceeded: return prometheus_error(503, "timeout", error.message());
+    case ErrorCode::kCancelled: return prometheus_error(503, "canceled", error.message());
+    case ErrorCode::kLimitExceeded: return prometheus_error(422, "execution", error.message());
+    default: return prometheus_error(status_of(error), status_of(error) < 500 ? "bad_data" : "internal", error.message());
+  }
+}
+
+QueryCall metric_call(const QueryExchange& exchange, const char* route) {
+  QueryCall call;
+  call.tenants = exchange.tenants;
+  call.route = route;
+  call.peer = exchange.request.peer;
+  call.client = exchange.client;
+  call.queued = exchange.queued;
+  call.check_selectors = false;
+  return call;
+}
+
+net::HttpResponse answer_metric(const Services& services, QueryExchange& exchange, QueryCall call) {
+  const auto expr = logql::parse_query(call.params.query);
+  if (expr && logql::is_log_query(**expr)) return prometheus_error(400, "bad_data", "the query gives log lines, not metrics");
+  const auto outcome = QueryService(services).run(call);
+  if (!outcome) return error_answer(outcome.error());
+  std::string body = "{\"status\":\"success\",\"data\":{\"resultType\":";
+  if (const auto* matrix = std::get_if<logql::Matrix>(&outcome->result)) {
+    body += "\"matrix\",\"result\":";
+    append_matrix(body, matrix->series);
+  } else if (const auto* vector = std::get_if<logql::Vector>(&outcome->result)) {
+    body += "\"vector\",\"result\":";
+    append_vector(body, vector->series);
+  } else if (const auto* scalar = std::get_if<logql::Scalar>(&outcome->result)) {
+    body += "\"scalar\",\"result\":";
+    append_point(body, scalar->point);
+  } else {
+    return prometheus_error(400, "bad_data", "the query gives no metrics");
+  }
+  body += "}}";
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
+net::HttpResponse instant(const Services& services, QueryExchange& exchange) {
+  auto params = parse_instant_params(exchange.params, services.clock.now());
+  if (!params) return error_answer(params.error());
+  QueryCall call = metric_call(exchange, "prometheus_query");
+  call.params.query = std::move(params->query);
+  call.params.instant = true;
+  call.params.start = call.params.end = params->time;
+  return answer_metric(services, exchange, std::move(call));
+}
+
+net::HttpResponse range(const Services& services, QueryExchange& exchange) {
+  auto params = parse_range_params(exchange.params, services.clock.now());
+  if (!params) return error_answer(params.error());
+  QueryCall call = metric_call(exchange, "prometheus_query_range");
+  call.params.query = std::move(params->query);
+  call.params.start = params->bounds.start;
+  call.params.end = params->bounds.end;
+  call.params.step = params->step;
+  return answer_metric(services, exchange, std::move(call));
+}
+
+/// The union over every `match[]`; none selects everything.
+Result<std::set<Labels>> matching_series(const Services& services, const QueryExchange& exchange) {
+  KVASIR_TRY(const TimeRange range, metadata_range(services, exchange));
+  std::vector<std::string_view> selectors = exchange.params.all("match[]");
+  if (selectors.empty()) selectors.push_back("");
+  std::set<Labels> found;
+  for (const auto text : selectors) {
+    KVASIR_TRY(const auto matchers, metadata_selector(text, SelectorPresence::kOptional));
+    for (const auto& tenant : exchange.tenants.tenants) {
+      for (const auto& labels : services.store.series(tenant.tenant, matchers, range)) found.insert(*labels);
+    }
+  }
+  return found;
+}
+
+template <class Write>
+net::HttpResponse list_answer(const Services& services, const QueryExchange& exchange, const Write& write) {
+  const auto series = matching_series(services, exchange);
+  if (!series) return error_answer(series.error());
+  std::string body = "{\"status\":\"success\",\"data\":[";
+  write(body, *series);
+  body += "]}";
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
+void append_texts(std::string& body, const std::set<std::string>& texts) {
+  bool first = true;
+  for (const auto& text : texts) {
+    if (!first) body += ',';
+    first = false;
+    append_json_string(body, text);
+  }
+}
+
+net::HttpResponse label_names(const Services& services, QueryExchange& exchange) {
+  return list_answer(services, exchange, [](std::string& body, const std::set<Labels>& series) {
+    std::set<std::string> names;
+    for (const auto& labels : series) {
+      for (const auto& label : labels) names.insert(label.name);
+    }
+    append_texts(body, names);
+  });
+}
+
+net::HttpResponse label_values(const Services& services, QueryExchange& exchange) {
+  const auto name = exchange.request.path_params.value_or_empty("name");
+  return list_answer(services, exchange, [name](std::string& body, const std::set<Labels>& series) {
+    std::set<std::string> values;
+    for (const auto& labels : series) {
+      if (const auto value = labels.get(name)) values.emplace(*value);
+    }
+    append_texts(body, values);
+  });
+}
+
+net::HttpResponse series(const Services& services, QueryExchange& exchange) {
+  return list_answer(services, exchange, [](std::string& body, const std::set<Labels>& series) {
+    bool first = true;
+    for (const auto& labels : series) {
+      if (!first) body += ',';
+      first = false;
+      append_labels(body, labels);
+    }
+  });
+}
+
+/// Ids are hexadecimal, with dashes in UUIDs; anything else could not be found by id.
+bool is_trace_id(std::string_view text) {
+  return text.size() >= 8 && text.size() <= 64 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0 || c == '-'; });
+}
+
+net::HttpResponse trace_logs(const Services& services, QueryExchange& exchange) {
+  const std::string id(exchange.request.path_params.value_or_empty("id"));
+  if (!is_trace_id(id)) return bare_error(400, "a trace id has 8 to 64 hexadecimal digits");
+  const auto limit = parse_limit(exchange.params, "limit", kTraceLinesDefault);
+  if (!limit) return bare_error(limit.error());
+  QueryCall call = metric_call(exchange, "trace_logs");
+  call.check_limits = false;
+  call.params.query = "{trace_id=\"" + id + "\"}";
+  call.params.start = {0};
+  call.params.end = services.clock.now() + std::chrono::hours(24);  // clocks differ
+  call.params.limit = *limit;
+  call.params.direction = logql::Direction::kForward;
+  const auto flags = encoding_flags(exchange.request);
+  EncodeOptions options{flags, asks_for_categories(flags), {}};
+  call.params.categorize_labels = options.categorize;
+  const auto outcome = QueryService(services).run(call);
+  if (!outcome) return bare_error(outcome.error());
+  options.warnings = outcome->warnings;
+  std::string body;
+  append_query_answer(body, outcome->result, outcome->stats, options);
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
+}  // namespace
+
+void add_prometheus_routes(net::HttpServer& server, const Services& services) {
+  const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
+    add_query_route(server, services, pattern, [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
+  };
+  add("/api/v1/query", instant);
+  add("/api/v1/query_range", range);
+  add("/api/v1/labels", label_names);
+  add("/api/v1/label/{name}/values", label_values);
+  add("/api/v1/series", series);
+  add("/api/v1/trace/{id}/logs", trace_logs);
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,207 @@
+#include "server/maintenance.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace kvasir::server {
+namespace {
+
+// A segment is rewritten for expired rows when these are at least so large a part of it; until then they wait.
+constexpr double kExpiredPartMin = 0.25;
+
+bool is_expired(const RetentionSettings& settings, const Labels& stream, TimestampNs last, TimestampNs now) {
+  const Duration period = retention_of(settings, stream);
+  return period.count() > 0 && last.value < now.value - period.count();
+}
+
+bool may_touch(const CompiledDelete& request, const ingest::Segment& segment, const index::StreamIndex& index) {
+  const auto streams = segment.streams();
+  return std::any_of(streams.begin(), streams.end(), [&](const auto& stream) {
+    return request.touches(*index.labels(stream.id), stream.first, stream.last);
+  });
+}
+
+}  // namespace
+
+Duration retention_of(const RetentionSettings& settings, const Labels& stream) {
+  const RetentionRule* best = nullptr;
+  for (const auto& rule : settings.retention_stream) {
+    const bool fits = std::all_of(rule.matchers.begin(), rule.matchers.end(),
+                                  [&](const auto& matcher) { return matcher.matches(stream); });
+    if (!fits) continue;
+    const bool better = best == nullptr || rule.priority > best->priority ||
+                        (rule.priority == best->priority && rule.period < best->period);
+    if (better) best = &rule;
+  }
+  return best == nullptr ? settings.retention_period : best->period;
+}
+
+Maintenance::Maintenance(MaintenanceOptions options, ingest::Storage& storage, ingest::Ingester& ingester,
+                         DeleteRequests& deletes, Filesystem& filesystem, const Clock& clock)
+    : options_(std::move(options)),
+      storage_(storage),
+      ingester_(ingester),
+      deletes_(deletes),
+      filesystem_(filesystem),
+      clock_(clock) {}
+
+Maintenance::~Maintenance() { stop(); }
+
+void Maintenance::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Maintenance::stop() {
+  stop_ = true;
+  {
+    MutexLock lock(mutex_);
+    wake_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Maintenance::run() {
+  while (!stop_) {
+    {
+      MutexLock lock(mutex_);
+      (void)wake_.wait_for(lock, options_.interval, [&] { return stop_.load(); });
+    }
+    if (!stop_) run_once();
+  }
+}
+
+void Maintenance::run_once() {
+  const bool retention_due = options_.retention_enabled && clock_.steady() >= next_retention_;
+  for (auto* tenant : storage_.tenants()) {
+    if (retention_due) note("expiry", tenant->tenant(), expire(*tenant));
+    if (stop_) return;
+    note("erasing", tenant->tenant(), erase(*tenant));
+    if (stop_) return;
+    note("merge", tenant->tenant(), merge(*tenant));
+    if (stop_) return;
+  }
+  if (retention_due) next_retention_ = clock_.steady() + options_.retention_interval;
+}
+
+void Maintenance::note(std::string_view step, const std::string& tenant, const Result<void>& result) {
+  if (result || result.error().code() == ErrorCode::kCancelled) return;
+  ++failures_;
+  log::warn("maintenance", "step failed, will be tried again",
+            {{"step", std::string(step)}, {"tenant", tenant}, {"reason", result.error().message()}});
+}
+
+Result<void> Maintenance::expire(ingest::TenantStorage& tenant) {
+  const RetentionSettings settings = options_.retention ? options_.retention(tenant.tenant()) : RetentionSettings();
+  if (settings.retention_period.count() == 0 && settings.retention_stream.empty()) return {};
+  ingest::ManifestEdit edit;
+  std::uint64_t rows = 0;
+  std::vector<SegmentPtr> mixed;
+  for (const auto& segment : tenant.segments()->segments) {
+    const auto streams = segment->streams();
+    const auto expired = std::count_if(streams.begin(), streams.end(), [&](const auto& stream) {
+      return is_expired(settings, *tenant.index().labels(stream.id), stream.last, clock_.now());
+    });
+    if (static_cast<std::size_t>(expired) == streams.size()) {
+      edit.removed.push_back(segment->info().id);
+      rows += segment->info().rows;
+    } else {
+      mixed.push_back(segment);
+    }
+  }
+  if (!edit.removed.empty()) {
+    edit.flushed_floor = ingester_.durable_floor();
+    KVASIR_CHECK_OK(tenant.commit(edit, {}));
+    segments_expired_ += edit.removed.size();
+    rows_expired_ += rows;
+    log::info("maintenance", "segments expired",
+              {{"tenant", tenant.tenant()}, {"segments", std::to_string(edit.removed.size())}, {"rows", std::to_string(rows)}});
+  }
+  for (const auto& segment : mixed) KVASIR_CHECK_OK(expire_parts(tenant, segment, settings));
+  return {};
+}
+
+/// Rewrites a segment without its expired blocks, when there are enough of them.
+Result<void> Maintenance::expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment,
+                                       const RetentionSettings& settings) {
+  const TimestampNs now = clock_.now();
+  const bool old_enough = std::any_of(segment->streams().begin(), segment->streams().end(), [&](const auto& stream) {
+    return is_expired(settings, *tenant.index().labels(stream.id), stream.first, now);
+  });
+  if (!old_enough) return {};
+  KVASIR_TRY(const auto reader, segment->reader());
+  std::uint64_t expired_bytes = 0;
+  for (const auto& block : reader->blocks()) {
+    const auto& labels = reader->streams()[block.stream].labels;
+    if (is_expired(settings, labels, block.last.timestamp, now)) expired_bytes += block.line_bytes;
+  }
+  if (static_cast<double>(expired_bytes) < kExpiredPartMin * static_cast<double>(segment->info().line_bytes)) return {};
+  ingest::RewriteOptions rewrite;
+  rewrite.stop = [this] { return stop_.load(); };
+  rewrite.also.flushed_floor = ingester_.durable_floor();
+  rewrite.keep = [&](const Labels& stream, chunks::Block& block, chunks::RowBits rows) -> Result<void> {
+    if (is_expired(settings, stream, {block.timestamps().back()}, now)) std::fill(rows.words.begin(), rows.words.end(), 0);
+    return {};
+  };
+  KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, std::span(&segment, 1), filesystem_, rewrite));
+  rows_expired_ += outcome.rows_before - outcome.rows_after;
+  return {};
+}
+
+Result<void> Maintenance::erase(ingest::TenantStorage& tenant) {
+  for (const auto& request : deletes_.active(tenant.tenant())) {
+    if (clock_.now() - request->request().created < options_.delete_cancel_period) continue;
+    KVASIR_CHECK_OK(erase_one(tenant, *request));
+    if (stop_) return {};
+  }
+  return {};
+}
+
+Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request) {
+  KVASIR_CHECK_OK(ingester_.flush());   // what was pushed before is in segments now
+  const std::uint64_t floor = ingester_.durable_floor();
+  std::vector<SegmentPtr> touched;
+  for (const auto& segment : tenant.segments()->segments) {
+    if (segment->info().last_sequence < floor && may_touch(request, *segment, tenant.index())) touched.push_back(segment);
+  }
+  ingest::RewriteOptions rewrite;
+  rewrite.stop = [this] { return stop_.load(); };
+  rewrite.also.flushed_floor = floor;
+  rewrite.keep = [&](const Labels& stream, chunks::Block& block, chunks::RowBits rows) -> Result<void> {
+    const auto times = block.timestamps();
+    if (!request.touches(stream, {times.front()}, {times.back()})) return {};
+    return clear_deleted(request, stream, block, rows);
+  };
+  for (std::size_t i = 0; i < touched.size(); ++i) {
+    KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, std::span(&touched[i], 1), filesystem_, rewrite));
+    rows_erased_ += outcome.rows_before - outcome.rows_after;
+    const auto percent = static_cast<std::uint32_t>((i + 1) * 99 / touched.size());
+    KVASIR_CHECK_OK(deletes_.set_progress(tenant.tenant(), request.request().id, percent, floor));
+  }
+  KVASIR_CHECK_OK(deletes_.set_progress(tenant.tenant(), request.request().id, 100, floor));
+  ++processed_;
+  log::info("maintenance", "delete request processed",
+            {{"tenant", tenant.tenant()}, {"id", request.request().id}, {"segments", std::to_string(touched.size())}});
+  return {};
+}
+
+Result<void> Maintenance::merge(ingest::TenantStorage& tenant) {
+  while (!stop_) {
+    const auto chosen = ingest::choose_merge(*tenant.segments(), options_.merge);
+    if (chosen.empty()) return {};
+    ingest::RewriteOptions rewrite;
+    rewrite.stop = [this] { return stop_.load(); };
+    KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, chosen, filesystem_, rewrite));
+    ++merges_;
+    log::debug("maintenance", "segments merged",
+               {{"tenant", tenant.tenant()}, {"segments", std::to_string(chosen.size())},
+                {"rows", std::to_string(outcome.rows_after)}});
+  }
+  return {};
+}
+
+MaintenanceCounters Maintenance::counters() const {
+  return {merges_, segments_expired_, rows_expired_, rows_erased_, processed_, failures_};
+}
+
+}  // namespace kvasir::server

@@ -1,0 +1,83 @@
+// maintenance.h -- the background work on segments: expiry, erasing what was deleted, merging small segments.
+//
+// Order:    one thread, tenant after tenant: expiry, deletes, merges. Each step is one manifest edit.
+// Threads:  start(), stop() and run_once() by the owner; a started one runs by itself.
+// Errors:   logged and counted; a step that failed is tried again the next time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "common/clock.h"
+#include "common/filesystem.h"
+#include "common/mutex.h"
+#include "ingest/ingester.h"
+#include "ingest/rewrite.h"
+#include "ingest/storage.h"
+#include "server/delete_requests.h"
+#include "server/tenant_settings.h"
+
+namespace kvasir::server {
+
+struct MaintenanceOptions {
+  bool retention_enabled = false;
+  Duration retention_interval = std::chrono::minutes(10);
+  Duration interval = std::chrono::seconds(15);              // deletes and merges
+  Duration delete_cancel_period = std::chrono::hours(24);    // erasing waits so long; hiding does not
+  ingest::MergeRules merge;
+  std::function<RetentionSettings(std::string_view tenant)> retention;
+};
+
+struct MaintenanceCounters {
+  std::uint64_t merges = 0, segments_expired = 0, rows_expired = 0, rows_erased = 0, requests_processed = 0, failures = 0;
+};
+
+/// How long the stream is kept: the matching rule of highest priority (of equal ones the shortest), else the tenant's period.
+/// 0: for ever.
+Duration retention_of(const RetentionSettings& settings, const Labels& stream);
+
+class Maintenance {
+ public:
+  Maintenance(MaintenanceOptions options, ingest::Storage& storage, ingest::Ingester& ingester, DeleteRequests& deletes,
+              Filesystem& filesystem, const Clock& clock);
+  ~Maintenance();   // stop()
+  Maintenance(const Maintenance&) = delete;
+  Maintenance& operator=(const Maintenance&) = delete;
+
+  void start();
+  void stop();
+  /// All steps for every tenant, now.
+  void run_once();
+  MaintenanceCounters counters() const;
+
+ private:
+  using SegmentPtr = std::shared_ptr<const ingest::Segment>;
+
+  void run();
+  void note(std::string_view step, const std::string& tenant, const Result<void>& result);
+  Result<void> expire(ingest::TenantStorage& tenant);
+  Result<void> expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment, const RetentionSettings& settings);
+  Result<void> erase(ingest::TenantStorage& tenant);
+  Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
+  Result<void> merge(ingest::TenantStorage& tenant);
+
+  MaintenanceOptions options_;
+  ingest::Storage& storage_;
+  ingest::Ingester& ingester_;
+  DeleteRequests& deletes_;
+  Filesystem& filesystem_;
+  const Clock& clock_;
+  Duration next_retention_{0};
+
+  Mutex mutex_;
+  Condition wake_;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> merges_{0}, segments_expired_{0}, rows_expired_{0}, rows_erased_{0}, processed_{0}, failures_{0};
+  std::thread thread_;
+};
+
+}  // namespace kvasir::server

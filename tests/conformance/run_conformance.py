@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Runs the recorded answers of the reference server against ours and holds them against the ratchet.
+
+Two servers are started on free ports over temporary folders (one without tenants, one with), the runner that comes with the recorded
+cases is pointed at them, and the counts per group are compared with ratchet.json: no group may pass fewer cases than it ever did.
+
+  run_conformance.py --kvasir BUILD/bin/kvasir [--corpus DIR] [--update] [-- arguments for the runner]
+
+Without the corpus (it lies beside the checkout, not in it) the test says so and is skipped: exit 77.
+"""
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SKIPPED = 77
+READY_SECONDS = 60
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def find_corpus(given):
+    for candidate in (given, os.environ.get("KVASIR_CORPUS"), ROOT.parent / "shared" / "conformance" / "logql"):
+        if candidate and (Path(candidate) / "cases.jsonl").is_file():
+            return Path(candidate)
+    return None
+
+
+class Server:
+    def __init__(self, binary, corpus, config, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        data = Path(folder) / config
+        data.mkdir()
+        env = dict(os.environ, HTTP_PORT=str(self.port), GRPC_PORT=str(free_port()), DATA_DIR=str(data),
+                   OVERRIDES=str(corpus / "overrides.yaml"))
+        self.log_path = Path(folder) / (config + ".log")
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([binary, f"-config.file={corpus / config}", "-config.expand-env=true"],
+                                            env=env, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait_ready(self):
+        end = time.monotonic() + READY_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.url + "/ready", timeout=2) as answer:
+                    if answer.status == 200:
+                        return True
+            except OSError:
+                pass
+            time.sleep(0.1)
+        print(f"the server did not become ready; the end of its log:\n{self.log_tail()}")
+        return False
+
+    def log_tail(self):
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-20:])
+
+    def stop(self):
+        """True when the process ended by itself with 0 after SIGTERM."""
+        if self.process.poll() is not None:
+            print(f"the server ended early with {self.process.returncode}:\n{self.log_tail()}")
+            return False
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = "a kill after 60 s"
+        if status != 0:
+            print(f"the server ended with {status}:\n{self.log_tail()}")
+        return status == 0
+
+
+def counts_of(text):
+    """{group: [passed, failed]} from the runner's table."""
+    rows = re.findall(r"^(\S+)\s+(\d+) passed\s+(\d+) failed", text, re.M)
+    return {name: [int(passed), int(failed)] for name, passed, failed in rows}
+
+
+def compare(counts, ratchet):
+    worse = [(group, least, counts.get(group, [0, 0])[0]) for group, least in ratchet.items()
+             if counts.get(group, [0, 0])[0] < least]
+    for group, least, now in worse:
+        print(f"group {group} fell: {now} passed, {least} before")
+    return not worse
+
+
+def run(args, corpus, extra):
+    with tempfile.TemporaryDirectory(prefix="kvasir-conformance-") as folder:
+        servers = []
+        try:
+            for config in ("loki-single.yaml", "loki-multi.yaml"):
+                servers.append(Server(args.kvasir, corpus, config, folder))
+            if not all(server.wait_ready() for server in servers):
+                return None
+            done = subprocess.run([sys.executable, str(corpus / "run.py"), "--url", servers[0].url, "--auth-url", servers[1].url,
+                                   *extra], capture_output=True, text=True)
+            print(done.stdout[-args.show:] if args.show else done.stdout, done.stderr, sep="")
+            if args.save:
+                Path(args.save).write_text(done.stdout)
+        finally:
+            ended = [server.stop() for server in servers]
+        return counts_of(done.stdout) if all(ended) else None
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--kvasir", default=os.path.join(os.environ.get("KVASIR_BIN", str(ROOT / "build/release/bin")), "kvasir"))
+    ap.add_argument("--corpus")
+    ap.add_argument("--update", action="store_true", help="raise the ratchet to what passes now")
+    ap.add_argument("--show", type=int, default=0, help="print only so many of the last characters")
+    ap.add_argument("--save", help="write the runner's whole output here")
+    args, extra = ap.parse_known_args()
+    extra = [x for x in extra if x != "--"]
+    corpus = find_corpus(args.corpus)
+    if corpus is None:
+        print("SKIPPED: the recorded cases are not there (expected ../shared/conformance/logql beside the checkout, or KVASIR_CORPUS)")
+        return SKIPPED
+    counts = run(args, corpus, extra)
+    if not counts:
+        return 1
+    path = HERE / "ratchet.json"
+    ratchet = json.loads(path.read_text()) if path.exists() else {}
+    if args.update:
+        raised = {group: max(passed, ratchet.get(group, 0)) for group, (passed, _) in sorted(counts.items())}
+        path.write_text(json.dumps({**ratchet, **raised}, indent=2, sort_keys=True) + "\n")
+        return 0
+    return 0 if extra or compare(counts, ratchet) else 1
+
+
+sys.exit(main())
