@@ -25,11 +25,14 @@ constexpr std::pair<std::string_view, RelabelAction> kActions[] = {
 };
 
 std::string ascii_lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
 }
 
-bool name_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 /// A replacement text, cut into literals and groups once.
 class Expansion {
@@ -53,7 +56,8 @@ class Expansion {
     for (const Part& part : parts_) {
       if (part.group < 0) out += part.literal;
       else if (static_cast<std::size_t>(part.group) < groups.size())
-        out.append(groups[static_cast<std::size_t>(part.group)].data(), groups[static_cast<std::size_t>(part.group)].size());
+        out.append(groups[static_cast<std::size_t>(part.group)].data(),
+                   groups[static_cast<std::size_t>(part.group)].size());
     }
     return out;
   }
@@ -124,7 +128,8 @@ struct Relabeler::Compiled {
 
   bool match(std::string_view text, std::vector<re2::StringPiece>& groups) const {
     groups.resize(static_cast<std::size_t>(regex->NumberOfCapturingGroups()) + 1);
-    return regex->Match({text.data(), text.size()}, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()));
+    return regex->Match({text.data(), text.size()}, 0, text.size(), re2::RE2::ANCHOR_BOTH, groups.data(),
+                        static_cast<int>(groups.size()));
   }
   bool match(std::string_view text) const {
     return regex->Match({text.data(), text.size()}, 0, text.size(), re2::RE2::ANCHOR_BOTH, nullptr, 0);
@@ -168,10 +173,16 @@ bool Relabeler::Compiled::apply(Values& values) const {
     case RelabelAction::kDrop: return !match(value);
     case RelabelAction::kKeepEqual: return value == get(rule.target_label);
     case RelabelAction::kDropEqual: return value != get(rule.target_label);
-    case RelabelAction::kHashMod: values[rule.target_label] = std::to_string(last_bytes_of_md5(value) % rule.modulus); return true;
+    case RelabelAction::kHashMod:
+      values[rule.target_label] = std::to_string(last_bytes_of_md5(value) % rule.modulus);
+      return true;
     case RelabelAction::kLabelMap: map_names(values); return true;
-    case RelabelAction::kLabelDrop: std::erase_if(values, [this](const auto& item) { return match(item.first); }); return true;
-    case RelabelAction::kLabelKeep: std::erase_if(values, [this](const auto& item) { return !match(item.first); }); return true;
+    case RelabelAction::kLabelDrop:
+      std::erase_if(values, [this](const auto& item) { return match(item.first); });
+      return true;
+    case RelabelAction::kLabelKeep:
+      std::erase_if(values, [this](const auto& item) { return !match(item.first); });
+      return true;
     case RelabelAction::kLowercase: set_or_erase(values, rule.target_label, mapped_case(value, false)); return true;
     case RelabelAction::kUppercase: set_or_erase(values, rule.target_label, mapped_case(value, true)); return true;
   }
@@ -198,13 +209,16 @@ Result<void> check(const RelabelRule& rule, RelabelAction action, const re2::RE2
   const RelabelRule plain;
   const std::string word = ascii_lower(rule.action);
   const auto bad = [](std::string text) { return fail(ErrorCode::kInvalidArgument, std::move(text)); };
-  if (rule.modulus == 0 && action == A::kHashMod) return bad("relabel configuration for hashmod requires non-zero modulus");
-  const bool needs_target = is_one_of(action, {A::kReplace, A::kHashMod, A::kLowercase, A::kUppercase, A::kKeepEqual, A::kDropEqual});
+  if (rule.modulus == 0 && action == A::kHashMod)
+    return bad("relabel configuration for hashmod requires non-zero modulus");
+  const bool needs_target =
+      is_one_of(action, {A::kReplace, A::kHashMod, A::kLowercase, A::kUppercase, A::kKeepEqual, A::kDropEqual});
   if (needs_target && rule.target_label.empty())
     return bad("relabel configuration for " + word + " action requires 'target_label' value");
   if (needs_target && !is_valid_utf8(rule.target_label))
     return bad("\"" + rule.target_label + "\" is invalid 'target_label' for " + word + " action");
-  const bool fixed_target = is_one_of(action, {A::kHashMod, A::kLowercase, A::kUppercase, A::kKeepEqual, A::kDropEqual});
+  const bool fixed_target =
+      is_one_of(action, {A::kHashMod, A::kLowercase, A::kUppercase, A::kKeepEqual, A::kDropEqual});
   if (fixed_target && !Expansion(rule.target_label, regex).constant())
     return bad("\"" + rule.target_label + "\" is invalid 'target_label' for " + word + " action");
   const bool no_replacement = is_one_of(action, {A::kLowercase, A::kUppercase, A::kKeepEqual, A::kDropEqual});
@@ -243,7 +257,8 @@ Result<RelabelRule> read_rule(const YamlNode& node) {
       if (!modulus || *modulus < 0) return fail(ErrorCode::kInvalidArgument, "'modulus' must be a number");
       rule.modulus = static_cast<std::uint64_t>(*modulus);
     } else {
-      return fail(ErrorCode::kInvalidArgument, "line " + std::to_string(line) + ": field " + key + " not found in type relabel.plain");
+      return fail(ErrorCode::kInvalidArgument,
+                  "line " + std::to_string(line) + ": field " + key + " not found in type relabel.plain");
     }
   }
   return rule;

@@ -1,8 +1,9 @@
 // relabel.h -- relabel_configs: rules that rewrite, keep or drop the labels of a target.
 //
-// Model:    a missing label reads as ""; a label set to "" is removed. Rules run in order; the first that drops ends it.
-// Regexes:  RE2, anchored at both ends, dot matches newline. Replacements use $1, ${1}, $name, ${name}, $$; `$1x` is the group
-//           named 1x, which does not exist and is empty.
+// Model:    a missing label reads as ""; a label set to "" is removed. Rules run in order; the first that drops ends
+//           it.
+// Regexes:  RE2, anchored at both ends, dot matches newline. Replacements use $1, ${1}, $name, ${name}, $$; `$1x` is
+//           the group named 1x, which does not exist and is empty.
 // Errors:   invalid_argument, in the words that users of Prometheus know; the caller adds which scrape config it was.
 // Threads:  rules are immutable; apply() may be called from any thread.
 #pragma once

@@ -1,7 +1,7 @@
 // arena.h -- bump storage for the texts of one entry: values stay where they are until the entry is begun anew.
 //
-// Lifetime: every view handed out lives until clear() or destruction; clear() keeps the first block, so a steady stream of lines
-//           of ordinary size allocates nothing.
+// Lifetime: every view handed out lives until clear() or destruction; clear() keeps the first block, so a steady stream
+//           of lines of ordinary size allocates nothing.
 // Threads:  one.
 // Limits:   blocks beyond kArenaKeepMax are given back at clear(), so that one huge line does not stay in memory.
 #pragma once

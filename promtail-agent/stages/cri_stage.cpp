@@ -1,4 +1,5 @@
-// The cri stage: `<time> stdout|stderr <flags> <text>` as container runtimes write it; P in the flags says that more follows.
+// The cri stage: `<time> stdout|stderr <flags> <text>` as container runtimes write it; P in the flags says that more
+// follows.
 #include "promtail-agent/stages/factories.h"
 #include "promtail-agent/stages/partial_lines.h"
 #include "promtail-agent/stages/stage_options.h"

@@ -11,7 +11,8 @@
 namespace kvasir::agent {
 
 inline constexpr std::string_view kDroppedLinesName = "logentry_dropped_lines_total";
-inline constexpr std::string_view kDroppedLinesHelp = "A count of all log lines dropped as a result of a pipeline stage";
+inline constexpr std::string_view kDroppedLinesHelp =
+    "A count of all log lines dropped as a result of a pipeline stage";
 
 class DropCounter {
  public:

@@ -88,13 +88,14 @@ StageResult make_drop_stage(const YamlNode& node, BuildContext& context) {
   if (reason.empty()) reason = "drop_stage";
   if (conditions.sources.empty() && !expression && !older_than && !longer_than) {
     if (conditions.value) return invalid("drop stage config must contain `source` if `value` is specified");
-    return invalid("drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`");
+    return invalid(
+        "drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`");
   }
   if (older_than) {
     conditions.older_than = parse_go_duration(*older_than);
     if (!conditions.older_than)
-      return invalid("drop stage invalid duration, " + *older_than + " cannot be converted to a duration: time: invalid duration \"" +
-                     *older_than + "\"");
+      return invalid("drop stage invalid duration, " + *older_than +
+                     " cannot be converted to a duration: time: invalid duration \"" + *older_than + "\"");
   }
   if (conditions.value && expression)
     return invalid("drop stage config error, `value` and `expression` cannot both be defined at the same time.");

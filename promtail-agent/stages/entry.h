@@ -1,11 +1,13 @@
 // entry.h -- one log entry on its way through a pipeline, and where it came from.
 //
-// Shape:    labels (shared set), timestamp, line (bytes), structured metadata in order, extracted values, source ranges.
-// Lifetime: an Entry is made once and begun anew for each line: its buffers are kept, so that steady work allocates nothing. The
-//           line given to begin() must stay in place until process() returns; a stage that holds an entry back copies it.
-// Sources:  each entry carries the ranges of the source it was made of. Whoever feeds a pipeline gets every range back exactly once:
-//           in accept() of an entry (the ranges of merged parts come together) or in dropped(). Ranges of entries that a stage
-//           holds back are still open; a position must not pass them.
+// Shape:    labels (shared set), timestamp, line (bytes), structured metadata in order, extracted values, source
+//           ranges.
+// Lifetime: an Entry is made once and begun anew for each line: its buffers are kept, so that steady work allocates
+//           nothing. The line given to begin() must stay in place until process() returns; a stage that holds an entry
+//           back copies it.
+// Sources:  each entry carries the ranges of the source it was made of. Whoever feeds a pipeline gets every range back
+//           exactly once: in accept() of an entry (the ranges of merged parts come together) or in dropped(). Ranges of
+//           entries that a stage holds back are still open; a position must not pass them.
 // Threads:  one.
 #pragma once
 

@@ -138,8 +138,8 @@ class LuhnStage final : public Stage {
   std::size_t run_end(std::string_view text, std::size_t at) const {
     std::size_t end = at;
     while (end < text.size()) {
-      const bool delimiter = end > at && options_.delimiters.find(text[end]) != std::string::npos && end + 1 < text.size() &&
-                             digit(text[end + 1]);
+      const bool delimiter = end > at && options_.delimiters.find(text[end]) != std::string::npos &&
+                             end + 1 < text.size() && digit(text[end + 1]);
       if (!digit(text[end]) && !delimiter) break;
       ++end;
     }

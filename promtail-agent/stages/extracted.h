@@ -1,9 +1,10 @@
 // extracted.h -- the map of values that stages hand to each other while an entry is in a pipeline.
 //
-// Model:    a key is missing, present with null, or present with a string, a number or a bool; missing and null differ. At the
-//           start of a pipeline (and of every nested one) the entry's labels are filled in, over values of the same name.
-// Lifetime: keys and values are views: into the configuration, the label set, the line or the entry's arena. All outlive the
-//           pass of the entry through its pipeline.
+// Model:    a key is missing, present with null, or present with a string, a number or a bool; missing and null differ.
+//           At the start of a pipeline (and of every nested one) the entry's labels are filled in, over values of the
+//           same name.
+// Lifetime: keys and values are views: into the configuration, the label set, the line or the entry's arena. All
+//           outlive the pass of the entry through its pipeline.
 // Threads:  one.
 #pragma once
 
@@ -40,8 +41,8 @@ struct Value {
 /// Any decimal or boolean text fits: the longest shortest-decimal double without an exponent has under 350 characters.
 using NumberText = char[384];
 
-/// The value as text: shortest decimal without exponent for numbers, true/false. REQUIRES: has_text(). The view is into the
-/// value's own text or into `scratch`.
+/// The value as text: shortest decimal without exponent for numbers, true/false. REQUIRES: has_text(). The view is into
+/// the value's own text or into `scratch`.
 std::string_view value_text(const Value& value, NumberText& scratch);
 
 class Extracted {

@@ -97,7 +97,8 @@ char* write_utf8(char* out, char32_t c) {
 }  // namespace
 
 bool JsonScanner::word(std::string_view text) {
-  if (static_cast<std::size_t>(end_ - at_) < text.size() || std::memcmp(at_, text.data(), text.size()) != 0) return false;
+  if (static_cast<std::size_t>(end_ - at_) < text.size() || std::memcmp(at_, text.data(), text.size()) != 0)
+    return false;
   at_ += text.size();
   return true;
 }

@@ -1,7 +1,7 @@
 // json_scanner.h -- walks strict JSON once: skips, checks and finds the bounds of values without building anything.
 //
-// Grammar:  RFC 8259, and nothing beyond: no leading zeros, no trailing commas, no control bytes in strings, escapes checked,
-//           numbers that a double can hold. Bytes above 0x7f pass as they are, valid UTF-8 or not.
+// Grammar:  RFC 8259, and nothing beyond: no leading zeros, no trailing commas, no control bytes in strings, escapes
+//           checked, numbers that a double can hold. Bytes above 0x7f pass as they are, valid UTF-8 or not.
 // Lifetime: spans point into the text given.
 // Limits:   kJsonDepthMax; deeper documents are malformed.
 // Errors:   every step returns false at the first fault; the scanner is of no use afterwards.

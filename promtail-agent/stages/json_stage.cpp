@@ -1,5 +1,5 @@
-// The json stage: values of a JSON document by JMESPath. Expressions that are plain paths are found in one pass over the text;
-// the others look at a tree of the document.
+// The json stage: values of a JSON document by JMESPath. Expressions that are plain paths are found in one pass over
+// the text; the others look at a tree of the document.
 #include <algorithm>
 
 #include "promtail-agent/stages/drop_counter.h"
@@ -78,7 +78,8 @@ class JsonStage final : public Stage {
     scanner.skip_space();
     JsonSpan whole;
     const bool object = scanner.at('{');
-    if (!(object ? walk(scanner, root_, 0, entry.arena()) : scanner.value(whole) && whole.type == JsonType::kNull)) return false;
+    if (!(object ? walk(scanner, root_, 0, entry.arena()) : scanner.value(whole) && whole.type == JsonType::kNull))
+      return false;
     scanner.skip_space();
     if (!scanner.at_end()) return false;
     if (needs_tree_) evaluate(text, entry);
@@ -189,7 +190,8 @@ StageResult make_json_stage(const YamlNode& node, BuildContext& context) {
   auto stage = std::make_unique<JsonStage>(std::move(source), drop_malformed, context.stage.metrics);
   for (const TextPair& pair : expressions) {
     auto expression = jmespath::Expression::compile(pair.value.empty() ? pair.name : pair.value);
-    if (!expression) return invalid("could not compile JMES expression: " + pair.name + ": " + expression.error().message());
+    if (!expression)
+      return invalid("could not compile JMES expression: " + pair.name + ": " + expression.error().message());
     context.produced.insert(pair.name);
     stage->add(pair.name, std::move(*expression));
   }

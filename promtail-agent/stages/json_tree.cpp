@@ -163,8 +163,9 @@ bool json_equal(const JsonNode& a, const JsonNode& b) {
       return std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(),
                         [](const JsonNode* x, const JsonNode* y) { return json_equal(*x, *y); });
     case JsonType::kObject:
-      return std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
-                        [](const JsonMember& x, const JsonMember& y) { return x.key == y.key && json_equal(*x.value, *y.value); });
+      return std::equal(
+          a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
+          [](const JsonMember& x, const JsonMember& y) { return x.key == y.key && json_equal(*x.value, *y.value); });
   }
   return false;
 }

@@ -2,7 +2,8 @@
 //
 // Shape:    objects hold their members sorted by key, each key once (the last one given).
 // Lifetime: nodes belong to a JsonPool and live until its clear(); texts point into the document or into the pool.
-// Text:     compact, keys sorted, HTML characters escaped, as Go's encoding/json writes a map. Integers keep their digits.
+// Text:     compact, keys sorted, HTML characters escaped, as Go's encoding/json writes a map. Integers keep their
+//           digits.
 // Threads:  one.
 #pragma once
 

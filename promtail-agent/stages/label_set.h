@@ -1,9 +1,10 @@
 // label_set.h -- label sets of entries, shared and derived from each other without building them anew for every line.
 //
-// Shape:    LabelSet is immutable. A table turns (set, name, value) into the set that results; a pair seen before costs one hash
-//           look-up and no allocation.
-// Identity: `id` is never used twice in a process: a cheap key for caches. Two sets with different ids may hold equal labels (after
-//           the table was trimmed, or from two tables): state that must not split compares labels, or keys by them.
+// Shape:    LabelSet is immutable. A table turns (set, name, value) into the set that results; a pair seen before costs
+//           one hash look-up and no allocation.
+// Identity: `id` is never used twice in a process: a cheap key for caches. Two sets with different ids may hold equal
+//           labels (after the table was trimmed, or from two tables): state that must not split compares labels, or
+//           keys by them.
 // Lifetime: held by shared_ptr; a set lives as long as an entry or a stage refers to it.
 // Threads:  LabelSet may be read from any thread; a LabelSetTable belongs to one.
 // Limits:   kLabelSetsMax sets and kTransitionsMax transitions, then the table forgets all of them.

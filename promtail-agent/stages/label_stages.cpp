@@ -106,8 +106,9 @@ class TenantStage final : public Stage {
 
 void warn_internal(const std::string& name, BuildContext& context) {
   if (!name.starts_with("__")) return;
-  context.diagnostics.warnings.push_back(context.place + ": label \"" + name +
-                                         "\" starts with two underscores, yet it will be sent: stages run after relabelling");
+  context.diagnostics.warnings.push_back(
+      context.place + ": label \"" + name +
+      "\" starts with two underscores, yet it will be sent: stages run after relabelling");
 }
 
 // Shared by labeldrop and labelallow.
@@ -158,7 +159,8 @@ StageResult make_tenant_stage(const YamlNode& node, BuildContext& context) {
   KVASIR_CHECK_OK(options.finish());
   const int given = !source.empty() + !label.empty() + !value.empty();
   if (given == 0) return invalid("label, source or value config are required");
-  if (given > 1) return invalid("label, source and value are mutually exclusive: you should set source, value or label but not all");
+  if (given > 1)
+    return invalid("label, source and value are mutually exclusive: you should set source, value or label but not all");
   using From = TenantStage::From;
   const From from = !source.empty() ? From::kSource : !label.empty() ? From::kLabel : From::kValue;
   return std::make_unique<TenantStage>(from, source + label + value, context.stage.label_sets);

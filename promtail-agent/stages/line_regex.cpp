@@ -54,12 +54,14 @@ bool LineRegex::search(std::string_view text) const {
   return re2::RE2::PartialMatch(scratch.sanitised, *regex_);
 }
 
-bool LineRegex::search(std::string_view text, std::size_t from, std::vector<std::string_view>& groups, Scratch& scratch) const {
+bool LineRegex::search(std::string_view text, std::size_t from, std::vector<std::string_view>& groups,
+                       Scratch& scratch) const {
   const std::size_t count = static_cast<std::size_t>(group_count()) + 1;
   scratch.pieces.resize(count);
   groups.resize(count);
   if (is_utf8_line(text)) {
-    if (!regex_->Match(piece(text), from, text.size(), re2::RE2::UNANCHORED, scratch.pieces.data(), static_cast<int>(count)))
+    if (!regex_->Match(piece(text), from, text.size(), re2::RE2::UNANCHORED, scratch.pieces.data(),
+                       static_cast<int>(count)))
       return false;
     for (std::size_t i = 0; i < count; ++i) groups[i] = {scratch.pieces[i].data(), scratch.pieces[i].size()};
     return true;

@@ -1,7 +1,7 @@
 // line_regex.h -- RE2 on log lines, which may hold bytes that are not UTF-8.
 //
-// Bytes:    in Go a byte that is not UTF-8 counts as U+FFFD, one byte wide; RE2 would not match it at all. Such texts are matched
-//           in a copy where each bad byte is U+FFFD, and the groups are cut from the original.
+// Bytes:    in Go a byte that is not UTF-8 counts as U+FFFD, one byte wide; RE2 would not match it at all. Such texts
+//           are matched in a copy where each bad byte is U+FFFD, and the groups are cut from the original.
 // Lifetime: groups are views of the text searched.
 // Errors:   compile(): parse, in Go's words.
 // Threads:  immutable; one Scratch per thread.

@@ -18,8 +18,8 @@ Result<LineCondition> condition_of(const logql::Stage& stage) {
   return LineCondition::create(logql::line_filter_op_text(filter->op), texts);
 }
 
-// A query needs a matcher that an absent label does not satisfy; a selector of ours does not. One is put in front where the parser
-// misses it, and taken off again.
+// A query needs a matcher that an absent label does not satisfy; a selector of ours does not. One is put in front where
+// the parser misses it, and taken off again.
 Result<logql::LogQuery> parse_any_selector(std::string_view text) {
   auto query = logql::parse_log_query(text);
   const std::size_t brace = text.find('{');
@@ -41,7 +41,8 @@ Result<LineCondition> LineCondition::create(std::string_view op, const std::vect
     out.literals_ = texts;
     return out;
   }
-  if (op != "|~" && op != "!~") return fail(ErrorCode::kParse, "parse error: filter " + std::string(op) + " is not supported here");
+  if (op != "|~" && op != "!~")
+    return fail(ErrorCode::kParse, "parse error: filter " + std::string(op) + " is not supported here");
   for (const std::string& text : texts) {
     KVASIR_TRY(LineRegex regex, LineRegex::compile(text));
     out.regexes_.push_back(std::move(regex));
@@ -51,7 +52,8 @@ Result<LineCondition> LineCondition::create(std::string_view op, const std::vect
 
 bool LineCondition::holds(std::string_view line) const {
   const bool found =
-      std::any_of(literals_.begin(), literals_.end(), [&](const auto& text) { return line.find(text) != std::string_view::npos; }) ||
+      std::any_of(literals_.begin(), literals_.end(),
+                  [&](const auto& text) { return line.find(text) != std::string_view::npos; }) ||
       std::any_of(regexes_.begin(), regexes_.end(), [&](const LineRegex& regex) { return regex.search(line); });
   return found != negated_;
 }
@@ -71,7 +73,8 @@ Result<LineSelector> LineSelector::parse(std::string_view text) {
 }
 
 bool LineSelector::matches(const LabelSet& labels, std::string_view line) const {
-  return std::all_of(matchers_.begin(), matchers_.end(), [&](const LabelMatcher& m) { return m.matches(labels.labels); }) &&
+  return std::all_of(matchers_.begin(), matchers_.end(),
+                     [&](const LabelMatcher& m) { return m.matches(labels.labels); }) &&
          std::all_of(conditions_.begin(), conditions_.end(), [&](const LineCondition& c) { return c.holds(line); });
 }
 

@@ -1,4 +1,5 @@
-// line_selector.h -- LogQL's `{a="x"} |= "y"` as a yes or no on an entry: selectors of match stages and conditions of metrics.
+// line_selector.h -- LogQL's `{a="x"} |= "y"` as a yes or no on an entry: selectors of match stages and conditions of
+// metrics.
 //
 // Shape:    matchers (label regexes anchored) and line filters (unanchored); all must hold.
 // Errors:   parse: `parse error at line 1, col 5: ...`; parsers, formats and metric queries are refused.

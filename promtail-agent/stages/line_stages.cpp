@@ -32,7 +32,8 @@ class OutputStage final : public Stage {
 
 // ANSI escape sequences: colours, cursor movements, window titles. \x9B is the character U+009B.
 constexpr std::string_view kEscapePattern =
-    R"([\x1B\x9B][[\]()#;?]*(?:(?:(?:[a-zA-Z\d]*(?:;[a-zA-Z\d]*)*)?\x07)|(?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PRZcf-ntqry=><~])))";
+    R"([\x1B\x9B][[\]()#;?]*(?:(?:(?:[a-zA-Z\d]*(?:;[a-zA-Z\d]*)*)?\x07)|)"
+    R"((?:(?:\d{1,4}(?:;\d{0,4})*)?[\dA-PRZcf-ntqry=><~])))";
 
 class DecolorizeStage final : public Stage {
  public:
@@ -41,7 +42,8 @@ class DecolorizeStage final : public Stage {
 
   Verdict process(Entry& entry, EntrySink&) override {
     const std::string_view line = entry.line();
-    if (line.find('\x1b') == std::string_view::npos && line.find("\xc2\x9b") == std::string_view::npos) return Verdict::kPass;
+    if (line.find('\x1b') == std::string_view::npos && line.find("\xc2\x9b") == std::string_view::npos)
+      return Verdict::kPass;
     text_.assign(line);
     if (re2::RE2::GlobalReplace(&text_, *escape_, "") > 0) entry.set_line_copy(text_);
     return Verdict::kPass;
@@ -55,7 +57,10 @@ class DecolorizeStage final : public Stage {
 class PackStage final : public Stage {
  public:
   PackStage(std::vector<std::string> names, bool ingest_timestamp, const StageContext& context)
-      : names_(std::move(names)), ingest_timestamp_(ingest_timestamp), clock_(*context.clock), sets_(context.label_sets) {}
+      : names_(std::move(names)),
+        ingest_timestamp_(ingest_timestamp),
+        clock_(*context.clock),
+        sets_(context.label_sets) {}
   std::string_view name() const override { return "pack"; }
 
   Verdict process(Entry& entry, EntrySink&) override {

@@ -78,7 +78,8 @@ bool LogfmtParser::read_quoted(std::string_view& value) {
   JsonSpan span;
   JsonScanner scanner(checked);
   if (!scanner.string(span) || !scanner.at_end()) return false;
-  value = arena_.copy(decode_json_string({JsonType::kString, true, false, quoted.substr(1, quoted.size() - 2)}, arena_));
+  value =
+      arena_.copy(decode_json_string({JsonType::kString, true, false, quoted.substr(1, quoted.size() - 2)}, arena_));
   rest_.remove_prefix(quoted.size());
   return true;
 }

@@ -1,7 +1,7 @@
 // logfmt_parser.h -- key=value records.
 //
-// Grammar:  bytes up to 0x20 divide; a key is a run without `=`, `"` and those; a bare key has the value ""; a quoted value has JSON's
-//           escapes. After an error the rest of the physical line is not read; pairs before it count.
+// Grammar:  bytes up to 0x20 divide; a key is a run without `=`, `"` and those; a bare key has the value ""; a quoted
+//           value has JSON's escapes. After an error the rest of the physical line is not read; pairs before it count.
 // Lifetime: keys are views of the text; values too, or of the arena.
 // Limits:   none on lengths.
 #pragma once

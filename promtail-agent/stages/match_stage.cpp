@@ -66,9 +66,11 @@ StageResult make_match_stage(const YamlNode& node, BuildContext& context) {
   auto extracted = options.pairs("extracted");
   auto reason = options.text("drop_counter_reason", "match_stage");
   KVASIR_CHECK_OK(options.finish());
-  if (pipeline_name && pipeline_name->empty()) return invalid("match stage pipeline name can be omitted but cannot be an empty string");
+  if (pipeline_name && pipeline_name->empty())
+    return invalid("match stage pipeline name can be omitted but cannot be an empty string");
   if (selector_text.empty()) return invalid("selector statement required for match stage");
-  if (!action.empty() && action != "keep" && action != "drop") return invalid("match stage action should be 'keep' or 'drop'");
+  if (!action.empty() && action != "keep" && action != "drop")
+    return invalid("match stage action should be 'keep' or 'drop'");
   const bool has_stages = stages != nullptr && !stages->items.empty();
   if (action == "drop" && has_stages) return invalid("match stage configured to drop entries cannot contains stages");
   if (action != "drop" && !has_stages)
@@ -76,7 +78,8 @@ StageResult make_match_stage(const YamlNode& node, BuildContext& context) {
   auto selector = LineSelector::parse(selector_text);
   if (!selector) return invalid("invalid selector syntax for match stage: " + selector.error().message());
   if (reason.empty()) reason = "match_stage";
-  if (action == "drop") return std::make_unique<MatchDropStage>(std::move(*selector), std::move(reason), context.stage.metrics);
+  if (action == "drop")
+    return std::make_unique<MatchDropStage>(std::move(*selector), std::move(reason), context.stage.metrics);
   KVASIR_TRY(StageChain chain, build_chain(*stages, context));
   return std::make_unique<MatchStage>(std::move(*selector), std::move(extracted), std::move(chain));
 }

@@ -82,10 +82,12 @@ class MetricConditionParser {
     out.name = text_.substr(begin, at_ - begin);
     if (out.name.empty()) return error("expected a name");
     static constexpr std::pair<std::string_view, Op> kOps[] = {
-        {"==", Op::kEqual}, {"=~", Op::kRegex},       {"=", Op::kEqual},        {"!=", Op::kNotEqual}, {"!~", Op::kNotRegex},
-        {">=", Op::kGreaterOrEqual}, {">", Op::kGreater}, {"<=", Op::kLessOrEqual}, {"<", Op::kLess},
+        {"==", Op::kEqual},    {"=~", Op::kRegex},       {"=", Op::kEqual},
+        {"!=", Op::kNotEqual}, {"!~", Op::kNotRegex},    {">=", Op::kGreaterOrEqual},
+        {">", Op::kGreater},   {"<=", Op::kLessOrEqual}, {"<", Op::kLess},
     };
-    const auto* op = std::find_if(std::begin(kOps), std::end(kOps), [this](const auto& item) { return take(item.first); });
+    const auto* op =
+        std::find_if(std::begin(kOps), std::end(kOps), [this](const auto& item) { return take(item.first); });
     if (op == std::end(kOps)) return error("expected an operator");
     out.op = op->second;
     skip_space();
@@ -136,7 +138,8 @@ class MetricConditionParser {
 
   Result<LineCondition> filter() {
     static constexpr std::string_view kOps[] = {"|=", "|~", "!=", "!~"};
-    const auto* op = std::find_if(std::begin(kOps), std::end(kOps), [this](std::string_view token) { return take(token); });
+    const auto* op =
+        std::find_if(std::begin(kOps), std::end(kOps), [this](std::string_view token) { return take(token); });
     if (op == std::end(kOps)) return error("unexpected text");
     KVASIR_TRY(const std::string text, value());
     auto condition = LineCondition::create(*op, {text});

@@ -1,7 +1,7 @@
 // metric_condition.h -- the `match` of a metric in the simplified schema: `level="error", status >= 500 |= "timeout"`.
 //
-// Grammar:  [ '{' ] term { (',' | 'and' | '&&') term } [ '}' ] { line filter };  term = name op value;  op = = == != =~ !~ > >= < <=;
-//           value = "text" with escapes, 'text', `text`, or a bare number. Empty, or `{}`, always holds.
+// Grammar:  [ '{' ] term { (',' | 'and' | '&&') term } [ '}' ] { line filter };  term = name op value;  op = = == != =~
+//           !~ > >= < <=; value = "text" with escapes, 'text', `text`, or a bare number. Empty, or `{}`, always holds.
 // Names:    the extracted value if the key is there (null is ""), else the label, else "".
 // Errors:   parse: `12: expected a value`, the position counting bytes from 1.
 // Threads:  immutable.

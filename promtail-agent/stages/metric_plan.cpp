@@ -12,7 +12,8 @@ constexpr std::string_view kPrefixDefault = "promtail_custom_";
 constexpr Duration kIdleDefault = std::chrono::minutes(5);
 
 std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
 }
 
@@ -28,7 +29,8 @@ Result<Duration> read_idle_limit(const std::optional<std::string>& text) {
   if (!text || text->empty()) return kIdleDefault;
   const auto limit = parse_go_duration(*text);
   if (!limit)
-    return invalid("max_idle_duration could not be parsed as a time.Duration: 'time: invalid duration \"" + *text + "\"'");
+    return invalid("max_idle_duration could not be parsed as a time.Duration: 'time: invalid duration \"" + *text +
+                   "\"'");
   if (*limit < std::chrono::seconds(1)) return invalid("max_idle_duration less than 1s not allowed");
   return *limit;
 }

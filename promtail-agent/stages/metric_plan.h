@@ -1,7 +1,8 @@
 // metric_plan.h -- one metric of a metrics stage as configured: what to look at, when, and what to do with the number.
 //
-// Schemas:  Promtail's (everything under `config`), and the simplified one that users' documents carry (`match`, `value_name`,
-//           `value_type`, keys beside `type`). Which it is is decided per metric; see docs/agent/stages.md.
+// Schemas:  Promtail's (everything under `config`), and the simplified one that users' documents carry (`match`,
+//           `value_name`, `value_type`, keys beside `type`). Which it is is decided per metric; see
+//           docs/agent/stages.md.
 // Errors:   invalid_argument, in Promtail's words for its schema; `metric <name>: ...` for the simplified one.
 #pragma once
 

@@ -11,7 +11,8 @@ namespace {
 
 std::string lowered(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return out;
 }
 
@@ -123,7 +124,8 @@ Result<void> plan_counter(const SimpleOptions& options, MetricPlan& plan) {
   if (!is_one_of(options.action, {"", "inc", "add"}))
     return metric_error(options, "action " + options.action + " is not valid, action must be either `inc` or `add`");
   if (options.count_bytes) {
-    if (!options.match_all) return metric_error(options, "`count_entry_bytes: true` can only be set with `match_all: true`");
+    if (!options.match_all)
+      return metric_error(options, "`count_entry_bytes: true` can only be set with `match_all: true`");
     plan.action = MetricAction::kAdd;
     plan.every_entry = plan.line_bytes = true;
     return {};
@@ -144,9 +146,11 @@ Result<void> plan_gauge(const SimpleOptions& options, MetricPlan& plan) {
       {"", MetricAction::kSet},    {"set", MetricAction::kSet}, {"inc", MetricAction::kInc},
       {"dec", MetricAction::kDec}, {"add", MetricAction::kAdd}, {"sub", MetricAction::kSub},
   };
-  const auto* action = std::find_if(std::begin(kActions), std::end(kActions), [&](const auto& a) { return a.first == options.action; });
+  const auto* action =
+      std::find_if(std::begin(kActions), std::end(kActions), [&](const auto& a) { return a.first == options.action; });
   if (action == std::end(kActions))
-    return metric_error(options, "action " + options.action + " is not valid, action must be `set`, `inc`, `dec`, `add`, or `sub`");
+    return metric_error(
+        options, "action " + options.action + " is not valid, action must be `set`, `inc`, `dec`, `add`, or `sub`");
   plan.action = action->second;
   const bool steps = plan.action == MetricAction::kInc || plan.action == MetricAction::kDec;
   if (options.source) {
@@ -179,7 +183,8 @@ Result<std::string> plan_scale(const std::string& name, const std::string& value
     return invalid("metric " + name + ": unit \"" + unit_option + "\" is neither base nor as_is");
   if (unit->scale == 1) return std::string("values are taken as they are");
   if (unit_option == "as_is") return "unit is as_is, so " + std::string(unit->words[0]) + " stay";
-  if (unit_option.empty() && keeps_unit(name, *unit)) return "the name says " + std::string(unit->words[0]) + ", so they stay";
+  if (unit_option.empty() && keeps_unit(name, *unit))
+    return "the name says " + std::string(unit->words[0]) + ", so they stay";
   plan.scale = unit->scale;
   return std::string(unit->words[0]) + " are multiplied by " + format_go_float(unit->scale);
 }
@@ -188,8 +193,8 @@ Result<std::string> plan_scale(const std::string& name, const std::string& value
 
 bool is_simplified_metric(const YamlNode& node) {
   for (const auto& entry : node.entries)
-    if (is_one_of(lowered(entry.key),
-                  {"match", "value_name", "value_type", "value", "buckets", "action", "match_all", "count_entry_bytes"}))
+    if (is_one_of(lowered(entry.key), {"match", "value_name", "value_type", "value", "buckets", "action", "match_all",
+                                       "count_entry_bytes"}))
       return true;
   const YamlNode* config = config_of(node);
   return config != nullptr && std::any_of(config->entries.begin(), config->entries.end(), [](const auto& entry) {
@@ -233,7 +238,8 @@ Result<MetricPlan> read_simplified_plan(const std::string& name, const YamlNode&
     plan.condition = std::move(*condition);
   }
   KVASIR_TRY(const std::string rule, plan_scale(name, value_type, lowered(unit), plan));
-  context.diagnostics.notes.push_back(context.place + ": metric " + plan.metric.name + ": simplified metrics schema detected; " + rule);
+  context.diagnostics.notes.push_back(context.place + ": metric " + plan.metric.name +
+                                      ": simplified metrics schema detected; " + rule);
   return plan;
 }
 

@@ -186,7 +186,8 @@ std::string MetricRegistry::render(MetricsFormat format) {
   const Duration now = clock_.steady();
   MutexLock lock(mutex_);
   for (const SeriesPtr& error : {collisions_, over_limit_})
-    if (error->value() > 0) families_.find("promtail_metric_errors_total")->second->builtin_series[error->labels()] = error;
+    if (error->value() > 0)
+      families_.find("promtail_metric_errors_total")->second->builtin_series[error->labels()] = error;
   for (const auto& [name, family] : families_) {
     text.family(name, family->type, family->help);
     for (const auto& [labels, series] : family->builtin_series) text.series(*series);

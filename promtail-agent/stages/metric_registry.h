@@ -1,13 +1,15 @@
-// metric_registry.h -- every series that the agent shows on /metrics: its own and those that metrics stages derive from lines.
+// metric_registry.h -- every series that the agent shows on /metrics: its own and those that metrics stages derive from
+// lines.
 //
-// Shape:    one family per full name. Built-in families are registered by the agent; custom ones are claimed by metrics stages.
-//           Custom metrics of the same name and type share one family, whose equal label sets share one series.
+// Shape:    one family per full name. Built-in families are registered by the agent; custom ones are claimed by metrics
+//           stages. Custom metrics of the same name and type share one family, whose equal label sets share one series.
 // Expiry:   a custom series that was not updated for its idle time is shown once more and then removed.
-// Reload:   begin_generation() before pipelines of a new configuration are built: claims of an older configuration do not conflict
-//           with new ones. A family lives as long as a pipeline holds a claim on it.
+// Reload:   begin_generation() before pipelines of a new configuration are built: claims of an older configuration do
+//           not conflict with new ones. A family lives as long as a pipeline holds a claim on it.
 // Errors:   claim(): invalid_argument for a type or buckets that contradict another claim or a built-in family.
 // Threads:  any. Updates of a Series are atomic; look a series up once and keep it.
-// Limits:   kSeriesMax custom series in all; beyond it updates are counted in promtail_metric_errors_total{reason="series_limit"}.
+// Limits:   kSeriesMax custom series in all; beyond it updates are counted in
+//           promtail_metric_errors_total{reason="series_limit"}.
 #pragma once
 
 #include <atomic>
@@ -100,7 +102,8 @@ class MetricClaim {
   ~MetricClaim();
   MetricClaim(const MetricClaim&) = delete;
   MetricClaim& operator=(const MetricClaim&) = delete;
-  /// The series of these labels, made if it is not there; nullptr if the limit is reached or a built-in series has them.
+  /// The series of these labels, made if it is not there; nullptr if the limit is reached or a built-in series has
+  /// them.
   SeriesPtr series(const Labels& labels);
 
  private:
@@ -120,7 +123,8 @@ class MetricRegistry {
   void register_builtin(std::string_view name, MetricType type, std::string_view help);
   SeriesPtr counter(std::string_view name, std::string_view help, Labels labels = {});
   SeriesPtr gauge(std::string_view name, std::string_view help, Labels labels = {});
-  SeriesPtr histogram(std::string_view name, std::string_view help, Labels labels = {}, Buckets buckets = default_buckets());
+  SeriesPtr histogram(std::string_view name, std::string_view help, Labels labels = {},
+                      Buckets buckets = default_buckets());
   /// A series of something that is gone (a file no longer read).
   void remove(std::string_view name, const Labels& labels);
 
@@ -134,7 +138,8 @@ class MetricRegistry {
  private:
   friend class MetricClaim;
   using FamilyPtr = std::shared_ptr<MetricFamily>;
-  SeriesPtr builtin(std::string_view name, std::string_view help, MetricType type, Labels labels, const Buckets& buckets);
+  SeriesPtr builtin(std::string_view name, std::string_view help, MetricType type, Labels labels,
+                    const Buckets& buckets);
   SeriesPtr custom_series(MetricFamily& family, const CustomMetric& metric, const Labels& labels);
   void release(const FamilyPtr& family);
 

@@ -76,7 +76,8 @@ void MetricText::exemplar(const Series& series, std::size_t slot) {
   if (exemplar) {
     out_ += " # {trace_id=\"";
     append_escaped(out_, exemplar->trace_id, true);
-    out_ += fmt::format("\"}} {} {:.3f}", format_go_float(exemplar->value), static_cast<double>(exemplar->timestamp.value) / 1e9);
+    out_ += fmt::format("\"}} {} {:.3f}", format_go_float(exemplar->value),
+                        static_cast<double>(exemplar->timestamp.value) / 1e9);
   }
   out_ += '\n';
 }
@@ -101,7 +102,8 @@ void MetricText::histogram(const Series& series) {
 void MetricText::series(const Series& series) {
   header();
   if (type_ == MetricType::kHistogram) return histogram(series);
-  const bool add_total = format_ == MetricsFormat::kOpenMetrics && type_ == MetricType::kCounter && !name_.ends_with(kTotal);
+  const bool add_total =
+      format_ == MetricsFormat::kOpenMetrics && type_ == MetricType::kCounter && !name_.ends_with(kTotal);
   sample(add_total ? kTotal : std::string_view(), series.labels(), {}, series.value());
   if (type_ == MetricType::kCounter) exemplar(series, 0);
   else out_ += '\n';

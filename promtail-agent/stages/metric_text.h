@@ -1,7 +1,7 @@
 // metric_text.h -- series as Prometheus' text format or as OpenMetrics.
 //
-// Order:    families as given; a family without series is left out. OpenMetrics: counters lose `_total` in their family's name,
-//           exemplars are shown, `# EOF` ends the text.
+// Order:    families as given; a family without series is left out. OpenMetrics: counters lose `_total` in their
+//           family's name, exemplars are shown, `# EOF` ends the text.
 // Names:    characters that a metric name may not have become `_`.
 #pragma once
 

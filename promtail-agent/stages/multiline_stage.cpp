@@ -1,4 +1,5 @@
-// The multiline stage: lines that do not look like the start of an entry are added to the one before, within a label set.
+// The multiline stage: lines that do not look like the start of an entry are added to the one before, within a label
+// set.
 #include <algorithm>
 
 #include "common/number.h"
@@ -45,7 +46,8 @@ class MultilineStage final : public Stage {
         earliest_ = std::min(earliest_, block.deadline);
       }
     }
-    blocks_.erase_if([&](const Block& block) { return block.lines == 0 && now - block.deadline > max_wait_ * (kIdleWaits - 1); });
+    blocks_.erase_if(
+        [&](const Block& block) { return block.lines == 0 && now - block.deadline > max_wait_ * (kIdleWaits - 1); });
   }
 
   Duration deadline() const override { return earliest_; }
@@ -57,7 +59,7 @@ class MultilineStage final : public Stage {
  private:
   struct Block {
     LabelSetPtr labels;
-    Entry start;            // timestamp, extracted values and metadata of the start line, for every block until the next one
+    Entry start;  // timestamp, extracted values and metadata of the start line, for every block until the next one
     std::string text;
     std::vector<SourceRange> sources;
     std::int64_t lines = 0;
@@ -123,7 +125,8 @@ StageResult make_multiline_stage(const YamlNode& node, BuildContext& context) {
   Duration wait = kMaxWaitDefault;
   if (max_wait) {
     const auto parsed = parse_go_duration(*max_wait);
-    if (!parsed) return invalid("multiline stage `max_wait_time` parse error: time: invalid duration \"" + *max_wait + "\"");
+    if (!parsed)
+      return invalid("multiline stage `max_wait_time` parse error: time: invalid duration \"" + *max_wait + "\"");
     wait = *parsed;
   }
   return std::make_unique<MultilineStage>(std::move(*regex), max_lines, wait, *context.stage.clock);

@@ -1,9 +1,9 @@
 // partial_lines.h -- joins lines that a container runtime wrote in parts, by label set.
 //
-// Shape:    parts are held until the last one comes; the joined entry has timestamp, labels and extracted values of the last part
-//           and the source ranges of all of them.
-// Limits:   as many label sets with parts as max_sets says: one more, and all parts go on as they are. kPartialBytesMax for one
-//           line: then what is there goes on. Nothing is lost.
+// Shape:    parts are held until the last one comes; the joined entry has timestamp, labels and extracted values of the
+//           last part and the source ranges of all of them.
+// Limits:   as many label sets with parts as max_sets says: one more, and all parts go on as they are. kPartialBytesMax
+//           for one line: then what is there goes on. Nothing is lost.
 // Time:     parts without a continuation go on after the timeout.
 // Stop:     parts are forgotten unsettled: they are read again.
 // Threads:  one.

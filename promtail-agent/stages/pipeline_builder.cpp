@@ -51,7 +51,8 @@ constexpr std::array<StageKind, 32> kStageKinds{{
 }};
 
 const StageKind* find_kind(std::string_view name) {
-  const auto* found = std::find_if(kStageKinds.begin(), kStageKinds.end(), [name](const StageKind& kind) { return kind.name == name; });
+  const auto* found =
+      std::find_if(kStageKinds.begin(), kStageKinds.end(), [name](const StageKind& kind) { return kind.name == name; });
   return found == kStageKinds.end() ? nullptr : found;
 }
 
@@ -62,7 +63,8 @@ std::string at_line(const std::string& path, int line) {
 // Stages of one list; problems of each are collected, so that a check names all of them.
 class ChainBuilder {
  public:
-  ChainBuilder(const StageContext& stage, Diagnostics& diagnostics, std::string path, std::set<std::string>& produced, bool& any)
+  ChainBuilder(const StageContext& stage, Diagnostics& diagnostics, std::string path, std::set<std::string>& produced,
+               bool& any)
       : stage_(stage), diagnostics_(diagnostics), path_(std::move(path)), produced_(produced), any_(any) {}
 
   Result<StageChain> build(const YamlNode& stages) {
@@ -88,13 +90,17 @@ class ChainBuilder {
   }
 
  private:
-  static int line_of(const YamlNode& node) { return node.is_map() && !node.entries.empty() ? node.entries.front().line : node.line; }
+  static int line_of(const YamlNode& node) {
+    return node.is_map() && !node.entries.empty() ? node.entries.front().line : node.line;
+  }
 
   StageResult one(const std::string& path, const YamlNode& node) {
     if (!node.is_map()) {
       const std::string text = node.is_scalar() ? node.text : std::string();
-      return invalid("invalid YAML config, make sure each stage of your pipeline is a YAML object (must end with a `:`), check stage `- " +
-                     text + "`");
+      return invalid(
+          "invalid YAML config, make sure each stage of your pipeline is a YAML object (must end with a `:`), check "
+          "stage `- " +
+          text + "`");
     }
     if (node.entries.empty()) return nullptr;
     if (node.entries.size() > 1) return invalid("pipeline stage must contain only one key");
@@ -119,15 +125,19 @@ class ChainBuilder {
 Result<StageChain> build_chain(const YamlNode& stages, BuildContext& context) {
   const auto depth = std::count(context.path.begin(), context.path.end(), '[');
   if (depth > kNestingMax) return invalid("stages are nested too deeply");
-  return ChainBuilder(context.stage, context.diagnostics, context.path + ".stages", context.produced, context.produces_any).build(stages);
+  return ChainBuilder(context.stage, context.diagnostics, context.path + ".stages", context.produced,
+                      context.produces_any)
+      .build(stages);
 }
 
-Result<std::unique_ptr<Pipeline>> build_pipeline(const YamlNode& stages, StageContext context, Diagnostics& diagnostics) {
+Result<std::unique_ptr<Pipeline>> build_pipeline(const YamlNode& stages, StageContext context,
+                                                 Diagnostics& diagnostics) {
   auto label_sets = std::make_unique<LabelSetTable>();
   context.label_sets = label_sets.get();
   std::set<std::string> produced;
   bool produces_any = false;
-  KVASIR_TRY(StageChain chain, ChainBuilder(context, diagnostics, "pipeline_stages", produced, produces_any).build(stages));
+  KVASIR_TRY(StageChain chain,
+             ChainBuilder(context, diagnostics, "pipeline_stages", produced, produces_any).build(stages));
   return std::make_unique<Pipeline>(std::move(label_sets), std::move(chain));
 }
 

@@ -1,9 +1,10 @@
 // pipeline_builder.h -- turns `pipeline_stages` of a configuration into a Pipeline.
 //
-// Shape:    YAML sequence of one-key maps -> Pipeline. Everything is compiled here: regexes, templates, JMESPath, layouts, selectors.
-// Errors:   invalid_argument: `pipeline_stages[2] (line 14): invalid json stage config: JMES expression is required`; nested stages
-//           read `pipeline_stages[2].match.stages[0] (line 20): ...`. The words after the place are the ones that users of Promtail
-//           search for. All problems are listed in Diagnostics, the first one is the Error.
+// Shape:    YAML sequence of one-key maps -> Pipeline. Everything is compiled here: regexes, templates, JMESPath,
+//           layouts, selectors.
+// Errors:   invalid_argument: `pipeline_stages[2] (line 14): invalid json stage config: JMES expression is required`;
+//           nested stages read `pipeline_stages[2].match.stages[0] (line 20): ...`. The words after the place are the
+//           ones that users of Promtail search for. All problems are listed in Diagnostics, the first one is the Error.
 // Types:    a plain scalar is read as the option wants it: `y` is text where text is wanted and true where a bool is.
 // Lifetime: the pipeline keeps nothing of the node; the context's pointees must outlive it.
 // Source:   docs/agent/stages.md
@@ -26,6 +27,7 @@ struct Diagnostics {
 };
 
 /// A null node gives an empty pipeline.
-Result<std::unique_ptr<Pipeline>> build_pipeline(const YamlNode& stages, StageContext context, Diagnostics& diagnostics);
+Result<std::unique_ptr<Pipeline>> build_pipeline(const YamlNode& stages, StageContext context,
+                                                 Diagnostics& diagnostics);
 
 }  // namespace kvasir::agent

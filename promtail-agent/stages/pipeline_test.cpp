@@ -56,16 +56,20 @@ TEST_CASE("json: what is malformed is dropped on demand") {
                        {"{\"a\":\"\xff\"}", R"({job="j"})"},
                        {R"({"a":1,"a":2})", R"({a="2", job="j"})"},
                        {R"({"":1,"a":3})", R"({a="3", job="j"})"}});
-  for (const std::string_view line : {"nope", "[1]", "\"s\"", "5", "true", R"({"a":01})", R"({"a":1}x)", R"({"a":"\x"})", R"({"a":)"})
+  for (const std::string_view line :
+       {"nope", "[1]", "\"s\"", "5", "true", R"({"a":01})", R"({"a":1}x)", R"({"a":"\x"})", R"({"a":)"})
     CHECK_MESSAGE(run_line(kYaml, line) == "(dropped)", line);
 }
 
 TEST_CASE("json: paths share what they can") {
-  check_labels("- json: {expressions: {x: a.b, y: a, z: 'a.b.c', w: 'a.b.c || q', n: 'length(l)'}}\n- labels: {x: , y: , z: , w: , n: }",
-               {{R"({"a":{"b":{"c":"v"}},"l":[1,2]})", R"({job="j", n="2", w="v", x="{\"c\":\"v\"}", y="{\"b\":{\"c\":\"v\"}}", z="v"})"},
-                {R"({"a":{"b":1},"a":{"b":2}})", R"({job="j", x="2", y="{\"b\":2}"})"},
-                {R"({"a":{"b":{"c":1}},"a":7,"q":"alt"})", R"({job="j", w="alt", y="7"})"},
-                {R"({"a":null})", R"({job="j"})"}});
+  check_labels(
+      "- json: {expressions: {x: a.b, y: a, z: 'a.b.c', w: 'a.b.c || q', n: 'length(l)'}}\n- labels: {x: , y: , z: , "
+      "w: , n: }",
+      {{R"({"a":{"b":{"c":"v"}},"l":[1,2]})",
+        R"({job="j", n="2", w="v", x="{\"c\":\"v\"}", y="{\"b\":{\"c\":\"v\"}}", z="v"})"},
+       {R"({"a":{"b":1},"a":{"b":2}})", R"({job="j", x="2", y="{\"b\":2}"})"},
+       {R"({"a":{"b":{"c":1}},"a":7,"q":"alt"})", R"({job="j", w="alt", y="7"})"},
+       {R"({"a":null})", R"({job="j"})"}});
   CHECK(run_line("- json: {expressions: {inner: }}\n- json: {source: inner, expressions: {z: }}\n- output: {source: z}",
                  R"({"inner":"{\"z\":\"Q\"}"})") == "Q");
   CHECK(run_line("- json: {expressions: {inner: }}\n- json: {source: inner, expressions: {z: }}\n- output: {source: z}",
@@ -87,15 +91,19 @@ TEST_CASE("logfmt") {
                 {"a=\"unterminated", R"({job="j"})"},
                 {R"(a="it\'s")", R"({a="it's", job="j"})"},
                 {"", R"({job="j"})"}});
-  CHECK(run_labels("- logfmt: {mapping: {x: k, y: k}}\n- labels: {x: , y: }", "k=1 k=2") == R"({job="j", x="2", y="2"})");
-  CHECK(run_line("- logfmt: {mapping: {b: }}\n- output: {source: b}", "a=1 b=" + std::string(70'000, 'x')).size() == 70'000);
+  CHECK(run_labels("- logfmt: {mapping: {x: k, y: k}}\n- labels: {x: , y: }", "k=1 k=2") ==
+        R"({job="j", x="2", y="2"})");
+  CHECK(run_line("- logfmt: {mapping: {b: }}\n- output: {source: b}", "a=1 b=" + std::string(70'000, 'x')).size() ==
+        70'000);
 }
 
 TEST_CASE("regex") {
-  check_labels("- regex: {expression: '(?P<a>\\d+)(?<b>x)?'}\n- labels: {a: , b: }",
-               {{"12x 34", R"({a="12", b="x", job="j"})"}, {"56", R"({a="56", b="", job="j"})"}, {"none", R"({job="j"})"}});
+  check_labels(
+      "- regex: {expression: '(?P<a>\\d+)(?<b>x)?'}\n- labels: {a: , b: }",
+      {{"12x 34", R"({a="12", b="x", job="j"})"}, {"56", R"({a="56", b="", job="j"})"}, {"none", R"({job="j"})"}});
   CHECK(run_labels("- regex: {expression: '(?P<a>\\d+)', labels_from_groups: true}", "7") == R"({a="7", job="j"})");
-  CHECK(run_line("- regex: {expression: 'k=(?P<k>[^ ]+) '}\n- output: {source: k}", "\xff k=a\xfe\x62 z") == "a\xfe\x62");
+  CHECK(run_line("- regex: {expression: 'k=(?P<k>[^ ]+) '}\n- output: {source: k}", "\xff k=a\xfe\x62 z") ==
+        "a\xfe\x62");
 }
 
 TEST_CASE("replace") {
@@ -112,32 +120,44 @@ TEST_CASE("replace") {
            ReplaceCase{"((\\d+)-(\\d+))", "<>", "1-2", "<>"},
            ReplaceCase{"(b)", "x", "\xff" "b\xfe", "\xff" "x\xfe"},
        })
-    CHECK_MESSAGE(run_line("- replace: {expression: " + yaml_scalar(expression) + ", replace: " + yaml_scalar(replacement) + "}", in) == out,
-                  expression);
-  CHECK(run_labels("- replace: {expression: 'ip=(?P<ip>\\S+)', replace: gone}\n- labels: {ip: }", "ip=1.2.3.4 z") == R"({ip="gone", job="j"})");
+    CHECK_MESSAGE(
+        run_line("- replace: {expression: " + yaml_scalar(expression) + ", replace: " + yaml_scalar(replacement) + "}",
+                 in) == out,
+        expression);
+  CHECK(run_labels("- replace: {expression: 'ip=(?P<ip>\\S+)', replace: gone}\n- labels: {ip: }", "ip=1.2.3.4 z") ==
+        R"({ip="gone", job="j"})");
 }
 
 TEST_CASE("replace: templates") {
-  constexpr std::string_view kYaml = "- replace: {expression: '(\\w+)@(\\w+)', replace: '{{ .Value | ToUpper }}_{{ .job }}_{{ .nope }}'}";
+  constexpr std::string_view kYaml =
+      "- replace: {expression: '(\\w+)@(\\w+)', replace: '{{ .Value | ToUpper }}_{{ .job }}_{{ .nope }}'}";
   CHECK(run_line(kYaml, "ab@cd ef@gh") == "AB_j_<no value>@CD_j_<no value> EF_j_<no value>@GH_j_<no value>");
   CHECK(run_line("- replace: {expression: '((\\d+)-(\\d+))', replace: '<{{.Value}}>'}", "1-2") == "<1-2>");
   CHECK(run_line("- replace: {expression: '(x)', replace: '{{ .Value '}", "x marks") == "x marks");
-  CHECK(run_line("- replace: {expression: 'ip=(?P<ip>\\S+)', replace: '{{ .Value | Sha2Hash \"s\" }}'}\n- output: {source: ip}", "ip=1.2.3.4 z") ==
-        "29be39f1826b7b8ca10209b12a101a97998e081b46d353a63d1ca701efcb3332");
+  CHECK(run_line("- replace: {expression: 'ip=(?P<ip>\\S+)', replace: '{{ .Value | Sha2Hash \"s\" }}'}\n- output: "
+                 "{source: ip}",
+                 "ip=1.2.3.4 z") == "29be39f1826b7b8ca10209b12a101a97998e081b46d353a63d1ca701efcb3332");
 }
 
 TEST_CASE("template") {
   CHECK(run_line("- template: {source: o, template: '{{ .Entry | ToUpper }}'}\n- output: {source: o}", "abc") == "ABC");
-  CHECK(run_line("- regex: {expression: '(?P<x>.*)'}\n- template: {source: x, template: '{{ Replace .Value \"a\" \"b\" 1 }}-{{ TrimPrefix .Value "
-                 "\"a\" }}-{{ regexReplaceAll \"(a+)\" .Value \"<${1}>\" }}-{{ .Value | trunc 2 }}'}\n- output: {source: x}",
-                 "aab") == "bab-ab-<aa>b-aa");
+  CHECK(run_line(
+            "- regex: {expression: '(?P<x>.*)'}\n- template: {source: x, template: '{{ Replace .Value \"a\" \"b\" 1 "
+            "}}-{{ TrimPrefix .Value "
+            "\"a\" }}-{{ regexReplaceAll \"(a+)\" .Value \"<${1}>\" }}-{{ .Value | trunc 2 }}'}\n- output: {source: x}",
+            "aab") == "bab-ab-<aa>b-aa");
   CHECK(run_labels("- template: {source: job, template: ''}\n- labels: {j2: job}", "x") == R"({job="j"})");
-  check_lines("- json: {expressions: {l: }}\n- template: {source: o, template: '{{ with .l }}{{ . }}{{ else }}none{{ end }}'}\n- output: {source: o}",
-              {{R"({"l":"W"})", "W"}, {R"({"l":""})", "none"}, {"{}", "none"}});
-  check_lines("- json: {expressions: {lvl: level, num: 'a.b[1]', o: obj, missing: nope}}\n- template: {source: out, template: 'lvl={{.lvl}} "
-              "n={{.num}} o={{.o}} m={{.missing}}'}\n- output: {source: out}",
-              {{R"({"level":"x","a":{"b":[1,2.50]},"obj":{"z":"<","a":[1,1e21]}})", R"(lvl=x n=2.5 o={"a":[1,1e+21],"z":"\u003c"} m=<no value>)"},
-               {"not json", "lvl=<no value> n=<no value> o=<no value> m=<no value>"}});
+  check_lines(
+      "- json: {expressions: {l: }}\n- template: {source: o, template: '{{ with .l }}{{ . }}{{ else }}none{{ end "
+      "}}'}\n- output: {source: o}",
+      {{R"({"l":"W"})", "W"}, {R"({"l":""})", "none"}, {"{}", "none"}});
+  check_lines(
+      "- json: {expressions: {lvl: level, num: 'a.b[1]', o: obj, missing: nope}}\n- template: {source: out, template: "
+      "'lvl={{.lvl}} "
+      "n={{.num}} o={{.o}} m={{.missing}}'}\n- output: {source: out}",
+      {{R"({"level":"x","a":{"b":[1,2.50]},"obj":{"z":"<","a":[1,1e21]}})",
+        R"(lvl=x n=2.5 o={"a":[1,1e+21],"z":"\u003c"} m=<no value>)"},
+       {"not json", "lvl=<no value> n=<no value> o=<no value> m=<no value>"}});
 }
 
 TEST_CASE("timestamp") {
@@ -146,19 +166,20 @@ TEST_CASE("timestamp") {
 - timestamp: {source: t, format: "2006-01-02 15:04:05", location: America/New_York, fallback_formats: ["02/Jan/2006:15:04:05 -0700", Unix, RFC3339]}
 )");
   REQUIRE_MESSAGE(test.error.empty(), test.error);
-  for (const std::string_view line : {"2024-03-10 12:00:00.123", "2024-03-10 12:00:00,5", "10/Oct/2000:13:55:36 -0700", "1700000000.25", "-1.5",
-                                      "2024-03-10T01:02:03Z", "garbage", "garbage"})
+  for (const std::string_view line : {"2024-03-10 12:00:00.123", "2024-03-10 12:00:00,5", "10/Oct/2000:13:55:36 -0700",
+                                      "1700000000.25", "-1.5", "2024-03-10T01:02:03Z", "garbage", "garbage"})
     test.feed(line);
   std::vector<std::string> times;
   for (const SeenEntry& entry : test.seen) times.push_back(format_rfc3339(entry.timestamp));
-  CHECK(times == std::vector<std::string>{"2024-03-10T16:00:00.123Z", "2024-03-10T16:00:00.5Z", "2000-10-10T20:55:36Z", "2023-11-14T22:13:20.25Z",
-                                          "1969-12-31T23:59:58.5Z", "2024-03-10T01:02:03Z", "2024-03-10T01:02:03.000000001Z",
-                                          "2024-03-10T01:02:03.000000002Z"});
+  CHECK(times == std::vector<std::string>{"2024-03-10T16:00:00.123Z", "2024-03-10T16:00:00.5Z", "2000-10-10T20:55:36Z",
+                                          "2023-11-14T22:13:20.25Z", "1969-12-31T23:59:58.5Z", "2024-03-10T01:02:03Z",
+                                          "2024-03-10T01:02:03.000000001Z", "2024-03-10T01:02:03.000000002Z"});
 }
 
 std::string time_of(std::string_view format, std::string_view text, std::string_view more = "") {
-  TestingPipeline test("- regex: {expression: '^(?P<t>.*)$'}\n- timestamp: {source: t, action_on_failure: skip, format: " + yaml_scalar(format) +
-                       std::string(more) + "}");
+  TestingPipeline test(
+      "- regex: {expression: '^(?P<t>.*)$'}\n- timestamp: {source: t, action_on_failure: skip, format: " +
+      yaml_scalar(format) + std::string(more) + "}");
   if (!test.error.empty()) return test.error;
   test.feed(text);
   return test.seen.front().timestamp == kTestNow ? "(failed)" : format_rfc3339(test.seen.front().timestamp);
@@ -192,13 +213,18 @@ TEST_CASE("timestamp: formats") {
 }
 
 TEST_CASE("labels and metadata") {
-  CHECK(run_labels("- json: {expressions: {a: , b: , c: }}\n- labels: {a: , renamed: b, c: , nope: }", R"({"a":"","b":1.50,"c":null})") ==
-        R"({a="", job="j", renamed="1.5"})");
-  CHECK(run_labels("- static_labels: {s: v, e: \"\", n: , y: yes}\n- labelallow: [s, tmp, y]", "x") == R"({s="v", y="yes"})");
+  CHECK(run_labels("- json: {expressions: {a: , b: , c: }}\n- labels: {a: , renamed: b, c: , nope: }",
+                   R"({"a":"","b":1.50,"c":null})") == R"({a="", job="j", renamed="1.5"})");
+  CHECK(run_labels("- static_labels: {s: v, e: \"\", n: , y: yes}\n- labelallow: [s, tmp, y]", "x") ==
+        R"({s="v", y="yes"})");
   CHECK(run_labels("- tenant: {value: t1}\n- labelallow: [job]", "x") == R"({job="j"})");
   CHECK(run_labels("- tenant: {value: t1}", "x") == R"({__tenant_id__="t1", job="j"})");
-  CHECK(run_line("- regex: {expression: '(?P<job>x+)'}\n- match: {selector: '{job=\"j\"}', stages: [{output: {source: job}}]}", "axxb") == "j");
-  CHECK(run_line("- static_labels: {lvl: e}\n- match: {selector: '{lvl=\"e\"}', stages: [{output: {source: lvl}}]}", "x") == "e");
+  CHECK(
+      run_line(
+          "- regex: {expression: '(?P<job>x+)'}\n- match: {selector: '{job=\"j\"}', stages: [{output: {source: job}}]}",
+          "axxb") == "j");
+  CHECK(run_line("- static_labels: {lvl: e}\n- match: {selector: '{lvl=\"e\"}', stages: [{output: {source: lvl}}]}",
+                 "x") == "e");
   CHECK(run_line("- static_labels: {lvl: e}\n- output: {source: lvl}", "x") == "x");
   CHECK(run_line("- labeldrop: [job]\n- output: {source: job}", "x") == "j");
   TestingPipeline test("- json: {expressions: {t: }}\n- structured_metadata: {t: , jobcopy: job}\n- labels: {t: }");
@@ -224,25 +250,33 @@ TEST_CASE("drop") {
   CHECK_FALSE(drops("{longer_than: 5}", "12345"));
   CHECK(drops("{longer_than: 5}", "123456"));
   CHECK(drops("{older_than: 1h, expression: x}", "x") == false);
-  CHECK(run_line("- regex: {expression: '(?P<t>.*)'}\n- timestamp: {source: t, format: Unix}\n- drop: {older_than: 1h}", "1700000000") == "(dropped)");
+  CHECK(run_line("- regex: {expression: '(?P<t>.*)'}\n- timestamp: {source: t, format: Unix}\n- drop: {older_than: 1h}",
+                 "1700000000") == "(dropped)");
 }
 
 TEST_CASE("match") {
-  constexpr std::string_view kHit = "- match: {selector: '{job=\"j\"} |~ \"A.C\" != \"zz\"', stages: [{static_labels: {m: hit}}]}";
+  constexpr std::string_view kHit =
+      "- match: {selector: '{job=\"j\"} |~ \"A.C\" != \"zz\"', stages: [{static_labels: {m: hit}}]}";
   check_labels(kHit, {{"ABC", R"({job="j", m="hit"})"}, {"ABC zz", R"({job="j"})"}, {"none", R"({job="j"})"}});
   CHECK(run_line("- match: {selector: '{job=~\"j|k\", nope=\"\"} |= \"D\"', action: drop}", "Dx") == "(dropped)");
   CHECK(run_line("- match: {selector: '{job=~\"j|k\", nope=\"\"} |= \"D\"', action: drop}", "x") == "x");
-  CHECK(run_labels("- match: {selector: '{job=`j`} |= `\\`', stages: [{static_labels: {m: hit}}]}", "a\\b") == R"({job="j", m="hit"})");
-  CHECK(run_labels("- json: {expressions: {l: }}\n- match: {selector: '{job=\"j\"}', extracted: {l: e}, stages: [{static_labels: {m: hit}}]}",
+  CHECK(run_labels("- match: {selector: '{job=`j`} |= `\\`', stages: [{static_labels: {m: hit}}]}", "a\\b") ==
+        R"({job="j", m="hit"})");
+  CHECK(run_labels("- json: {expressions: {l: }}\n- match: {selector: '{job=\"j\"}', extracted: {l: e}, stages: "
+                   "[{static_labels: {m: hit}}]}",
                    R"({"l":"e"})") == R"({job="j", m="hit"})");
-  CHECK(run_all("- match: {selector: '{job=\"j\"} |= \"d\"', stages: [{drop: {expression: d}}]}", {"a", "d", "b"}) == "a|b");
-  CHECK(run_all("- match: {selector: '{job=\"j\"}', stages: [{multiline: {firstline: ^S}}]}\n- static_labels: {x: y}", {"S1", "a", "S2"}) == "S1\na|S2");
+  CHECK(run_all("- match: {selector: '{job=\"j\"} |= \"d\"', stages: [{drop: {expression: d}}]}", {"a", "d", "b"}) ==
+        "a|b");
+  CHECK(run_all("- match: {selector: '{job=\"j\"}', stages: [{multiline: {firstline: ^S}}]}\n- static_labels: {x: y}",
+                {"S1", "a", "S2"}) == "S1\na|S2");
 }
 
 TEST_CASE("match: selectors that an absent label satisfies") {
-  CHECK(run_labels("- match: {selector: '{ghost=\"\"}', stages: [{static_labels: {e: y}}]}", "x") == R"({e="y", job="j"})");
+  CHECK(run_labels("- match: {selector: '{ghost=\"\"}', stages: [{static_labels: {e: y}}]}", "x") ==
+        R"({e="y", job="j"})");
   CHECK(run_labels("- match: {selector: '{ghost!=\"\"}', stages: [{static_labels: {e: y}}]}", "x") == R"({job="j"})");
-  CHECK(run_labels("- match: {selector: '{a!~\"z.+\"} != \"q\"', stages: [{static_labels: {e: y}}]}", "x") == R"({e="y", job="j"})");
+  CHECK(run_labels("- match: {selector: '{a!~\"z.+\"} != \"q\"', stages: [{static_labels: {e: y}}]}", "x") ==
+        R"({e="y", job="j"})");
 }
 
 TEST_CASE("sizes are powers of 1024") {
@@ -316,18 +350,23 @@ TEST_CASE("decolorize") {
 }
 
 TEST_CASE("cri") {
-  const auto at = [](int s, std::string_view rest) { return "2024-01-02T03:04:0" + std::to_string(s) + "Z " + std::string(rest); };
+  const auto at = [](int s, std::string_view rest) {
+    return "2024-01-02T03:04:0" + std::to_string(s) + "Z " + std::string(rest);
+  };
   TestingPipeline test("- cri:");
-  for (const std::string& line : {at(5, "stdout P par"), at(6, "stdout F tial"), at(7, "stderr F e"), std::string("nomatch"), at(8, "stdout F ")}) test.feed(line);
+  for (const std::string& line :
+       {at(5, "stdout P par"), at(6, "stdout F tial"), at(7, "stderr F e"), std::string("nomatch"), at(8, "stdout F ")})
+    test.feed(line);
   CHECK(test.lines() == "partial|e|nomatch|");
   CHECK(format_rfc3339(test.seen[0].timestamp) == "2024-01-02T03:04:06Z");
   CHECK(test.seen[0].sources.size() == 1);
   CHECK(test.seen[1].labels == R"({job="j", stream="stderr"})");
   CHECK(test.settled == test.offset);
-  CHECK(run_all("- cri: {max_partial_lines: 1}", {at(1, "stdout P a"), at(2, "stderr P b"), at(3, "stdout F c"), at(4, "stderr F d")}) == "a|c|bd");
+  CHECK(run_all("- cri: {max_partial_lines: 1}",
+                {at(1, "stdout P a"), at(2, "stderr P b"), at(3, "stdout F c"), at(4, "stderr F d")}) == "a|c|bd");
   CHECK(run_all("- cri: {max_partial_line_size: 8b, max_partial_line_size_truncate: true}",
-                {at(1, "stdout P 012345"), at(2, "stdout P 6789ab"), at(3, "stdout F tail"), at(4, "stdout F a full line is not cut")}) ==
-        "01234567|a full line is not cut");
+                {at(1, "stdout P 012345"), at(2, "stdout P 6789ab"), at(3, "stdout F tail"),
+                 at(4, "stdout F a full line is not cut")}) == "01234567|a full line is not cut");
   CHECK(run_all("- cri: {partial_tags: true}", {at(1, "stdout P:x a"), at(2, "stdout F:y b")}) == "ab");
 }
 
@@ -365,8 +404,8 @@ TEST_CASE("docker") {
   CHECK(format_rfc3339(test.seen[1].timestamp) == "2024-01-02T03:04:05.123000001Z");
   CHECK(test.seen[2].timestamp == kTestNow);
   CHECK(run_all("- docker: {trim_newline: true, merge_partial: true}",
-                {R"({"log":"one ","stream":"stdout"})", R"({"log":"x","stream":"stderr"})", R"({"log":"two\n","stream":"stdout"})", R"({"log":"\n","stream":"stderr"})"}) ==
-        "one two|x");
+                {R"({"log":"one ","stream":"stdout"})", R"({"log":"x","stream":"stderr"})",
+                 R"({"log":"two\n","stream":"stdout"})", R"({"log":"\n","stream":"stderr"})"}) == "one two|x");
 }
 
 TEST_CASE("limit and sampling") {
@@ -393,8 +432,10 @@ TEST_CASE("limit and sampling") {
 }
 
 TEST_CASE("eventlogmessage, trace, truncate, luhn") {
-  CHECK(run_labels("- json: {expressions: {message: , Over: }}\n- eventlogmessage:\n- labels: {Over: , Over_extracted: , Bad_Key: }",
-                   R"({"message":"Over: new\r\nBad Key:  x \r\nno pair","Over":"old"})") == R"({Bad_Key="x", Over="old", Over_extracted="new", job="j"})");
+  CHECK(run_labels("- json: {expressions: {message: , Over: }}\n- eventlogmessage:\n- labels: {Over: , Over_extracted: "
+                   ", Bad_Key: }",
+                   R"({"message":"Over: new\r\nBad Key:  x \r\nno pair","Over":"old"})") ==
+        R"({Bad_Key="x", Over="old", Over_extracted="new", job="j"})");
   CHECK(run_line("- json: {expressions: {message: }}\n- eventlogmessage:", "{}") == "(dropped)");
   TestingPipeline test("- trace:");
   test.feed(R"({"trace_id":"4BF92F3577B34DA6A3CE929D0E0E4736","span_id":"00f067aa0ba902b7"})");
@@ -410,22 +451,32 @@ TEST_CASE("configuration errors name the place and use the known words") {
     std::string_view yaml, error;
   };
   for (const auto& [yaml, error] : {
-           ErrorCase{"- docker", "pipeline_stages[0] (line 1): invalid YAML config, make sure each stage of your pipeline is a YAML object (must end with a `:`), check stage `- docker`"},
+           ErrorCase{"- docker",
+                     "pipeline_stages[0] (line 1): invalid YAML config, make sure each stage of your pipeline is a "
+                     "YAML object (must end with a `:`), check stage `- docker`"},
            ErrorCase{"- {a: 1, b: 2}", "pipeline_stages[0] (line 1): pipeline stage must contain only one key"},
-           ErrorCase{"- cri:\n- foo:", "pipeline_stages[1] (line 2): invalid foo stage config: Unknown stage type: foo"},
-           ErrorCase{"- json: {}", "pipeline_stages[0] (line 1): invalid json stage config: JMES expression is required"},
-           ErrorCase{"- json: {expressions: {a: 'b['}}", "invalid json stage config: could not compile JMES expression: "},
+           ErrorCase{"- cri:\n- foo:",
+                     "pipeline_stages[1] (line 2): invalid foo stage config: Unknown stage type: foo"},
+           ErrorCase{"- json: {}",
+                     "pipeline_stages[0] (line 1): invalid json stage config: JMES expression is required"},
+           ErrorCase{"- json: {expressions: {a: 'b['}}",
+                     "invalid json stage config: could not compile JMES expression: "},
            ErrorCase{"- json: {source: '', expressions: {a: }}", "invalid json stage config: empty source"},
            ErrorCase{"- json: {source: [a], expressions: {a: }}", "'source' expected type 'string', got a list"},
            ErrorCase{"- logfmt:", "invalid logfmt stage config: logfmt mapping is required"},
            ErrorCase{"- regex: {}", "invalid regex stage config: expression is required"},
-           ErrorCase{"- regex: {expression: '('}", "invalid regex stage config: could not compile regular expression: error parsing regexp: missing closing ): `(`"},
-           ErrorCase{"- replace: {source: '', expression: x}", "invalid replace stage config: empty source in replace stage"},
+           ErrorCase{"- regex: {expression: '('}",
+                     "invalid regex stage config: could not compile regular expression: error parsing regexp: missing "
+                     "closing ): `(`"},
+           ErrorCase{"- replace: {source: '', expression: x}",
+                     "invalid replace stage config: empty source in replace stage"},
            ErrorCase{"- template: {template: x}", "invalid template stage config: template source value is required"},
            ErrorCase{"- timestamp: {format: x}", "timestamp source value is required if timestamp is specified"},
            ErrorCase{"- timestamp: {source: x}", "timestamp format is required"},
-           ErrorCase{"- timestamp: {source: x, format: x, location: Mars/Base}", "invalid location specified: unknown time zone Mars/Base"},
-           ErrorCase{"- timestamp: {source: x, format: x, action_on_failure: jump}", "invalid action on failure (supported values are [skip fudge])"},
+           ErrorCase{"- timestamp: {source: x, format: x, location: Mars/Base}",
+                     "invalid location specified: unknown time zone Mars/Base"},
+           ErrorCase{"- timestamp: {source: x, format: x, action_on_failure: jump}",
+                     "invalid action on failure (supported values are [skip fudge])"},
            ErrorCase{"- output:", "output source value is required if output is specified"},
            ErrorCase{"- labels:", "label stage config cannot be empty"},
            ErrorCase{"- labels: {x-y: }", "invalid label name: x-y"},
@@ -435,17 +486,28 @@ TEST_CASE("configuration errors name the place and use the known words") {
            ErrorCase{"- tenant: {}", "label, source or value config are required"},
            ErrorCase{"- tenant: {value: a, label: b}", "label, source and value are mutually exclusive"},
            ErrorCase{"- match: {stages: [{cri: }]}", "selector statement required for match stage"},
-           ErrorCase{"- match: {selector: '{a=\"b\"}'}", "match stage requires at least one additional stage to be defined in '- stages'"},
-           ErrorCase{"- match: {selector: '{a=\"b\"}', action: drop, stages: [{cri: }]}", "match stage configured to drop entries cannot contains stages"},
+           ErrorCase{"- match: {selector: '{a=\"b\"}'}",
+                     "match stage requires at least one additional stage to be defined in '- stages'"},
+           ErrorCase{"- match: {selector: '{a=\"b\"}', action: drop, stages: [{cri: }]}",
+                     "match stage configured to drop entries cannot contains stages"},
            ErrorCase{"- match: {selector: '{a=\"b\"}', action: jump}", "match stage action should be 'keep' or 'drop'"},
-           ErrorCase{"- match: {selector: '{a=\"b\"}', pipeline_name: '', action: drop}", "match stage pipeline name can be omitted but cannot be an empty string"},
-           ErrorCase{"- match: {selector: '{a=', action: drop}", "invalid selector syntax for match stage: parse error at line 1"},
-           ErrorCase{"- match: {selector: '{}', action: drop}", "invalid selector syntax for match stage: parse error at line 1"},
-           ErrorCase{"- match: {selector: '{a=\"b\"} | json', action: drop}", "invalid selector syntax for match stage: parse error"},
-           ErrorCase{"- match:\n    selector: '{a=\"b\"}'\n    stages:\n      - cri:\n      - output:", "pipeline_stages[0].match.stages[1] (line 5): invalid output stage config: output source"},
-           ErrorCase{"- drop: {}", "drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`"},
-           ErrorCase{"- drop: {older_than: tomorrow}", "drop stage invalid duration, tomorrow cannot be converted to a duration: "},
-           ErrorCase{"- drop: {source: a, value: b, expression: c}", "`value` and `expression` cannot both be defined at the same time."},
+           ErrorCase{"- match: {selector: '{a=\"b\"}', pipeline_name: '', action: drop}",
+                     "match stage pipeline name can be omitted but cannot be an empty string"},
+           ErrorCase{"- match: {selector: '{a=', action: drop}",
+                     "invalid selector syntax for match stage: parse error at line 1"},
+           ErrorCase{"- match: {selector: '{}', action: drop}",
+                     "invalid selector syntax for match stage: parse error at line 1"},
+           ErrorCase{"- match: {selector: '{a=\"b\"} | json', action: drop}",
+                     "invalid selector syntax for match stage: parse error"},
+           ErrorCase{"- match:\n    selector: '{a=\"b\"}'\n    stages:\n      - cri:\n      - output:",
+                     "pipeline_stages[0].match.stages[1] (line 5): invalid output stage config: output source"},
+           ErrorCase{
+               "- drop: {}",
+               "drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`"},
+           ErrorCase{"- drop: {older_than: tomorrow}",
+                     "drop stage invalid duration, tomorrow cannot be converted to a duration: "},
+           ErrorCase{"- drop: {source: a, value: b, expression: c}",
+                     "`value` and `expression` cannot both be defined at the same time."},
            ErrorCase{"- drop: {value: b}", "drop stage config must contain `source` if `value` is specified"},
            ErrorCase{"- drop: {longer_than: big}", "drop stage failed to parse longer_than to bytes: "},
            ErrorCase{"- drop: {source: {a: b}}", "drop stage source invalid type should be string or list of strings"},
@@ -466,7 +528,8 @@ TEST_CASE("configuration errors name the place and use the known words") {
   const TestingPipeline typo("- json: {expresions: {a: }, Expressions: {a: }}");
   CHECK(typo.error.empty());
   REQUIRE(typo.diagnostics.warnings.size() == 1);
-  CHECK(typo.diagnostics.warnings[0] == "pipeline_stages[0] (line 1): json: option \"expresions\" is not known and has no effect");
+  CHECK(typo.diagnostics.warnings[0] ==
+        "pipeline_stages[0] (line 1): json: option \"expresions\" is not known and has no effect");
 }
 
 TEST_CASE("huge and strange lines pass through every stage") {
@@ -483,8 +546,8 @@ TEST_CASE("huge and strange lines pass through every stage") {
 - timestamp: {source: a, format: RFC3339}
 - pack: {labels: [r]}
 )";
-  for (const std::string& line : {std::string(), std::string(1, '\0'), std::string(10 << 20, 'x'), std::string("\xff\xfe\r\n"), std::string(1 << 20, '{'),
-                                  std::string(1 << 20, '"')}) {
+  for (const std::string& line : {std::string(), std::string(1, '\0'), std::string(10 << 20, 'x'),
+                                  std::string("\xff\xfe\r\n"), std::string(1 << 20, '{'), std::string(1 << 20, '"')}) {
     TestingPipeline test(kYaml);
     REQUIRE_MESSAGE(test.error.empty(), test.error);
     test.feed(line);

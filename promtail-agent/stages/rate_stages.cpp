@@ -66,8 +66,8 @@ class LimitStage final : public Stage {
     PerLabel& label = found->second;
     if (label.bucket.take(now)) return Verdict::kPass;
     if (!label.dropped && context_.metrics != nullptr)
-      label.dropped = context_.metrics->counter(kByLabelName, "A count of all log lines dropped by the limit stage for each label",
-                                                counter_labels(*value));
+      label.dropped = context_.metrics->counter(
+          kByLabelName, "A count of all log lines dropped by the limit stage for each label", counter_labels(*value));
     if (label.dropped) label.dropped->add(1);
     return drop();
   }
@@ -141,7 +141,8 @@ StageResult make_sampling_stage(const YamlNode& node, BuildContext& context) {
   KVASIR_CHECK_OK(options.finish());
   if (!rate) return invalid("sampling stage failed to parse rate,rate is required");
   if (!(*rate >= 0 && *rate <= 1))
-    return invalid(fmt::format("sampling stage failed to parse rate,Sampling Rate must be between 0.0 and 1.0, received {:f}", *rate));
+    return invalid(fmt::format(
+        "sampling stage failed to parse rate,Sampling Rate must be between 0.0 and 1.0, received {:f}", *rate));
   if (reason.empty()) reason = "sampling_stage";
   return std::make_unique<SamplingStage>(*rate, std::move(reason), context.stage);
 }

@@ -46,7 +46,8 @@ StageResult make_regex_stage(const YamlNode& node, BuildContext& context) {
   if (!regex) return invalid("could not compile regular expression: " + regex.error().message());
   for (const auto& group : regex->named_groups()) context.produced.insert(group.name);
   if (regex->named_groups().empty()) options.warn("the expression names no group, so nothing is extracted");
-  return std::make_unique<RegexStage>(std::move(*regex), std::move(source), labels_too ? context.stage.label_sets : nullptr);
+  return std::make_unique<RegexStage>(std::move(*regex), std::move(source),
+                                      labels_too ? context.stage.label_sets : nullptr);
 }
 
 }  // namespace kvasir::agent

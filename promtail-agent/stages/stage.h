@@ -1,11 +1,14 @@
 // stage.h -- one step of a pipeline: changes an entry, drops it, or holds it back and passes it on later.
 //
-// Order:    entries of one pipeline go through it one after the other, in the order they were given. Nothing is reordered except
-//           by a stage that holds entries back (multiline, cri, docker with merge_partial) and only against other label sets.
-// Time:     stages read the clock they were given; those with timers say when they want to be called again (deadline()).
+// Order:    entries of one pipeline go through it one after the other, in the order they were given. Nothing is
+//           reordered except by a stage that holds entries back (multiline, cri, docker with merge_partial) and only
+//           against other label sets.
+// Time:     stages read the clock they were given; those with timers say when they want to be called again
+//           (deadline()).
 // Threads:  a pipeline is used by one thread at a time; its user holds a lock or pins it to a worker.
 // Limits:   a stage that holds entries back bounds what it holds (kHeldBytesMax, kHeldSetsMax).
-// Errors:   process() has none: a line that a stage cannot read goes on unchanged, and is counted where the stage says so.
+// Errors:   process() has none: a line that a stage cannot read goes on unchanged, and is counted where the stage says
+//           so.
 #pragma once
 
 #include <cstddef>
@@ -50,8 +53,8 @@ class Stage {
   virtual void tick(EntrySink& next) { (void)next; }
   /// On clock.steady(); Duration::max() if nothing is waiting.
   virtual Duration deadline() const { return Duration::max(); }
-  /// The end of the pipeline: what can be completed goes to `next`. What cannot (half a container line) is forgotten without being
-  /// settled, to be read again after a restart.
+  /// The end of the pipeline: what can be completed goes to `next`. What cannot (half a container line) is forgotten
+  /// without being settled, to be read again after a restart.
   virtual void close(EntrySink& next) { (void)next; }
   /// The name in the configuration.
   virtual std::string_view name() const = 0;
@@ -85,10 +88,11 @@ class StageChain {
   StageChain() = default;
   StageChain(std::vector<std::unique_ptr<Stage>> stages, StageObserver* observer)
       : stages_(std::move(stages)), observer_(observer) {}
-  /// Through the stages from `first` on. An entry that passes all of them is given to `end`, also one released from a held state.
+  /// Through the stages from `first` on. An entry that passes all of them is given to `end`, also one released from a
+  /// held state.
   void run(std::size_t first, Entry& entry, EntrySink& end);
-  /// From the start, for a stage with a chain inside: what becomes of `entry` is the caller's business, `end` gets only entries
-  /// that were held back before.
+  /// From the start, for a stage with a chain inside: what becomes of `entry` is the caller's business, `end` gets only
+  /// entries that were held back before.
   Verdict pass(Entry& entry, EntrySink& end) { return advance(0, entry, end); }
   void tick(EntrySink& end);
   Duration deadline() const;

@@ -105,7 +105,8 @@ std::vector<TextPair> StageOptions::pairs(std::string_view name) {
 
 Result<void> StageOptions::finish() {
   for (const auto& entry : node_.entries) {
-    const bool known = std::any_of(known_.begin(), known_.end(), [&](const auto& name) { return same_word(name, entry.key); });
+    const bool known =
+        std::any_of(known_.begin(), known_.end(), [&](const auto& name) { return same_word(name, entry.key); });
     if (!known) warn("option \"" + entry.key + "\" is not known and has no effect");
   }
   if (error_) return fail(*error_);

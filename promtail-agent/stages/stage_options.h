@@ -1,9 +1,10 @@
-// stage_options.h -- reads the options of one stage, leniently in types and in the case of names, as Promtail's users write them.
+// stage_options.h -- reads the options of one stage, leniently in types and in the case of names, as Promtail's users
+// write them.
 //
-// Types:    text takes any scalar as it is written; bool takes YAML 1.1's spellings, quoted or not; a single value stands for a
-//           list of one. An option given as null is absent.
-// Errors:   the first wrong type is remembered and comes back from finish(): `'source' expected type 'string', got a map`. Options
-//           nobody asked for become warnings.
+// Types:    text takes any scalar as it is written; bool takes YAML 1.1's spellings, quoted or not; a single value
+//           stands for a list of one. An option given as null is absent.
+// Errors:   the first wrong type is remembered and comes back from finish(): `'source' expected type 'string', got a
+//           map`. Options nobody asked for become warnings.
 // Threads:  one.
 #pragma once
 
@@ -34,7 +35,9 @@ class StageOptions {
   /// The node under the name, or nullptr if it is absent or null.
   const YamlNode* find(std::string_view name);
   std::optional<std::string> text(std::string_view name);
-  std::string text(std::string_view name, std::string_view fallback) { return text(name).value_or(std::string(fallback)); }
+  std::string text(std::string_view name, std::string_view fallback) {
+    return text(name).value_or(std::string(fallback));
+  }
   bool flag(std::string_view name, bool fallback = false);
   std::int64_t integer(std::string_view name, std::int64_t fallback);
   std::optional<double> number(std::string_view name);

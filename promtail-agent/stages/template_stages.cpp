@@ -93,7 +93,8 @@ class ReplaceStage final : public Stage {
 
   static std::size_t rune_length(std::string_view text, std::size_t at) {
     std::size_t length = 1;
-    while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80 && length < 4) ++length;
+    while (at + length < text.size() && (static_cast<unsigned char>(text[at + length]) & 0xc0) == 0x80 && length < 4)
+      ++length;
     return length;
   }
 

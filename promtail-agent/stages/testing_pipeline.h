@@ -76,7 +76,9 @@ class TestingPipeline final : public EntrySink {
   }
 
   std::string metrics_text() { return registry.render(MetricsFormat::kPrometheus); }
-  bool shows(std::string_view sample) { return ("\n" + metrics_text()).find("\n" + std::string(sample) + "\n") != std::string::npos; }
+  bool shows(std::string_view sample) {
+    return ("\n" + metrics_text()).find("\n" + std::string(sample) + "\n") != std::string::npos;
+  }
 
   ManualClock clock{kTestNow};
   MetricRegistry registry{clock};

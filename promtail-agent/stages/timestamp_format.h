@@ -1,9 +1,10 @@
-// timestamp_format.h -- one format of the timestamp stage: a name (RFC3339Nano, UnixMs ...) or a layout in Go's reference time.
+// timestamp_format.h -- one format of the timestamp stage: a name (RFC3339Nano, UnixMs ...) or a layout in Go's
+// reference time.
 //
-// Zones:    `location` counts for custom layouts only. A layout without a zone is read there, else in UTC; an abbreviation is looked
-//           up there, else in the zone of this machine.
-// Years:    a layout without `06` has no year: the current one is taken, December in January is last year, January in December the
-//           next.
+// Zones:    `location` counts for custom layouts only. A layout without a zone is read there, else in UTC; an
+//           abbreviation is looked up there, else in the zone of this machine.
+// Years:    a layout without `06` has no year: the current one is taken, December in January is last year, January in
+//           December the next.
 // Errors:   read() gives nothing for text that does not follow the format, or outside 1678 to 2262.
 // Threads:  immutable.
 #pragma once

@@ -1,5 +1,5 @@
-// timestamp_fudge.h -- the default of the timestamp stage for stamps it cannot read: one nanosecond after the last good one of the
-// same label set.
+// timestamp_fudge.h -- the default of the timestamp stage for stamps it cannot read: one nanosecond after the last good
+// one of the same label set.
 //
 // Limits:   kFudgeSetsMax label sets; the longer half unused goes when it is full.
 // Threads:  one.

@@ -40,8 +40,8 @@ class TimestampStage final : public Stage {
 
   void count_failure() {
     if (!failures_ && context_.metrics != nullptr)
-      failures_ = context_.metrics->counter("promtail_timestamp_failures_total", "Entries whose timestamp could not be read",
-                                            Labels{{"job", context_.job}});
+      failures_ = context_.metrics->counter("promtail_timestamp_failures_total",
+                                            "Entries whose timestamp could not be read", Labels{{"job", context_.job}});
     if (failures_) failures_->add(1);
   }
 
@@ -76,7 +76,8 @@ StageResult make_timestamp_stage(const YamlNode& node, BuildContext& context) {
   std::vector<TimestampFormat> formats;
   for (const std::string& name : names) {
     formats.emplace_back(name, zone);
-    if (!formats.back().plausible()) options.warn("format \"" + name + "\" is neither a known name nor a layout of 2006-01-02 15:04:05");
+    if (!formats.back().plausible())
+      options.warn("format \"" + name + "\" is neither a known name nor a layout of 2006-01-02 15:04:05");
   }
   return std::make_unique<TimestampStage>(std::move(source), std::move(formats), action == "fudge", context.stage);
 }

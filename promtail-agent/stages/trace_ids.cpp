@@ -141,8 +141,8 @@ TraceIds parse_traceparent(std::string_view text) {
   const std::string_view trace = next_part(text, '-');
   const std::string_view span = next_part(text, '-');
   const std::string_view flags = next_part(text, '-');
-  const bool good = version.size() == 2 && all_hex(version) && version != "ff" && trace.size() == 32 && span.size() == 16 &&
-                    flags.size() == 2 && all_hex(flags);
+  const bool good = version.size() == 2 && all_hex(version) && version != "ff" && trace.size() == 32 &&
+                    span.size() == 16 && flags.size() == 2 && all_hex(flags);
   const TraceIds ids{HexId::from_hex(trace), HexId::from_hex(span)};
   return good && !ids.trace.empty() && !ids.span.empty() ? ids : TraceIds();
 }

@@ -1,7 +1,7 @@
 // trace_ids.h -- finds the trace and span that a line belongs to, in the forms that programs write.
 //
-// Forms:    W3C traceparent; B3, single and with X-B3-... keys; Jaeger's uber-trace-id; keys like trace_id, traceId, trace.id, span-id in
-//           JSON (also escaped), logfmt and text; UUIDs; Datadog's decimal dd.trace_id.
+// Forms:    W3C traceparent; B3, single and with X-B3-... keys; Jaeger's uber-trace-id; keys like trace_id, traceId,
+//           trace.id, span-id in JSON (also escaped), logfmt and text; UUIDs; Datadog's decimal dd.trace_id.
 // Result:   lower-case hex, left-padded to 16 or 32 digits; ids of zeros are none.
 // Cost:     one pass over the text; no allocation.
 #pragma once

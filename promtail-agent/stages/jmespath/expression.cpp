@@ -89,7 +89,8 @@ class Evaluator {
     std::int64_t at = node.start ? bound(*node.start, size, backward) : backward ? size - 1 : 0;
     const std::int64_t stop = node.stop ? bound(*node.stop, size, backward) : backward ? -1 : size;
     JsonNode* out = pool_.make(JsonType::kArray);
-    for (; backward ? at > stop : at < stop; at += step) out->items.push_back(left->items[static_cast<std::size_t>(at)]);
+    for (; backward ? at > stop : at < stop; at += step)
+      out->items.push_back(left->items[static_cast<std::size_t>(at)]);
     return out;
   }
 

@@ -33,7 +33,8 @@ Unexpected wrong_type(const Argument& argument) {
 bool is(const Argument& argument, JsonType type) { return argument.value != nullptr && argument.value->type == type; }
 
 bool all_of_type(const JsonNode& array, JsonType type) {
-  return std::all_of(array.items.begin(), array.items.end(), [type](const JsonNode* item) { return item->type == type; });
+  return std::all_of(array.items.begin(), array.items.end(),
+                     [type](const JsonNode* item) { return item->type == type; });
 }
 
 bool array_of(const Argument& argument, JsonType type) {
@@ -49,9 +50,15 @@ Answer numeric(Arguments args, CallContext& context, double (*f)(double)) {
   return context.pool.of(f(args[0].value->number));
 }
 
-Answer f_abs(Arguments args, CallContext& context) { return numeric(args, context, [](double x) { return std::fabs(x); }); }
-Answer f_ceil(Arguments args, CallContext& context) { return numeric(args, context, [](double x) { return std::ceil(x); }); }
-Answer f_floor(Arguments args, CallContext& context) { return numeric(args, context, [](double x) { return std::floor(x); }); }
+Answer f_abs(Arguments args, CallContext& context) {
+  return numeric(args, context, [](double x) { return std::fabs(x); });
+}
+Answer f_ceil(Arguments args, CallContext& context) {
+  return numeric(args, context, [](double x) { return std::ceil(x); });
+}
+Answer f_floor(Arguments args, CallContext& context) {
+  return numeric(args, context, [](double x) { return std::floor(x); });
+}
 
 double total(const JsonNode& array) {
   double sum = 0;
@@ -75,12 +82,14 @@ Answer f_contains(Arguments args, CallContext& context) {
   if (args[1].value == nullptr) return wrong_type(args[1]);
   const JsonNode& needle = *args[1].value;
   if (is(args[0], JsonType::kString)) {
-    const bool found = needle.type == JsonType::kString && args[0].value->text.find(needle.text) != std::string_view::npos;
+    const bool found =
+        needle.type == JsonType::kString && args[0].value->text.find(needle.text) != std::string_view::npos;
     return context.pool.of(found);
   }
   if (!is(args[0], JsonType::kArray)) return wrong_type(args[0]);
   const auto& items = args[0].value->items;
-  return context.pool.of(std::any_of(items.begin(), items.end(), [&](const JsonNode* item) { return json_equal(*item, needle); }));
+  return context.pool.of(
+      std::any_of(items.begin(), items.end(), [&](const JsonNode* item) { return json_equal(*item, needle); }));
 }
 
 Answer f_starts_with(Arguments args, CallContext& context) {
@@ -249,7 +258,8 @@ Answer f_sort(Arguments args, CallContext& context) {
   if (!ordered_array(args[0])) return wrong_type(args[0]);
   JsonNode* out = context.pool.make(JsonType::kArray);
   out->items = args[0].value->items;
-  std::stable_sort(out->items.begin(), out->items.end(), [](const JsonNode* a, const JsonNode* b) { return less(*a, *b); });
+  std::stable_sort(out->items.begin(), out->items.end(),
+                   [](const JsonNode* a, const JsonNode* b) { return less(*a, *b); });
   return out;
 }
 
@@ -306,7 +316,8 @@ constexpr Function kFunctions[] = {
 };
 
 const Function* find_function(std::string_view name) {
-  const auto* at = std::find_if(std::begin(kFunctions), std::end(kFunctions), [name](const Function& f) { return f.name == name; });
+  const auto* at =
+      std::find_if(std::begin(kFunctions), std::end(kFunctions), [name](const Function& f) { return f.name == name; });
   return at == std::end(kFunctions) ? nullptr : at;
 }
 
@@ -314,7 +325,8 @@ const Function* find_function(std::string_view name) {
 
 bool is_function(std::string_view name) { return find_function(name) != nullptr; }
 
-Result<const JsonNode*> call_function(std::string_view name, std::span<const Argument> arguments, CallContext& context) {
+Result<const JsonNode*> call_function(std::string_view name, std::span<const Argument> arguments,
+                                      CallContext& context) {
   const Function& function = *find_function(name);
   const bool fits = function.variadic ? arguments.size() >= function.arity : arguments.size() == function.arity;
   if (!fits) return fail(ErrorCode::kInvalidArgument, "incorrect number of args");

@@ -64,7 +64,8 @@ class Parser {
   const Token& advance() { return tokens_[at_++]; }
 
   Unexpected unexpected() const {
-    return fail(syntax_error(type() == TokenType::kEnd ? "Incomplete expression" : "Unexpected token", token().position));
+    return fail(
+        syntax_error(type() == TokenType::kEnd ? "Incomplete expression" : "Unexpected token", token().position));
   }
 
   Result<void> expect(TokenType wanted) {
@@ -257,7 +258,8 @@ class Parser {
       advance();
     }
     advance();
-    if (slice->step && *slice->step == 0) return fail(syntax_error("Invalid slice, step cannot be 0", token().position));
+    if (slice->step && *slice->step == 0)
+      return fail(syntax_error("Invalid slice, step cannot be 0", token().position));
     KVASIR_TRY(NodePtr right, projection_right(binding_power(TokenType::kStar)));
     return make(NodeType::kProjection, std::move(slice), std::move(right));
   }

@@ -31,8 +31,12 @@ std::string digest(const EVP_MD* algorithm, std::string_view text) {
 }
 
 // The salt comes first.
-Answer hash(const Call& call) { return call.string(digest(EVP_sha3_256(), std::string(call.text(0)) + std::string(call.text(1)))); }
-Answer sha2_hash(const Call& call) { return call.string(digest(EVP_sha256(), std::string(call.text(0)) + std::string(call.text(1)))); }
+Answer hash(const Call& call) {
+  return call.string(digest(EVP_sha3_256(), std::string(call.text(0)) + std::string(call.text(1))));
+}
+Answer sha2_hash(const Call& call) {
+  return call.string(digest(EVP_sha256(), std::string(call.text(0)) + std::string(call.text(1))));
+}
 Answer sha1sum(const Call& call) { return call.string(digest(EVP_sha1(), call.text(0))); }
 Answer sha256sum(const Call& call) { return call.string(digest(EVP_sha256(), call.text(0))); }
 Answer sha512sum(const Call& call) { return call.string(digest(EVP_sha512(), call.text(0))); }
@@ -152,7 +156,8 @@ Result<std::vector<std::string_view>> matches(const Call& call, std::string_view
   std::vector<std::string_view> out;
   re2::StringPiece found;
   std::size_t at = 0;
-  while (at <= text.size() && count != 0 && regex->Match(piece(text), at, text.size(), re2::RE2::UNANCHORED, &found, 1)) {
+  while (at <= text.size() && count != 0 &&
+         regex->Match(piece(text), at, text.size(), re2::RE2::UNANCHORED, &found, 1)) {
     out.emplace_back(found.data(), found.size());
     --count;
     at = static_cast<std::size_t>(found.data() - text.data()) + std::max<std::size_t>(found.size(), 1);
@@ -258,16 +263,29 @@ Answer refused(const Call&) { return wrong("this function is not available in pi
 
 void add_codec_functions(FunctionSet& set) {
   set.add("Hash", "ss", hash).add("Sha2Hash", "ss", sha2_hash);
-  set.add("sha1sum", "s", sha1sum).add("sha256sum", "s", sha256sum).add("sha512sum", "s", sha512sum).add("adler32sum", "s", adler32sum);
+  set.add("sha1sum", "s", sha1sum)
+      .add("sha256sum", "s", sha256sum)
+      .add("sha512sum", "s", sha512sum)
+      .add("adler32sum", "s", adler32sum);
   set.add("b32enc", "s", b32enc).add("b32dec", "s", b32dec);
   set.add("toJson", "a", to_json).add("toPrettyJson", "a", to_pretty_json).add("toRawJson", "a", to_raw_json);
-  set.add("regexMatch", "ss", regex_match).add("regexFind", "ss", regex_find).add("regexFindAll", "ssi", regex_find_all);
+  set.add("regexMatch", "ss", regex_match)
+      .add("regexFind", "ss", regex_find)
+      .add("regexFindAll", "ssi", regex_find_all);
   set.add("regexSplit", "ssi", regex_split).add("regexQuoteMeta", "s", regex_quote_meta);
-  set.add("base", "s", base).add("dir", "s", dir).add("ext", "s", ext).add("clean", "s", clean).add("isAbs", "s", is_abs);
-  set.add("osBase", "s", base).add("osDir", "s", dir).add("osExt", "s", ext).add("osClean", "s", clean).add("osIsAbs", "s", is_abs);
+  set.add("base", "s", base)
+      .add("dir", "s", dir)
+      .add("ext", "s", ext)
+      .add("clean", "s", clean)
+      .add("isAbs", "s", is_abs);
+  set.add("osBase", "s", base)
+      .add("osDir", "s", dir)
+      .add("osExt", "s", ext)
+      .add("osClean", "s", clean)
+      .add("osIsAbs", "s", is_abs);
   set.add("env", "s", env).add("uuidv4", "", uuidv4);
-  for (const char* name : {"bcrypt", "htpasswd", "encryptAES", "decryptAES", "derivePassword", "genPrivateKey", "genCA", "genSelfSignedCert",
-                           "genSignedCert", "getHostByName", "randBytes", "expandenv"})
+  for (const char* name : {"bcrypt", "htpasswd", "encryptAES", "decryptAES", "derivePassword", "genPrivateKey", "genCA",
+                           "genSelfSignedCert", "genSignedCert", "getHostByName", "randBytes", "expandenv"})
     set.add(name, "a*", refused);
 }
 

@@ -144,7 +144,8 @@ Answer dict(const Call& call) {
   return Value::map(&map);
 }
 
-Value copy_of(const Call& call, const gotemplate::MapSource& source, const std::function<bool(std::string_view)>& wanted) {
+Value copy_of(const Call& call, const gotemplate::MapSource& source,
+              const std::function<bool(std::string_view)>& wanted) {
   auto& map = call.environment.heap.map();
   source.each([&](std::string_view key, const Value& value) {
     if (wanted(key)) map.set(call.string(key).as_string(), value);
@@ -154,7 +155,8 @@ Value copy_of(const Call& call, const gotemplate::MapSource& source, const std::
 }
 
 bool named(const Call& call, std::string_view key) {
-  return std::any_of(call.arguments.begin() + 1, call.arguments.end(), [&](const Value& name) { return to_text(name) == key; });
+  return std::any_of(call.arguments.begin() + 1, call.arguments.end(),
+                     [&](const Value& name) { return to_text(name) == key; });
 }
 
 Answer get(const Call& call) {
@@ -213,11 +215,31 @@ Answer merge(const Call& call) {
 }  // namespace
 
 void add_list_functions(FunctionSet& set) {
-  set.add("list", "a*", list).add("tuple", "a*", list).add("splitList", "ss", split_list).add("split", "ss", split).add("splitn", "sis", splitn);
-  set.add("join", "sa", join).add("sortAlpha", "a", sort_alpha).add("first", "a", first).add("last", "a", last).add("rest", "a", rest);
-  set.add("initial", "a", initial).add("has", "aa", has).add("without", "aa*", without).add("uniq", "a", uniq).add("compact", "a", compact);
-  set.add("append", "aa", append).add("push", "aa", append).add("prepend", "aa", prepend).add("concat", "a*", concat).add("reverse", "a", reverse);
-  set.add("dict", "a*", dict).add("get", "as", get).add("set", "asa", set_key).add("hasKey", "as", has_key).add("keys", "aa*", keys);
+  set.add("list", "a*", list)
+      .add("tuple", "a*", list)
+      .add("splitList", "ss", split_list)
+      .add("split", "ss", split)
+      .add("splitn", "sis", splitn);
+  set.add("join", "sa", join)
+      .add("sortAlpha", "a", sort_alpha)
+      .add("first", "a", first)
+      .add("last", "a", last)
+      .add("rest", "a", rest);
+  set.add("initial", "a", initial)
+      .add("has", "aa", has)
+      .add("without", "aa*", without)
+      .add("uniq", "a", uniq)
+      .add("compact", "a", compact);
+  set.add("append", "aa", append)
+      .add("push", "aa", append)
+      .add("prepend", "aa", prepend)
+      .add("concat", "a*", concat)
+      .add("reverse", "a", reverse);
+  set.add("dict", "a*", dict)
+      .add("get", "as", get)
+      .add("set", "asa", set_key)
+      .add("hasKey", "as", has_key)
+      .add("keys", "aa*", keys);
   set.add("values", "a", values).add("pick", "aa*", pick).add("omit", "aa*", omit).add("merge", "aa*", merge);
 }
 

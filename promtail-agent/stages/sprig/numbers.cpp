@@ -30,10 +30,12 @@ Answer ternary(const Call& call) {
   return call[2].as_bool() ? call[0] : call[1];
 }
 Answer all(const Call& call) {
-  return Value::boolean(std::all_of(call.arguments.begin(), call.arguments.end(), [](const Value& v) { return v.truth(); }));
+  return Value::boolean(
+      std::all_of(call.arguments.begin(), call.arguments.end(), [](const Value& v) { return v.truth(); }));
 }
 Answer any(const Call& call) {
-  return Value::boolean(std::any_of(call.arguments.begin(), call.arguments.end(), [](const Value& v) { return v.truth(); }));
+  return Value::boolean(
+      std::any_of(call.arguments.begin(), call.arguments.end(), [](const Value& v) { return v.truth(); }));
 }
 
 std::string_view kind_name(const Value& value) {
@@ -52,7 +54,9 @@ std::string_view kind_name(const Value& value) {
 
 Answer kind_of(const Call& call) { return call.string(kind_name(call[0])); }
 Answer kind_is(const Call& call) { return Value::boolean(kind_name(call[1]) == call.text(0)); }
-Answer type_of(const Call& call) { return call.string(call[0].is_nil() ? std::string_view("<nil>") : call[0].type_name()); }
+Answer type_of(const Call& call) {
+  return call.string(call[0].is_nil() ? std::string_view("<nil>") : call[0].type_name());
+}
 Answer type_is(const Call& call) { return Value::boolean(call[1].type_name() == call.text(0)); }
 
 Answer until(const Call& call) {
@@ -87,7 +91,11 @@ Answer fail_with(const Call& call) { return wrong(std::string(call.text(0))); }
 
 void add_number_functions(FunctionSet& set) {
   set.add("add1", "a", add1).add("int64", "a", to_int).add("atoi", "s", atoi);
-  set.add("empty", "a", empty).add("coalesce", "a*", coalesce).add("ternary", "aaa", ternary).add("all", "a*", all).add("any", "a*", any);
+  set.add("empty", "a", empty)
+      .add("coalesce", "a*", coalesce)
+      .add("ternary", "aaa", ternary)
+      .add("all", "a*", all)
+      .add("any", "a*", any);
   set.add("kindOf", "a", kind_of).add("kindIs", "sa", kind_is).add("typeOf", "a", type_of).add("typeIs", "sa", type_is);
   set.add("until", "i", until).add("seq", "aa*", seq).add("fail", "s", fail_with);
 }

@@ -8,9 +8,11 @@ namespace {
 
 // Functions that mean the same in LogQL's templates.
 constexpr std::string_view kSharedWithLogql[] = {
-    "trim",  "trimAll", "trimPrefix", "trimSuffix", "upper", "lower", "title", "repeat", "replace", "contains", "hasPrefix", "hasSuffix",
-    "substr", "trunc",  "indent", "nindent", "b64enc", "b64dec", "int", "float64", "add", "sub", "mul", "div", "mod", "max", "min", "addf",
-    "subf", "mulf", "divf", "maxf", "minf", "ceil", "floor", "round", "default", "fromJson", "now", "date", "toDate", "unixEpoch",
+    "trim",     "trimAll",   "trimPrefix", "trimSuffix", "upper",  "lower",     "title",   "repeat", "replace",
+    "contains", "hasPrefix", "hasSuffix",  "substr",     "trunc",  "indent",    "nindent", "b64enc", "b64dec",
+    "int",      "float64",   "add",        "sub",        "mul",    "div",       "mod",     "max",    "min",
+    "addf",     "subf",      "mulf",       "divf",       "maxf",   "minf",      "ceil",    "floor",  "round",
+    "default",  "fromJson",  "now",        "date",       "toDate", "unixEpoch",
 };
 
 gotemplate::FunctionSet make_functions() {

@@ -36,7 +36,8 @@ Answer untitle(const Call& call) {
   return call.string(map_runes(call.text(0), [](char32_t c, bool first) { return first ? lower_rune(c) : c; }));
 }
 Answer swapcase(const Call& call) {
-  return call.string(map_runes(call.text(0), [](char32_t c, bool) { return upper_rune(c) == c ? lower_rune(c) : upper_rune(c); }));
+  return call.string(
+      map_runes(call.text(0), [](char32_t c, bool) { return upper_rune(c) == c ? lower_rune(c) : upper_rune(c); }));
 }
 
 Answer nospace(const Call& call) {
@@ -163,8 +164,15 @@ Answer to_string(const Call& call) { return call.string(to_text(call[0])); }
 }  // namespace
 
 void add_string_functions(FunctionSet& set) {
-  set.add("untitle", "s", untitle).add("swapcase", "s", swapcase).add("nospace", "s", nospace).add("initials", "s", initials);
-  set.add("abbrev", "is", abbrev).add("quote", "a*", quote).add("squote", "a*", squote).add("cat", "a*", cat).add("plural", "ssi", plural);
+  set.add("untitle", "s", untitle)
+      .add("swapcase", "s", swapcase)
+      .add("nospace", "s", nospace)
+      .add("initials", "s", initials);
+  set.add("abbrev", "is", abbrev)
+      .add("quote", "a*", quote)
+      .add("squote", "a*", squote)
+      .add("cat", "a*", cat)
+      .add("plural", "ssi", plural);
   set.add("snakecase", "s", snakecase).add("kebabcase", "s", kebabcase).add("camelcase", "s", camelcase);
   set.add("wrap", "is", wrap).add("toString", "a", to_string);
 }

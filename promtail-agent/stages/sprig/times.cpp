@@ -30,7 +30,8 @@ GoTime shifted(const GoTime& time, Duration by) {
 }
 
 Duration between(const GoTime& later, const GoTime& earlier) {
-  return Duration((later.unix_seconds - earlier.unix_seconds) * 1'000'000'000 + later.nanoseconds - earlier.nanoseconds);
+  return Duration((later.unix_seconds - earlier.unix_seconds) * 1'000'000'000 + later.nanoseconds -
+                  earlier.nanoseconds);
 }
 
 Answer date_in_zone(const Call& call) {
