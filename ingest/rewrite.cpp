@@ -163,6 +163,10 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
   Rewrite rewrite(options);
   for (const auto& [text, stream] : collect(readers)) KVASIR_CHECK_OK(rewrite.add_stream(stream));
   RewriteOutcome outcome{std::nullopt, rewrite.rows_before(), rewrite.rows_after()};
+  if (inputs.size() == 1 && outcome.rows_before == outcome.rows_after) {
+    outcome.written = inputs.front()->info();  // nothing to leave out: the segment stays as it is
+    return outcome;
+  }
   if (rewrite.rows_after() > 0) {
     const std::uint64_t id = tenant.next_segment_id();
     KVASIR_TRY(const auto summary, rewrite.writer().finish_file(filesystem, tenant.segment_path(id)));

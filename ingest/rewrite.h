@@ -32,7 +32,7 @@ struct RewriteOptions {
 };
 
 struct RewriteOutcome {
-  std::optional<SegmentInfo> written;  // empty: no row was left
+  std::optional<SegmentInfo> written;  // empty: no row was left; the only input itself if all its rows stay (no edit is made)
   std::uint64_t rows_before = 0;
   std::uint64_t rows_after = 0;
 };

@@ -232,8 +232,9 @@ TEST_CASE_FIXTURE(Fixture, "expired segments and streams go, with their labels")
   Maintenance maintenance(options, store->storage(), store->ingester(), *deletes, fs, clock);
   maintenance.run_once();
   const TimeRange ever{{0}, {now + hour}};
-  const std::string a = "a@";
-  CHECK(rows(request({}, ever)) == Rows{a + std::to_string(now - 30 * hour) + " middle a", a + std::to_string(now) + " new"});
+  Rows left{"a@" + std::to_string(now - 30 * hour) + " middle a", "a@" + std::to_string(now) + " new"};
+  std::sort(left.begin(), left.end());
+  CHECK(rows(request({}, ever)) == left);
   CHECK(source->label_values("t", "s", {}, ever) == Rows{"a"});
   CHECK(maintenance.counters().segments_expired == 1);
   CHECK(maintenance.counters().rows_expired == 3);
