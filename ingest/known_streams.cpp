@@ -45,6 +45,22 @@ std::optional<Rejection> check_labels(const StreamIdentity& identity, std::size_
   return std::nullopt;
 }
 
+/// As StreamIdentity::text, but with every pair that was sent.
+std::string text_with_duplicates(const StreamIdentity& identity, std::vector<Label> pairs) {
+  for (const auto& label : identity.labels) {
+    const bool sent = std::any_of(pairs.begin(), pairs.end(), [&](const Label& pair) { return pair.name == label.name; });
+    if (!sent) pairs.push_back(label);
+  }
+  std::stable_sort(pairs.begin(), pairs.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  std::string text = "{";
+  for (const auto& [name, value] : pairs) {
+    if (text.size() > 1) text += ", ";
+    text += name + "=";
+    append_go_quoted(text, value);
+  }
+  return text + "}";
+}
+
 std::optional<Rejection> check_enforced(const StreamIdentity& identity, const std::string& policy, const std::string& tenant,
                                         const TenantLimits& limits) {
   std::vector<std::string> wanted = limits.enforced_labels;
@@ -105,9 +121,9 @@ Result<std::shared_ptr<KnownStream>> KnownStreams::learn(std::string_view label_
     stream->label_problem =
         problem(DiscardReason::kMissingLabels, "error at least one label pair is required per stream");
   } else if (!parsed.duplicate_name.empty()) {
-    stream->label_problem = problem(DiscardReason::kDuplicateLabelNames, "stream '" + std::string(label_text) +
-                                                                            "' has duplicate label name: '" +
-                                                                            parsed.duplicate_name + "'");
+    stream->label_problem =
+        problem(DiscardReason::kDuplicateLabelNames, "stream '" + text_with_duplicates(*identity, std::move(parsed.pairs)) +
+                                                         "' has duplicate label name: '" + parsed.duplicate_name + "'");
   } else if (!is_internal_stream(identity->labels)) {
     stream->label_problem = check_labels(*identity, label_count, limits);
     if (!stream->label_problem) stream->label_problem = check_enforced(*identity, stream->policy, tenant_, limits);

@@ -75,7 +75,13 @@ class Parser {
 
   Result<ParsedLabels> run() {
     KVASIR_TRY(Token open, next());
+    if (open.kind == TokenKind::kIdentifier) {
+      pairs_.push_back({"__name__", std::string(open.text)});
+      KVASIR_TRY(open, next());
+      if (open.kind == TokenKind::kEnd) return finish();
+    }
     if (open.kind != TokenKind::kOpen) return fail(unexpected(open, "", ""));
+    inside_ = true;
     KVASIR_TRY(Token token, next());
     while (token.kind != TokenKind::kClose) {
       KVASIR_CHECK_OK(take_pair(token));
@@ -84,6 +90,7 @@ class Parser {
       if (token.kind != TokenKind::kComma) return fail(unexpected(token, "label set", "\",\" or \"}\""));
       KVASIR_TRY(token, next());
     }
+    inside_ = false;
     KVASIR_TRY(const Token end, next());
     if (end.kind != TokenKind::kEnd) return fail(unexpected(end, "", ""));
     return finish();
@@ -106,7 +113,12 @@ class Parser {
     std::stable_sort(pairs_.begin(), pairs_.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
     const auto twice = std::adjacent_find(pairs_.begin(), pairs_.end(),
                                           [](const Label& a, const Label& b) { return a.name == b.name; });
-    if (twice != pairs_.end()) parsed.duplicate_name = twice->name;
+    if (twice != pairs_.end()) {
+      parsed.duplicate_name = twice->name;
+      parsed.pairs = pairs_;
+      const auto same = [](const Label& a, const Label& b) { return a.name == b.name; };
+      pairs_.erase(std::unique(pairs_.begin(), pairs_.end(), same), pairs_.end());
+    }
     parsed.labels = Labels::from_unsorted(std::move(pairs_));
     return parsed;
   }
@@ -114,7 +126,10 @@ class Parser {
   Result<Token> next() {
     while (at_ < text_.size() && is_space(text_[at_])) ++at_;
     const std::size_t begin = at_;
-    if (at_ == text_.size()) return Token{TokenKind::kEnd, begin, {}, {}};
+    if (at_ == text_.size()) {
+      if (inside_) return fail(error(begin, "unexpected end of input inside braces"));
+      return Token{TokenKind::kEnd, begin, {}, {}};
+    }
     const char c = text_[at_];
     const auto simple = [&](TokenKind kind, std::size_t size) {
       at_ += size;
@@ -134,7 +149,8 @@ class Parser {
       return simple(TokenKind::kIdentifier, size);
     }
     const Rune rune = decode_utf8(text_.substr(at_));
-    return fail(error(begin, "unexpected character inside braces: '" + std::string(text_.substr(at_, rune.length)) + "'"));
+    const std::string_view where = inside_ ? "unexpected character inside braces: '" : "unexpected character: '";
+    return fail(error(begin, std::string(where) + std::string(text_.substr(at_, rune.length)) + "'"));
   }
 
   Result<Token> quoted(char quote) {
@@ -167,6 +183,9 @@ class Parser {
       case TokenKind::kEnd: what += "end of input"; break;
       case TokenKind::kIdentifier: what += "identifier \"" + std::string(token.text) + "\""; break;
       case TokenKind::kString: what += "string " + std::string(token.text); break;
+      case TokenKind::kOperator:
+        what += token.text == "=" ? "\"=\"" : "<op:" + std::string(token.text) + ">";
+        break;
       default: what += "\"" + std::string(token.text) + "\"";
     }
     if (!where.empty()) what += " in " + std::string(where) + ", expected " + std::string(expected);
@@ -175,6 +194,7 @@ class Parser {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  bool inside_ = false;  // of the braces: some errors are worded by it
   std::vector<Label> pairs_;
 };
 

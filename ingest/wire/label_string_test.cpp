@@ -29,11 +29,13 @@ TEST_CASE("errors carry Prometheus' words and place") {
   };
   CHECK(error("{a-b=\"x\"}") == "1:3: parse error: unexpected character inside braces: '-'");
   CHECK(error("{app=t1}") == "1:6: parse error: unexpected identifier \"t1\" in label set, expected string");
-  CHECK(error("{a!=\"x\"}") == "1:3: parse error: unexpected \"!=\" in label set, expected \"=\"");
-  CHECK(error("{a=~\"x\"}") == "1:3: parse error: unexpected \"=~\" in label set, expected \"=\"");
+  CHECK(error("{a!=\"x\"}") == "1:3: parse error: unexpected <op:!=> in label set, expected \"=\"");
+  CHECK(error("{a=~\"x\"}") == "1:3: parse error: unexpected <op:=~> in label set, expected \"=\"");
   CHECK(error("{a=\"x\" b=\"y\"}") == "1:8: parse error: unexpected identifier \"b\" in label set, expected \",\" or \"}\"");
-  CHECK(error("{a=\"x\"") == "1:7: parse error: unexpected end of input in label set, expected \",\" or \"}\"");
+  CHECK(error("{a=\"x\"") == "1:7: parse error: unexpected end of input inside braces");
   CHECK(error("{,}") == "1:2: parse error: unexpected \",\" in label set, expected identifier or \"}\"");
+  CHECK(error("app=\"x\"") == "1:4: parse error: unexpected \"=\"");
+  CHECK(error("{a=\"x\"}|") == "1:8: parse error: unexpected character: '|'");
   CHECK(error("") == "1:1: parse error: unexpected end of input");
   CHECK(error("{} x") == "1:4: parse error: unexpected identifier \"x\"");
   CHECK(error("{a=\"x}") == "1:4: parse error: unterminated quoted string");

@@ -47,10 +47,23 @@ std::string_view media_type_of(const net::HttpRequest& request) {
   return trim(content_type.substr(0, content_type.find(';')));
 }
 
+/// What is wrong with a media type, in the words of Go's mime package; "" if nothing.
+std::string_view media_type_problem(std::string_view type) {
+  constexpr std::string_view kSeparators = "()<>@,;:\\\"/[]?= \t";
+  const auto token_end = [&](std::size_t from) { return std::min(type.find_first_of(kSeparators, from), type.size()); };
+  const std::size_t slash = token_end(0);
+  if (slash == 0) return "mime: no media type";
+  if (slash == type.size()) return {};
+  if (type[slash] != '/') return "mime: expected slash after first token";
+  const std::size_t end = token_end(slash + 1);
+  if (end == slash + 1) return "mime: expected token after slash";
+  return end == type.size() ? std::string_view() : "mime: unexpected content after media subtype";
+}
+
 DecodedOrRefused decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
   if (auto refusal = undo_encoding(request, limits.decompressed_max)) return std::move(*refusal);
   const std::string_view media_type = media_type_of(request);
-  if (media_type.empty()) return Refusal{400, "mime: no media type", {}};
+  if (const auto problem = media_type_problem(media_type); !problem.empty()) return Refusal{400, std::string(problem), {}};
   auto push = std::make_shared<DecodedPush>();
   const auto decoded = decode_body(form, media_type, std::move(request.body), limits.decompressed_max, *push);
   if (!decoded) return refusal_of(decoded.error());
