@@ -25,6 +25,7 @@ class House:
         self.folder = world.folder
         (self.folder / "logs").mkdir()
         self.log = self.folder / "logs/app.log"
+        self.write('{"level":"info","msg":"package installed"}')
         self.kvasir, self.url = world.kvasir()
         port = free_port()
         self.agent_url = f"http://127.0.0.1:{port}"
@@ -49,7 +50,7 @@ class House:
 
 
 def check_command_line(house):
-    house.write('{"level":"info","msg":"package installed"}', '{"level":"error","msg":"it broke"}')
+    house.write('{"level":"error","msg":"it broke"}')
     eventually("both lines are stored", 20, lambda: house.count() == 2)
     assert house.ctl("query", '{job="app"} |= "installed"', "--output", "raw") == ['{"level":"info","msg":"package installed"}']
     lines = house.ctl("query", '{job="app"}', "--output", "jsonl", "--forward")
