@@ -135,7 +135,7 @@ void OtlpMapper::put_record_fields(const OtlpRecord& record) {
   auto& out = push_.metadata;
   if (record.time_unix_nano != 0) put_number(out, "observed_timestamp", record.observed_time_unix_nano);
   if (record.severity_number != 0) put(out, "severity_number", push_.text.copy(std::to_string(record.severity_number)));
-  if (!config_.severity_text_as_label) put(out, "severity_text", keep(record.severity_text));
+  put(out, "severity_text", keep(record.severity_text));
   put_number(out, "dropped_attributes_count", record.dropped_attributes_count);
   put_number(out, "flags", record.flags);
   put(out, "trace_id", push_.text.copy(otlp_hex(record.trace_id)));

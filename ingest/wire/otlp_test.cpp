@@ -184,8 +184,8 @@ TEST_CASE("the tenant's rules") {
   CHECK(json(body, config) == "{service_name=\"s\", team=\"t\"}\n 1 [] severity_text=WARN other=o y=2\n 2 [] severity_text=INFO other=o y=2\n");
   config.ignore_defaults = true;
   config.severity_text_as_label = true;
-  CHECK(json(body, config) == "{severity_text=\"WARN\", team=\"t\"}\n 1 [] service_name=s other=o y=2\n"
-                              "{severity_text=\"INFO\", team=\"t\"}\n 2 [] service_name=s other=o y=2\n");
+  CHECK(json(body, config) == "{severity_text=\"WARN\", team=\"t\"}\n 1 [] severity_text=WARN service_name=s other=o y=2\n"
+                              "{severity_text=\"INFO\", team=\"t\"}\n 2 [] severity_text=INFO service_name=s other=o y=2\n");
   config.log_attributes = {{OtlpAction::kDrop, {}, "("}};
   CHECK(json(body, config).starts_with("error error parsing regexp"));
 }
