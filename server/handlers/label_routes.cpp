@@ -3,7 +3,6 @@
 #include <set>
 
 #include "common/json_writer.h"
-#include "logql/syntax/parser.h"
 #include "server/answer.h"
 #include "server/encode_result.h"
 #include "server/handlers/metadata_request.h"
@@ -78,8 +77,8 @@ Result<std::vector<std::vector<LabelMatcher>>> series_selectors(const QueryExcha
   for (const auto text : texts) {
     if (texts.size() > 1 && text == "{}") return fail(ErrorCode::kInvalidArgument, "0 matchers in group: {}");
     if (text == "{}") continue;
-    KVASIR_TRY(logql::Selector selector, logql::parse_selector(text));
-    selectors.push_back(std::move(selector.matchers));
+    KVASIR_TRY(auto matchers, metadata_selector(text, SelectorPresence::kRequired));
+    selectors.push_back(std::move(matchers));
   }
   if (selectors.empty()) selectors.emplace_back();
   return selectors;

@@ -22,8 +22,12 @@ Result<TimeRange> metadata_range(const Services& services, const QueryExchange& 
 
 Result<std::vector<LabelMatcher>> metadata_selector(std::string_view text, SelectorPresence presence) {
   if (text.empty() && presence == SelectorPresence::kOptional) return std::vector<LabelMatcher>();
-  KVASIR_TRY(logql::Selector selector, logql::parse_selector(text));
-  return std::move(selector.matchers);
+  KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(text));
+  const auto* query = std::get_if<logql::LogQuery>(&expr->node);
+  if (query == nullptr || !query->stages.empty() || !query->pipes.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "only label matchers are supported");
+  }
+  return query->selector.matchers;
 }
 
 MetadataContext::MetadataContext(const Services& services, const QueryExchange& exchange)
