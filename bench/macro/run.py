@@ -69,7 +69,7 @@ class Server:
         self.data = Path(folder) / "data"
         config = Path(folder) / "kvasir.yaml"
         config.write_text(
-            "limits_config:\n  reject_old_samples: false\n  ingestion_rate_mb: 4096\n  ingestion_burst_size_mb: 8192\n"
+            "auth_enabled: false\nserver: {http_listen_address: 127.0.0.1}\nlimits_config:\n  reject_old_samples: false\n  ingestion_rate_mb: 4096\n  ingestion_burst_size_mb: 8192\n"
             "  per_stream_rate_limit: 4GB\n  per_stream_rate_limit_burst: 8GB\n"
             "query_range:\n  cache_results: false\n")
         self.process = subprocess.Popen(

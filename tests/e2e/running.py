@@ -100,7 +100,7 @@ class World(contextlib.AbstractContextManager):
         """(program, url) of a server whose configuration is `config` under a free port."""
         port = port or free_port()
         path = self.folder / "kvasir.yaml"
-        path.write_text(config)
+        path.write_text("auth_enabled: false\nserver: {http_listen_address: 127.0.0.1}\n" + config)
         program = self.run("kvasir", BIN / "kvasir", f"-config.file={path}", f"-server.http-listen-port={port}",
                            f"-common.path-prefix={self.folder / 'data'}")
         url = f"http://127.0.0.1:{port}"
