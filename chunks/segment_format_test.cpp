@@ -1,0 +1,119 @@
+// The bytes on disk: the example of docs/formats/segment-v1.md and the golden file must stay readable for ever.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "chunks/segment_inspect.h"
+#include "chunks/segment_reader.h"
+#include "chunks/segment_writer.h"
+#include "chunks/test_lines.h"
+
+namespace kvasir::chunks {
+namespace {
+
+std::string source_file(const std::string& path) {
+  std::ifstream file(std::filesystem::path(__FILE__).parent_path().parent_path() / path, std::ios::binary);
+  REQUIRE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string hex_block(const std::string& page) {
+  const std::size_t begin = page.find("```hex\n");
+  REQUIRE(begin != page.npos);
+  std::string bytes;
+  int high = -1;
+  for (std::size_t i = begin + 7; page[i] != '`'; ++i) {
+    if (!std::isxdigit(static_cast<unsigned char>(page[i]))) continue;
+    const int digit = std::stoi(page.substr(i, 1), nullptr, 16);
+    if (high < 0) high = digit;
+    else bytes += static_cast<char>(high << 4 | digit), high = -1;
+  }
+  return bytes;
+}
+
+/// Over everything that a reader gives back.
+std::uint64_t hash_rows(const SegmentReader& segment) {
+  std::uint64_t hash = 0;
+  const auto mix = [&hash](std::string_view bytes) { hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash + bytes.size()); };
+  const auto mix_number = [&mix](std::uint64_t n) { mix({reinterpret_cast<const char*>(&n), sizeof n}); };
+  for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
+    mix(segment.streams()[segment.blocks()[b].stream].labels.to_string());
+    const auto block = segment.open_block(b);
+    REQUIRE(block);
+    const std::size_t rows = (*block)->rows();
+    std::vector<std::uint64_t> all((rows + 63) / 64, ~std::uint64_t{0});
+    if (rows % 64 != 0) all.back() >>= 64 - rows % 64;
+    std::vector<std::string_view> lines(rows);
+    REQUIRE((*block)->lines({all, rows}, lines));
+    for (std::size_t row = 0; row < rows; ++row) {
+      mix_number(static_cast<std::uint64_t>((*block)->timestamps()[row]));
+      mix_number((*block)->sequences()->operator[](row));
+      mix(lines[row]);
+      const auto metadata = (*block)->metadata(row);
+      REQUIRE(metadata);
+      for (const LabelView& pair : *metadata) mix(pair.name), mix(pair.value);
+    }
+  }
+  return hash;
+}
+
+TEST_CASE("the example of the format page reads as the page says") {
+  const std::string bytes = hex_block(source_file("docs/formats/segment-v1.md"));
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  CHECK((*reader)->streams()[0].labels == Labels{{"app", "x"}});
+  REQUIRE((*reader)->blocks().size() == 1);
+  CHECK((*reader)->blocks()[0].first == EntryPosition{{1}, 7});
+  CHECK((*reader)->blocks()[0].last == EntryPosition{{2}, 8});
+  const auto block = (*reader)->open_block(0);
+  REQUIRE(block);
+  std::vector<std::uint64_t> both = {3};
+  std::vector<std::string_view> lines(2);
+  REQUIRE((*block)->lines({both, 2}, lines));
+  CHECK(lines[0] == "hello");
+  CHECK(lines[1] == "world");
+}
+
+TEST_CASE("the golden segment reads as it was written") {
+  const std::string bytes = source_file("chunks/testdata/segment-v1.kvs");
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  CHECK((*reader)->streams().size() == 6);
+  CHECK(hash_rows(**reader) == 766123170376399648u);
+  CHECK(verify_segment(**reader));
+  bool has_rows = false, has_columns = false;
+  for (const BlockEntry& block : (*reader)->blocks()) (block.encoding == 0 ? has_rows : has_columns) = true;
+  CHECK(has_rows);
+  CHECK(has_columns);
+}
+
+/// How the golden file was made. It is never made again: old files must stay readable.
+TEST_CASE("write golden segment" * doctest::skip()) {
+  std::mt19937_64 random(20260110);
+  SegmentWriter writer({.block_bytes = 48 << 10});
+  for (int kind = 0; kind < kTestKinds; ++kind) {
+    TestRows rows;
+    std::int64_t ts = 1'768'032'000'000'000'000;
+    for (std::uint64_t i = 0; i < 600; ++i) {
+      ts += static_cast<std::int64_t>(random() % 50'000'000);
+      rows.add(ts, i * 6 + static_cast<std::uint64_t>(kind), test_line(static_cast<TestKind>(kind), ts, random),
+               i % 3 == 0 ? std::vector<LabelView>{{"detected_level", "info"}, {"pod", "a-1"}} : std::vector<LabelView>{});
+    }
+    REQUIRE(writer.add(Labels{{"kind", std::to_string(kind)}}, rows.views));
+  }
+  std::string bytes;
+  REQUIRE(writer.finish(bytes));
+  std::ofstream(std::getenv("KVASIR_GOLDEN"), std::ios::binary) << bytes;
+  MESSAGE(hash_rows(**SegmentReader::open_bytes(bytes)));
+}
+
+}  // namespace
+}  // namespace kvasir::chunks
