@@ -1,9 +1,9 @@
 #include "ingest/detected_level.h"
 
 #include <array>
-#include <cstring>
 
 #include "common/number.h"
+#include "ingest/line_scan.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -68,128 +68,6 @@ std::optional<Level> word_at(std::string_view rest) {
     if (rest.size() == text.size() || in(kRightBoundary, rest[text.size()])) return level;
   }
   return std::nullopt;
-}
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-/// Walks a JSON object without building anything. Any surprise ends the walk.
-class JsonWalk {
- public:
-  JsonWalk(std::string_view text, std::uint64_t depth_max) : at_(text.data()), end_(at_ + text.size()), depth_max_(depth_max) {}
-
-  /// The first string value under a wanted name, in the order of the text.
-  template <class Wanted>
-  std::optional<std::string_view> find(const Wanted& wanted) {
-    std::uint64_t depth = 0;   // of open objects that are searched
-    if (!take('{')) return std::nullopt;
-    ++depth;
-    while (depth > 0) {
-      if (take('}')) {
-        --depth;
-        take(',');
-        continue;
-      }
-      const auto key = string();
-      if (!key || !take(':')) return std::nullopt;
-      skip_space();
-      if (at_ == end_) return std::nullopt;
-      if (*at_ == '"') {
-        const auto value = string();
-        if (!value) return std::nullopt;
-        if (wanted(*key)) return value;
-      } else if (*at_ == '{' && (depth_max_ == 0 || depth < depth_max_)) {
-        ++at_;
-        ++depth;
-        continue;
-      } else if (!skip_value()) {
-        return std::nullopt;
-      }
-      take(',');
-    }
-    return std::nullopt;
-  }
-
- private:
-  void skip_space() {
-    while (at_ != end_ && is_space(*at_)) ++at_;
-  }
-  bool take(char c) {
-    skip_space();
-    if (at_ == end_ || *at_ != c) return false;
-    ++at_;
-    return true;
-  }
-  std::optional<std::string_view> string() {
-    if (!take('"')) return std::nullopt;
-    const char* const begin = at_;
-    while (true) {
-      const void* quote = std::memchr(at_, '"', static_cast<std::size_t>(end_ - at_));
-      if (quote == nullptr) return std::nullopt;
-      const char* found = static_cast<const char*>(quote);
-      at_ = found + 1;
-      std::size_t slashes = 0;
-      while (found - slashes != begin && *(found - slashes - 1) == '\\') ++slashes;
-      if (slashes % 2 == 0) return std::string_view(begin, static_cast<std::size_t>(found - begin));
-    }
-  }
-  /// A number, a word, an array or an object.
-  bool skip_value() {
-    std::size_t open = 0;
-    while (at_ != end_) {
-      const char c = *at_;
-      if (c == '"') {
-        if (!string()) return false;
-        continue;
-      }
-      const bool closes = c == '}' || c == ']';
-      if (open == 0 && (closes || c == ',')) return true;
-      if (closes) --open;
-      if (c == '{' || c == '[') ++open;
-      ++at_;
-      if (closes && open == 0) return true;
-    }
-    return false;
-  }
-
-  const char* at_;
-  const char* end_;
-  std::uint64_t depth_max_;
-};
-
-struct KeyValue {
-  std::string_view key;
-  std::string_view value;
-};
-
-/// The next key=value of a logfmt line; words without `=` come with an empty value.
-std::optional<KeyValue> next_pair(std::string_view& rest) {
-  while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
-  if (rest.empty()) return std::nullopt;
-  std::size_t size = 0;
-  while (size < rest.size() && rest[size] != '=' && !is_space(rest[size])) ++size;
-  KeyValue pair{rest.substr(0, size), {}};
-  rest.remove_prefix(size);
-  if (!rest.starts_with('=')) return pair;
-  rest.remove_prefix(1);
-  if (rest.starts_with('"')) {
-    std::size_t end = 1;
-    while (end < rest.size() && rest[end] != '"') end += rest[end] == '\\' ? 2 : 1;
-    end = std::min(end, rest.size());
-    pair.value = rest.substr(1, end - 1);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    return pair;
-  }
-  size = 0;
-  while (size < rest.size() && !is_space(rest[size])) ++size;
-  pair.value = rest.substr(0, size);
-  rest.remove_prefix(size);
-  return pair;
 }
 
 /// A value that names a level: in its one spelling if it is known, else as sent.
@@ -265,13 +143,17 @@ std::optional<std::string_view> LevelDetector::from_metadata(std::span<const Lab
 }
 
 std::optional<std::string_view> LevelDetector::from_json(std::string_view line) const {
-  return JsonWalk(line, json_depth_max_).find([this](std::string_view key) { return is_field(key); });
+  JsonStrings strings(line, json_depth_max_);
+  while (const auto member = strings.next()) {
+    if (is_field(member->key)) return member->value;
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string_view> LevelDetector::from_logfmt(std::string_view line) const {
   std::optional<std::string_view> best;
   std::size_t best_rank = fields_.size();
-  while (const auto pair = next_pair(line)) {
+  while (const auto pair = next_logfmt_pair(line)) {
     if ((lengths_ >> std::min<std::size_t>(pair->key.size(), 63) & 1) == 0) continue;
     for (std::size_t rank = 0; rank < best_rank; ++rank) {
       if (!equal_fold(pair->key, fields_[rank])) continue;
@@ -284,7 +166,7 @@ std::optional<std::string_view> LevelDetector::from_logfmt(std::string_view line
 }
 
 Level LevelDetector::from_line(std::string_view line) const {
-  const std::string_view text = trim(line);
+  const std::string_view text = trim_blanks(line);
   std::optional<std::string_view> value;
   if (text.starts_with('{') && text.ends_with('}')) {
     value = from_json(text);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ingest/detected_level.h"
+#include "ingest/generic_fields.h"
 #include "ingest/known_streams.h"
 #include "ingest/rate_limit.h"
 #include "ingest/refusal_text.h"
@@ -100,7 +101,8 @@ class Validation {
     owner_->entries.reserve(push_.entries.size());
     const std::size_t carriers = std::min(push_.entries.size(), push_.metadata.size());
     const std::size_t named_levels = push_.entries.size();  // a level in no standard spelling needs a pair of its own
-    owner_->metadata.reserve(push_.metadata.size() + carriers + (has_named_level() ? named_levels : 0));
+    const std::size_t generic = push_.entries.size() * limits_.discover_generic_fields.size();
+    owner_->metadata.reserve(push_.metadata.size() + carriers + generic + (generic > 0 || has_named_level() ? named_levels : 0));
   }
   bool has_named_level() const {
     return std::any_of(known_.begin(), known_.end(), [](const auto& known) { return known->level.has_value(); });
@@ -212,8 +214,9 @@ class Validation {
   /// Names in stored form, sorted, with the level. False: a name that cannot be stored.
   bool set_metadata(EntryView& out, std::span<const LabelView> given) {
     const bool levels = limits_.discover_log_levels && limits_.allow_structured_metadata;
-    if (given.empty() && !levels) return true;
-    if (given.empty() && (stream_->known_level || !stream_->level)) {
+    const bool plain = given.empty() && limits_.discover_generic_fields.empty();
+    if (plain && !levels) return true;
+    if (plain && (stream_->known_level || !stream_->level)) {
       const Level level = stream_->known_level ? *stream_->known_level : levels_->from_line(out.line);
       out.metadata = {&level_pair(level), 1};
       return true;
@@ -228,6 +231,7 @@ class Validation {
       if (!pair.value.empty()) owner_->metadata.push_back({name, without_replacement(pair.value)});
     }
     if (levels) add_level(begin, out.line);
+    add_generic_fields(begin, out.line);
     sort_unique(begin);
     out.metadata = {owner_->metadata.data() + begin, owner_->metadata.size() - begin};
     return true;
@@ -242,6 +246,15 @@ class Validation {
       out.replace(at, kReplacement.size(), " ");
     }
     return push_.text.copy(out);
+  }
+
+  void add_generic_fields(std::size_t begin, std::string_view line) {
+    if (!limits_.allow_structured_metadata) return;
+    for (const auto& [name, hints] : limits_.discover_generic_fields) {
+      const std::span metadata(owner_->metadata.data() + begin, owner_->metadata.size() - begin);
+      const auto value = find_generic_field(hints, stream_->identity->labels, metadata, line);
+      if (value && !value->empty()) owner_->metadata.push_back({push_.text.copy(name), push_.text.copy(*value)});
+    }
   }
 
   void add_level(std::size_t begin, std::string_view line) {

@@ -210,6 +210,24 @@ TEST_CASE("detected_level from labels, metadata and severity numbers") {
   CHECK(level("{}", "{}", "level=error") == "none");
 }
 
+TEST_CASE("generic fields are copied from labels, metadata and the line") {
+  Fixture fixture;
+  fixture.change([](auto& limits) {
+    limits.discover_log_levels = false;
+    limits.discover_generic_fields = {{"org", {"org_id", "tenant.id"}}, {"trace", {"trace_id"}}};
+  });
+  const auto found = [&](std::string_view labels, std::string_view metadata, std::string_view line) {
+    const std::string out = fixture.run(body(stream(labels, entry(line, metadata))));
+    const std::size_t at = out.find("] ");
+    return at == std::string::npos ? "" : out.substr(at + 2, out.size() - at - 3);
+  };
+  CHECK(found(R"({"org_id":"1"})", R"({"trace_id":"t"})", "org_id=3") == "org=1 trace=t trace_id=t");
+  CHECK(found("{}", "{}", "a=b tenant.id=7 trace_id=\\\"x y\\\"") == "org=7 trace=x y");
+  CHECK(found("{}", "{}", R"({\"tenant\":{\"id\":5},\"trace_id\":\"q\"})") == "org=5 trace=q");
+  CHECK(found("{}", "{}", "{broken}").empty());
+  CHECK(found("{}", R"({"org":"mine"})", "org_id=3") == "org=mine");
+}
+
 TEST_CASE("equal timestamps are moved apart when asked") {
   Fixture fixture;
   fixture.change([](auto& limits) {
