@@ -59,6 +59,16 @@ std::string go_error(const re2::RE2& regex) {
   return text + ": `" + (whole ? regex.pattern() : regex.error_arg()) + "`";
 }
 
+// RE2 takes any letter in the name of a group, Go only word characters.
+std::string bad_group_name(const re2::RE2& regex) {
+  for (const auto& [name, index] : regex.NamedCapturingGroups()) {
+    for (const char c : name) {
+      if (static_cast<unsigned char>(c) >= 0x80) return "error parsing regexp: invalid named capture: `(?P<" + name + ">`";
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, RegexOptions options) {
@@ -70,7 +80,10 @@ Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, 
   std::string text = with_named_groups(pattern);
   if (options.anchored) text = "^(?:" + text + ")$";
   auto regex = std::make_shared<const re2::RE2>(text, re2_options);
-  if (regex->ok()) return regex;
+  if (regex->ok()) {
+    if (std::string problem = bad_group_name(*regex); !problem.empty()) return fail(ErrorCode::kParse, std::move(problem));
+    return regex;
+  }
   // Reported for the pattern as it was written, not as it was wrapped.
   const re2::RE2 plain{re2::StringPiece(pattern.data(), pattern.size()), re2_options};
   return fail(ErrorCode::kParse, go_error(plain.ok() ? *regex : plain));

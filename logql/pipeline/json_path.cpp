@@ -11,14 +11,14 @@ enum class Token { kEnd, kDot, kOpen, kClose, kString, kField, kIndex, kBad };
 
 std::string_view token_name(Token token) {
   switch (token) {
-    case Token::kEnd: return "$end";
+    case Token::kEnd:
+    case Token::kBad: return "$end";
     case Token::kDot: return "DOT";
     case Token::kOpen: return "LSB";
     case Token::kClose: return "RSB";
     case Token::kString: return "STRING";
     case Token::kField: return "FIELD";
     case Token::kIndex: return "INDEX";
-    case Token::kBad: break;
   }
   return "";
 }
@@ -39,10 +39,12 @@ class PathParser {
     } else if (token_ != Token::kOpen) {
       return unexpected("LSB or FIELD");
     }
-    while (token_ != Token::kEnd) {
+    while (token_ != Token::kEnd && token_ != Token::kBad) {
       KVASIR_TRY(JsonPathPart part, take_part());
       path.push_back(std::move(part));
     }
+    // The scanner takes a character it does not know for the end; only where the path may end is it named.
+    if (token_ == Token::kBad) return refuse("unexpected char " + std::string(bad_));
     return path;
   }
 
@@ -108,10 +110,10 @@ class PathParser {
   }
 
   Unexpected unexpected(std::string_view expected) const {
-    const std::string prefix = "cannot parse expression [" + std::string(text_) + "]: ";
-    if (token_ == Token::kBad) return fail(ErrorCode::kParse, prefix + "unexpected char " + std::string(bad_));
-    return fail(ErrorCode::kParse, prefix + "syntax error: unexpected " + std::string(token_name(token_)) + ", expecting " +
-                                       std::string(expected));
+    return refuse("syntax error: unexpected " + std::string(token_name(token_)) + ", expecting " + std::string(expected));
+  }
+  Unexpected refuse(const std::string& reason) const {
+    return fail(ErrorCode::kParse, "cannot parse expression [" + std::string(text_) + "]: " + reason);
   }
 
   std::string_view text_;
@@ -143,7 +145,7 @@ Result<std::string> parse_logfmt_key(std::string_view expression) {
   std::string_view rest = expression;
   while (!rest.empty() && (rest[0] == ' ' || rest[0] == '\t')) rest.remove_prefix(1);
   if (!rest.empty() && rest[0] == '"') return quoted_logfmt_key(expression, rest);
-  if (rest.empty() || is_digit(rest[0])) {
+  if (rest.empty() || is_digit(rest[0]) || !is_field_char(rest[0])) {
     return bad_logfmt_key(expression, "syntax error: unexpected $end, expecting STRING or KEY");
   }
   for (std::size_t i = 0; i < rest.size(); ++i) {

@@ -37,10 +37,12 @@ std::optional<std::string_view> read_text(const EntryState& entry, NameId name) 
 
 bool test_leaf(EntryState& entry, const Node& node) {
   const ValuePredicate& predicate = *node.predicate;
-  if (!predicate.is_string() && !entry.labels.error().empty()) return true;  // an error line passes all but text filters
+  const auto value = predicate.is_string() ? read_text(entry, node.name) : entry.labels.get(node.name);
+  // A line with an error passes all but text filters, if it has the label (or is asked for an address).
+  const bool has_error = !entry.labels.error().empty();
+  if (has_error && !predicate.is_string() && (value || predicate.is_address())) return true;
   std::string& details = entry.scratch;
   details.clear();
-  const auto value = predicate.is_string() ? read_text(entry, node.name) : entry.labels.get(node.name);
   switch (predicate.evaluate(value, details)) {
     case ValuePredicate::Outcome::kKeep: return true;
     case ValuePredicate::Outcome::kDrop: return false;

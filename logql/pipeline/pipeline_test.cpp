@@ -247,6 +247,13 @@ TEST_CASE("label filters") {
   check(R"(t =~ "fa.*")", kKept);
   check(R"(t =~ "as")", "dropped");
   check(R"(t !~ "f.+")", "dropped");
+  check(R"(t =~ ".*as.*")", kKept);
+  check(R"(t =~ ".*st")", kKept);
+  check(R"(t =~ "as.*")", "dropped");
+  check(R"(t !~ ".*fa")", kKept);
+  check(R"(t =~ ".*")", kKept);
+  check(R"(t > 5 | missing > 5)", "dropped");
+  check(R"(t > 5 | missing = ip("1.2.3.4"))", kMarked);
   check(R"(missing =~ "")", kKept);
   check(R"(t =~ "")", "dropped");
   check(R"(missing = "")", kKept);
@@ -319,6 +326,8 @@ TEST_CASE("stage errors quote the stage") {
   CHECK(compile_error(R"(| json a="b..c")") ==
         R"(parse error : stage '| json a="b..c"' : cannot parse expression [b..c]: syntax error: unexpected DOT, expecting FIELD)");
   CHECK(compile_error(R"(| json a="b-c")") == R"(parse error : stage '| json a="b-c"' : cannot parse expression [b-c]: unexpected char -)");
+  CHECK(compile_error(R"(| json a="b[-1]")") ==
+        R"(parse error : stage '| json a="b[-1]"' : cannot parse expression [b[-1]]: syntax error: unexpected $end, expecting STRING or INDEX)");
   CHECK(compile_error(R"(| json a="")") ==
         R"(parse error : stage '| json a=""' : cannot parse expression []: syntax error: unexpected $end, expecting LSB or FIELD)");
   CHECK(compile_error(R"(| logfmt a="1")") ==

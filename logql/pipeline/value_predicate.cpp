@@ -6,6 +6,8 @@
 
 #include "common/assert.h"
 #include "common/regex.h"
+#include "logql/pipeline/literal_search.h"
+#include "logql/pipeline/regex_literals.h"
 #include "logql/pipeline/value_text.h"
 
 namespace kvasir::logql {
@@ -25,6 +27,15 @@ bool compare(CompareOp op, T value, T bound) {
     case CompareOp::kLessOrEqual: return value <= bound;
   }
   return false;
+}
+
+// Takes `.*` off both ends.
+std::string_view without_open_ends(std::string_view regex, bool& front, bool& back) {
+  front = regex.starts_with(".*");
+  if (front) regex.remove_prefix(2);
+  back = regex.ends_with(".*") && !regex.ends_with("\\.*");
+  if (back) regex.remove_suffix(2);
+  return regex;
 }
 
 Outcome keep_if(bool keep) { return keep ? Outcome::kKeep : Outcome::kDrop; }
@@ -47,11 +58,13 @@ std::optional<std::vector<std::string>> as_literals(std::string_view regex) {
 }  // namespace
 
 Result<ValuePredicate::Text> ValuePredicate::compile_text(const StringPredicate& predicate) {
-  Text text{predicate.op, {}, nullptr};
+  Text text{predicate.op, {}, false, false, nullptr};
   if (predicate.op == MatchOp::kEqual || predicate.op == MatchOp::kNotEqual) {
     text.literals.push_back(predicate.value);
   } else if (auto literals = as_literals(predicate.value)) {
     text.literals = std::move(*literals);
+  } else if (auto literal = regex_as_literal(without_open_ends(predicate.value, text.open_front, text.open_back))) {
+    text.literals.push_back(std::move(*literal));
   } else {
     KVASIR_TRY(text.regex, compile_regex(predicate.value, {.anchored = true}));
   }
@@ -82,9 +95,17 @@ Result<ValuePredicate> ValuePredicate::from(const LabelFilter& filter) {
   return out;
 }
 
+bool ValuePredicate::open_ended_match(const Text& text, std::string_view value) {
+  const std::string& literal = text.literals[0];
+  if (!text.open_front) return value.starts_with(literal);
+  if (!text.open_back) return value.ends_with(literal);
+  return contains_literal(value, literal);
+}
+
 bool ValuePredicate::text_matches(const Text& text, std::string_view value) {
   const bool negated = text.op == MatchOp::kNotEqual || text.op == MatchOp::kNotRegex;
   if (text.regex == nullptr) {
+    if (text.open_front || text.open_back) return open_ended_match(text, value) != negated;
     return (std::find(text.literals.begin(), text.literals.end(), value) != text.literals.end()) != negated;
   }
   return re2::RE2::PartialMatch(re2::StringPiece(value.data(), value.size()), *text.regex) != negated;

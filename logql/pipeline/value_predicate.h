@@ -1,7 +1,8 @@
 // value_predicate.h -- one condition of a label filter, compiled: `status >= 500`, `host=~"db.*"`, `addr=ip("10.0.0.0/8")`.
 //
 // Use:      label filters evaluate it on a label; a scan may evaluate it on the values of a column instead.
-// Regexes:  anchored at both ends; dot does not match newline.
+// Regexes:  anchored at both ends; dot does not match newline, but for `.*x`, `x.*` and `.*x.*`, which are prefix, suffix and
+//           substring tests.
 // Errors:   from(): parse, the reason only (bad regex or address).
 // Threads:  immutable.
 #pragma once
@@ -38,6 +39,7 @@ class ValuePredicate {
   const std::string& name() const { return name_; }
   /// Only these can drop an entry that carries an error.
   bool is_string() const { return std::holds_alternative<Text>(test_); }
+  bool is_address() const { return std::holds_alternative<Address>(test_); }
 
   /// `value` is empty for a missing label. `details` is set when the outcome is kUnreadable.
   Outcome evaluate(std::optional<std::string_view> value, std::string& details) const;
@@ -46,6 +48,7 @@ class ValuePredicate {
   struct Text {
     MatchOp op;
     std::vector<std::string> literals;       // any of them equals; used if there is no regex
+    bool open_front, open_back;              // `.*x`, `x.*`: one literal, and anything may stand before or behind it
     std::shared_ptr<const re2::RE2> regex;
   };
   struct Number {
@@ -66,6 +69,7 @@ class ValuePredicate {
   };
 
   static Result<Text> compile_text(const StringPredicate& predicate);
+  static bool open_ended_match(const Text& text, std::string_view value);
   static bool text_matches(const Text& text, std::string_view value);
 
   std::string name_;
