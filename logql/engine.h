@@ -24,6 +24,7 @@ struct QueryParams {
   TimestampNs start;              // instant: both are the evaluation time
   TimestampNs end;
   Duration step{0};               // range queries over metrics
+  bool align_steps = true;        // range queries: start and end are rounded outwards to multiples of step
   Duration interval{0};           // log queries; 0 = every entry
   std::uint32_t limit = 100;      // log queries
   Direction direction = Direction::kBackward;

@@ -160,6 +160,11 @@ std::unique_ptr<ColumnBlock> ColumnBlock::open(const ColumnPlan& plan, LogBlock&
                                 std::find(plan.group_.begin(), plan.group_.end(), name) == plan.group_.end();
     if (!out->open_source(name, only_unwrapped)) return nullptr;
   }
+  // Only an opened field says that every line parses. Without one, errors go unnoticed only where nothing is read at all.
+  const bool knows_errors = out->numbers_ != nullptr || std::any_of(out->sources_.begin(), out->sources_.end(),
+                                                                    [](const Source& source) { return source.field != nullptr; });
+  const bool reads_nothing = plan.names_.empty() && plan.filters_.empty();
+  if (plan.parser_ && !knows_errors && !reads_nothing) return nullptr;
   return out;
 }
 

@@ -13,7 +13,6 @@ namespace kvasir::logql {
 namespace {
 
 constexpr std::size_t kStepsMax = 1 << 20;  // the server's own limit is far below; this one protects memory
-constexpr std::size_t kIntervalBatch = 1000;  // entries looked at in one go when most of them will be skipped
 
 std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   const std::int64_t rest = value % step;
@@ -52,30 +51,14 @@ LogPlan plan_logs(const LogQuery& query, const QueryParams& params) {
   return plan;
 }
 
-/// Entries that are at least `interval` apart, over all streams. Batches are cut where the next entry can be.
-Result<std::vector<LogRow>> scan_thinned(LogScanRequest request, const QueryParams& params, LogSource& source,
-                                         QueryContext& context) {
+/// Entries that are at least `interval` apart, over all streams. The limit was applied before: clients know it so.
+std::vector<LogRow> thin_out(std::vector<LogRow> rows, Duration interval) {
   std::vector<LogRow> out;
-  const std::size_t limit = request.limit;
-  const bool forward = request.scan.direction == Direction::kForward;
-  request.limit = kIntervalBatch;
-  for (;;) {
-    KVASIR_TRY(auto rows, scan_logs(request, params, source, context));
-    for (auto& row : rows) {
-      const bool first = out.empty();
-      const auto distance = first ? Duration(0) : std::chrono::abs(row.entry.timestamp - out.back().entry.timestamp);
-      if (first || distance >= params.interval) out.push_back(std::move(row));
-      if (out.size() == limit) return out;
-    }
-    if (rows.size() < kIntervalBatch) return out;
-    const TimestampNs last = out.back().entry.timestamp;
-    if (forward) {
-      request.scan.range.begin = last + params.interval;
-    } else {
-      request.scan.range.end = TimestampNs{last.value + 1} - params.interval;
-    }
-    if (request.scan.range.empty()) return out;
+  for (auto& row : rows) {
+    const bool far = out.empty() || std::chrono::abs(row.entry.timestamp - out.back().entry.timestamp) >= interval;
+    if (far) out.push_back(std::move(row));
   }
+  return out;
 }
 
 Streams make_streams(std::vector<LogRow> rows, bool keep_order) {
@@ -98,11 +81,10 @@ Streams make_streams(std::vector<LogRow> rows, bool keep_order) {
 
 Result<QueryResult> run_log_query(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
   const LogPlan plan = plan_logs(query, params);
-  auto rows = params.interval.count() > 0 && !plan.sorted_by_field ? scan_thinned(plan.scan, params, source, context)
-                                                                   : scan_logs(plan.scan, params, source, context);
-  if (!rows) return fail(std::move(rows).error());
-  context.stats().entries_returned += rows->size();
-  return make_streams(std::move(*rows), plan.sorted_by_field);
+  KVASIR_TRY(auto rows, scan_logs(plan.scan, params, source, context));
+  if (params.interval.count() > 0 && !plan.sorted_by_field) rows = thin_out(std::move(rows), params.interval);
+  context.stats().entries_returned += rows.size();
+  return make_streams(std::move(rows), plan.sorted_by_field);
 }
 
 Result<QueryResult> run_table(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
@@ -130,8 +112,8 @@ Result<StepTimes> step_times(const QueryParams& params) {
                 "zero or negative query resolution step widths are not accepted. Try a positive integer");
   }
   // Steps stand on multiples of the step, so that neighbouring requests agree; the last may lie behind the end.
-  const std::int64_t first = floor_to(params.start.value, step);
-  const std::int64_t last = floor_to(params.end.value + step - 1, step);
+  const std::int64_t first = params.align_steps ? floor_to(params.start.value, step) : params.start.value;
+  const std::int64_t last = params.align_steps ? floor_to(params.end.value + step - 1, step) : params.end.value;
   const auto count = static_cast<std::size_t>((last - first) / step) + 1;
   if (count > kStepsMax) return fail(ErrorCode::kInvalidArgument, "too many steps: " + std::to_string(count));
   return StepTimes{.first = {first}, .step = params.step, .count = count};

@@ -54,9 +54,8 @@ TEST_CASE("the interval is kept over all streams") {
   add_two_streams(queries);
   CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .interval = 2}) == "{app=\"a\"} 1:\"a1\" 3:\"a3\" 5:\"a5\"");
   CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .direction = kBackward, .interval = 3}) == "{app=\"b\"} 5:\"b5\" 2:\"b2\"");
-  TestingQueries many;
-  for (int i = 0; i < 5000; ++i) many.add({{"app", "a"}}, i * 0.001, std::to_string(i));
-  CHECK(many.logs("{app=\"a\"}", {.end = 10, .interval = 2}) == "{app=\"a\"} 0:\"0\" 2:\"2000\" 4:\"4000\"");
+  // The limit counts what was looked at.
+  CHECK(queries.logs("{app=\"a\"}", {.end = 10, .limit = 4, .interval = 2}) == "{app=\"a\"} 1:\"a1\" 3:\"a3\"");
 }
 
 TEST_CASE("categorised answers group by stream labels") {

@@ -335,8 +335,9 @@ Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
     }
     return {};
   }));
-  SeriesTable<State>& table = workers.front()->table();
-  for (std::size_t i = 1; i < count; ++i) table.merge_from(workers[i]->table());
+  // Workers find series by the hash of whatever way they read a block; here each label set is one series.
+  SeriesTable<State> table(scan.context.budget());
+  for (auto& worker : workers) table.merge_from(worker->table());
 
   StepVector out;
   for (auto& series : table.series()) {

@@ -170,13 +170,6 @@ class Parser {
     return root.expr;
   }
 
-  Result<Selector> parse_bare_selector() {
-    KVASIR_TRY(Selector selector, parse_selector(tokens_));
-    if (!tokens_.at_end()) return fail(tokens_.unexpected());
-    KVASIR_CHECK_OK(check_selector(selector));
-    return selector;
-  }
-
  private:
   static Result<void> check_selector(const Selector& selector) {
     if (selector.matchers.size() > kMatchersMax) {
@@ -599,8 +592,10 @@ Result<LogQuery> parse_log_query(std::string_view text) {
 }
 
 Result<Selector> parse_selector(std::string_view text) {
-  KVASIR_CHECK_OK(check_size(text));
-  return Parser(text).parse_bare_selector();
+  KVASIR_TRY(const ExprPtr expr, parse_query(text));
+  const auto* query = std::get_if<LogQuery>(&expr->node);
+  if (query != nullptr && query->stages.empty() && query->pipes.empty()) return query->selector;
+  return fail(ErrorCode::kParse, "only label matchers are supported");
 }
 
 }  // namespace kvasir::logql

@@ -23,7 +23,7 @@ Result<ExprPtr> parse_query(std::string_view text);
 /// A bare selector with an optional pipeline, for series, tail, delete and rules of streams. Metric queries are an error.
 Result<LogQuery> parse_log_query(std::string_view text);
 
-/// A bare selector: what `match[]` and retention rules carry.
+/// A bare selector: what `match[]` and retention rules carry. Anything else: `only label matchers are supported`.
 Result<Selector> parse_selector(std::string_view text);
 
 }  // namespace kvasir::logql

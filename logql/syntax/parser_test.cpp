@@ -1022,6 +1022,19 @@ TEST_CASE("bytes that are no text are refused") {
   fails(R"({a="\400"})", "parse error at line 1, col 4: invalid syntax");
 }
 
+TEST_CASE("names of groups are ASCII") {
+  fails("{a=\"b\"} | regexp \"(?P<\xc3\xa9>x)\"", "parse error : invalid regexp parser: error parsing regexp: invalid named capture: `(?P<\xc3\xa9>`");
+}
+
+TEST_CASE("a selector alone") {
+  CHECK(parse_selector(R"({a="b"})").has_value());
+  for (const char* query : {R"({a="b"} |= "x")", R"(rate({a="b"}[1m]))", R"({a="b"} | json)"}) {
+    const auto selector = parse_selector(query);
+    REQUIRE_FALSE(selector.has_value());
+    CHECK(selector.error().message() == "only label matchers are supported");
+  }
+}
+
 TEST_CASE("numbers, durations and sizes keep their values") {
   const auto filter = [](std::string_view query) {
     const auto parsed = parse_query(query);

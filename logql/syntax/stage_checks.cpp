@@ -1,5 +1,6 @@
 #include "logql/syntax/stage_checks.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -34,6 +35,13 @@ std::vector<std::string_view> group_names(std::string_view regex) {
   return names;
 }
 
+/// RE2 takes any letters of Unicode; Go does not.
+bool is_group_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+}
+
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 /// The length of `<name>` at the start of the text, or 0.
@@ -50,6 +58,7 @@ std::string regexp_parser_problem(std::string_view expression) {
   const auto names = group_names(expression);
   std::set<std::string_view> seen;
   for (const auto name : names) {
+    if (!is_group_name(name)) return "error parsing regexp: invalid named capture: `(?P<" + std::string(name) + ">`";
     if (!seen.insert(name).second) return "duplicate extracted label name '" + std::string(name) + "'";
   }
   const auto regex = compile_regex(expression, {});
