@@ -107,7 +107,7 @@ std::string print_positions(const std::map<std::string, std::string>& values) {
   return out;
 }
 
-Result<std::vector<FileRecord>> parse_state(std::string_view text) {
+Result<FileState> parse_state(std::string_view text) {
   const std::size_t end = text.rfind(kStateEnd);
   if (!text.starts_with(kStateHeader) || end == std::string_view::npos || end < kStateHeader.size()) {
     return fail(ErrorCode::kCorruption, "agent state has no header or no end");
@@ -115,19 +115,29 @@ Result<std::vector<FileRecord>> parse_state(std::string_view text) {
   if (text.substr(end) != fmt::format("{}{:08x}\n", kStateEnd, crc32c(text.substr(0, end)))) {
     return fail(ErrorCode::kCorruption, "agent state has a wrong checksum");
   }
-  std::vector<FileRecord> records;
+  FileState state;
+  bool first = true;
   for (const std::string_view line : split(text.substr(kStateHeader.size(), end - kStateHeader.size()), '\n')) {
     if (line.empty()) continue;
+    if (std::exchange(first, false)) {
+      const auto parts = split(line, '\t');
+      const auto now = parts.size() == 3 ? parse_uint64(parts[1]) : std::nullopt;
+      const auto before = parts.size() == 3 ? parse_uint64(parts[2]) : std::nullopt;
+      if (!now || !before || parts[0] != "yaml") return fail(ErrorCode::kCorruption, "agent state has a broken record");
+      state.yaml_checksum = static_cast<std::uint32_t>(*now);
+      state.yaml_checksum_before = static_cast<std::uint32_t>(*before);
+      continue;
+    }
     auto record = parse_record(line);
     if (!record) return fail(ErrorCode::kCorruption, "agent state has a broken record");
-    records.push_back(std::move(*record));
+    state.files.push_back(std::move(*record));
   }
-  return records;
+  return state;
 }
 
-std::string print_state(const std::map<std::string, FileRecord>& files) {
-  std::string out(kStateHeader);
-  for (const auto& [key, r] : files) {
+std::string print_state(const FileState& state) {
+  std::string out = fmt::format("{}yaml\t{}\t{}\n", kStateHeader, state.yaml_checksum, state.yaml_checksum_before);
+  for (const FileRecord& r : state.files) {
     out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
                        r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
                        r.current ? 1 : 0);
@@ -149,6 +159,7 @@ Result<void> Positions::load_yaml() {
   auto values = parse_positions(text);
   if (values) {
     const MutexLock lock(mutex_);
+    yaml_checksum_ = crc32c(text);
     values_ = std::move(*values);
     return {};
   }
@@ -161,13 +172,21 @@ Result<void> Positions::load_yaml() {
 void Positions::load_state() {
   const auto text = filesystem_.read_all(options_.filename + ".state", kPositionsBytesMax);
   if (!text) return;
-  auto records = parse_state(*text);
-  if (!records) {
-    log::warn("positions", "ignoring the file state", {{"error", records.error().message()}});
+  auto state = parse_state(*text);
+  if (!state) {
+    log::warn("positions", "ignoring the file state", {{"error", state.error().message()}});
     return;
   }
   const MutexLock lock(mutex_);
-  for (FileRecord& record : *records) files_[record.key()] = std::move(record);
+  yaml_is_ours_ = yaml_checksum_ == state->yaml_checksum || yaml_checksum_ == state->yaml_checksum_before;
+  for (FileRecord& record : state->files) {
+    if (yaml_is_ours_ && record.current) values_[record.path] = std::to_string(record.offset);
+    files_[record.key()] = std::move(record);
+  }
+}
+
+bool Positions::trusts(const FileRecord& record) const {
+  return yaml_is_ours_ || !record.current || get(record.path) == std::to_string(record.offset);
 }
 
 std::optional<std::string> Positions::get(const std::string& key) const {
@@ -259,15 +278,16 @@ Result<void> Positions::save() {
     const MutexLock lock(mutex_);
     if (!changed_) return {};
     yaml = print_positions(values_);
-    state = print_state(files_);
+    FileState written{{}, crc32c(yaml), yaml_checksum_};
+    for (const auto& [key, record] : files_) written.files.push_back(record);
+    state = print_state(written);
     changed_ = false;
   }
   Result<void> written = write_atomically(filesystem_, options_.filename + ".state", state);
   if (written) written = write_atomically(filesystem_, options_.filename, yaml);
-  if (!written) {
-    const MutexLock lock(mutex_);
-    changed_ = true;
-  }
+  const MutexLock lock(mutex_);
+  if (written) yaml_checksum_ = crc32c(yaml);
+  changed_ = changed_ || !written;
   return written;
 }
 

@@ -3,7 +3,8 @@
 // Shape:    <file>: `positions:` with one string per key (path -> offset, cursor-<job> -> cursor). <file>.state: one FileRecord per
 //           job and file: identity, fingerprints, offset. Both are replaced as a whole.
 // Meaning:  offsets are those that need not be read again: acknowledged, spooled or dropped.
-// Conflict: the yaml file wins over the state where somebody else has changed it (another agent ran, an operator edited it).
+// Conflict: the state names the yaml file it belongs to by checksum (and the one before: a crash may come between the two writes).
+//           Where somebody else has changed the yaml (another agent ran, an operator edited it), it wins.
 // Errors:   invalid_argument `invalid yaml positions file [<path>]: ...`; io.
 // Threads:  any.
 // Source:   docs/formats/agent-state.md
@@ -60,6 +61,8 @@ class Positions {
   void erase(const std::string& key);
   std::vector<std::string> keys() const;
 
+  /// False: the yaml file says something else about the record's path than the record; it was changed by somebody else.
+  bool trusts(const FileRecord& record) const;
   /// What is known about a job's files from the last run.
   std::vector<FileRecord> files_of(const std::string& job) const;
   void put_file(const FileRecord& record);
@@ -85,6 +88,8 @@ class Positions {
   std::map<std::string, std::string> values_ KVASIR_GUARDED_BY(mutex_);
   std::map<std::string, FileRecord> files_ KVASIR_GUARDED_BY(mutex_);  // by key()
   bool changed_ KVASIR_GUARDED_BY(mutex_) = false;
+  std::uint32_t yaml_checksum_ KVASIR_GUARDED_BY(mutex_) = 0;  // of the file on disk
+  bool yaml_is_ours_ = false;
   Mutex save_mutex_;  // one save at a time; taken before mutex_
   std::map<int, std::function<void(Positions&)>> collectors_ KVASIR_GUARDED_BY(save_mutex_);
   int next_collector_ KVASIR_GUARDED_BY(save_mutex_) = 1;
@@ -93,8 +98,13 @@ class Positions {
 /// The text forms, for tests and fuzzing.
 Result<std::map<std::string, std::string>> parse_positions(std::string_view yaml);
 std::string print_positions(const std::map<std::string, std::string>& values);
+struct FileState {
+  std::vector<FileRecord> files;
+  std::uint32_t yaml_checksum = 0;         // of the positions.yaml that was written after this state
+  std::uint32_t yaml_checksum_before = 0;  // and of the one it replaced
+};
 /// Errors: corruption (nothing of a damaged state is used).
-Result<std::vector<FileRecord>> parse_state(std::string_view text);
-std::string print_state(const std::map<std::string, FileRecord>& files);
+Result<FileState> parse_state(std::string_view text);
+std::string print_state(const FileState& state);
 
 }  // namespace kvasir::agent

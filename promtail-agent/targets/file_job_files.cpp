@@ -188,13 +188,10 @@ std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, st
 /// Where to begin with a file that was just opened: what its identity, its fingerprint or its path say.
 std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected) {
   const bool compressed = parts_.config.decompression.enabled;
-  const auto yaml_agrees = [&](const FileRecord& record) {
-    return !record.current || parts_.positions->get(record.path) == std::to_string(record.offset);
-  };
   bool path_is_other_file = false;
   for (auto it = remembered_.begin(); it != remembered_.end(); ++it) {
     const bool same_inode = it->device == file.key.device && it->inode == file.key.inode;
-    const bool trusted = yaml_agrees(*it);
+    const bool trusted = parts_.positions->trusts(*it);
     if (it->current && it->path == file.path && trusted && !same_inode) path_is_other_file = true;
     if (!trusted) continue;
     if (same_inode && compressed) {
@@ -256,6 +253,7 @@ void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offs
   log::info("tailer", "tail routine: started", {{"path", file->path}, {"offset", std::to_string(offset)}});
   files_active_->add(1);
   new_files_ = true;
+  if (parts_.save_before_reading) next_sync_ = Duration(0);
   paths_seen_.insert(file->path);
   const TailKey key = file->key;
   files_[key] = std::move(file);
@@ -373,6 +371,8 @@ void FileJob::replaced(TailedFile& file) {
   file.dirty = true;
   file.read_bytes->set(0);
   publish(file);
+  new_files_ = true;
+  if (parts_.save_before_reading) next_sync_ = Duration(0);
   old.id = new_id();
   old.current = false;
   if (const FileTarget* target = target_of(file.path)) left_over_.push_back({old, target->key});

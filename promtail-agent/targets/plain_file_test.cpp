@@ -1,0 +1,209 @@
+#include "promtail-agent/targets/plain_file.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "promtail-agent/targets/charset.h"
+#include "promtail-agent/targets/compressed_file.h"
+
+#include "common/net/content_encoding.h"
+
+namespace kvasir::agent {
+
+namespace {
+
+struct Collected final : LineSink {
+  std::vector<std::string> lines;
+  std::uint64_t next = 0;
+  bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) override {
+    CHECK(begin >= next);
+    CHECK(end >= begin);
+    next = end;
+    lines.emplace_back(text);
+    return true;
+  }
+};
+
+/// A file that is written by hand while it is read.
+class Scratch {
+ public:
+  Scratch() { fd_ = ::mkstemp(path_); }
+  ~Scratch() {
+    ::close(fd_);
+    ::unlink(path_);
+  }
+  void append(std::string_view bytes) {
+    ::lseek(fd_, 0, SEEK_END);
+    REQUIRE(::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+  void truncate(off_t size) { REQUIRE(::ftruncate(fd_, size) == 0); }
+  int open() const { return ::open(path_, O_RDONLY); }
+
+ private:
+  char path_[32] = "/tmp/plain_file_XXXXXX";
+  int fd_;
+};
+
+std::vector<std::string> read_all(PlainFile& file, bool* replaced = nullptr) {
+  Collected sink;
+  ReadBuffer buffer;
+  for (;;) {
+    const auto outcome = file.read(sink, buffer, 1 << 20);
+    REQUIRE(outcome);
+    if (replaced != nullptr) *replaced = outcome->replaced;
+    if (outcome->at_end) return sink.lines;
+  }
+}
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("lines come out whole however they were written") {
+  const std::string text = "one\n\n  \nlast\r\nx\n";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    Scratch scratch;
+    scratch.append(text.substr(0, cut));
+    PlainFile file(scratch.open(), 0, {}, {});
+    Lines got = read_all(file);
+    scratch.append(text.substr(cut));
+    for (auto& line : read_all(file)) got.push_back(line);
+    CHECK(got == Lines{"one", "", "  ", "last\r", "x"});
+    CHECK(file.offset() == text.size());
+  }
+}
+
+TEST_CASE("a line longer than the limit is split, cut or dropped, and the next one is whole") {
+  const std::string text = "short\n" + std::string(1 << 20, 'L') + "tail\nafter\n";
+  const auto run = [&](OverlongLine policy) {
+    Scratch scratch;
+    scratch.append(text);
+    PlainFile file(scratch.open(), 0, {600'000, policy}, {});
+    const Lines lines = read_all(file);
+    CHECK(file.counters().overlong_lines > 0);
+    CHECK(lines.front() == "short");
+    CHECK(lines.back() == "after");
+    return lines;
+  };
+  const Lines split = run(OverlongLine::kSplit);
+  std::string joined;
+  for (std::size_t i = 1; i + 1 < split.size(); ++i) joined += split[i];
+  CHECK(joined == std::string(1 << 20, 'L') + "tail");
+  CHECK(run(OverlongLine::kDrop).size() == 2);
+  const Lines cut = run(OverlongLine::kTruncate);
+  REQUIRE(cut.size() == 3);
+  CHECK(cut[1] == std::string(600'000, 'L'));
+}
+
+TEST_CASE("a replaced content is noticed, also when it has grown past the old position") {
+  const struct {
+    std::string before, after;
+    bool replaced;
+  } cases[] = {
+      {"old one\nold two\n", "new\n", true},
+      {"old one\nold two\n", "new one\nnew two\nnew three\n", true},
+      {"same\n", "same\nmore\n", false},
+      {std::string(3000, 'a') + "\n", std::string(3000, 'b') + "\nx\n", true},
+      {"header\n" + std::string(2000, 'a') + "\n", "header\n" + std::string(2000, 'b') + "\nx\n", true},
+  };
+  for (const auto& c : cases) {
+    Scratch scratch;
+    scratch.append(c.before);
+    PlainFile file(scratch.open(), 0, {}, {});
+    (void)read_all(file);
+    scratch.truncate(0);
+    scratch.append(c.after);
+    bool replaced = false;
+    const Lines lines = read_all(file, &replaced);
+    CHECK(replaced == c.replaced);
+    CHECK(lines.size() == (c.replaced ? 0 : 1));
+  }
+}
+
+TEST_CASE("holes at the start of a line are skipped, an unfinished line waits or is flushed") {
+  Scratch scratch;
+  scratch.append(std::string(5000, '\0') + "text\npart");
+  PlainFile file(scratch.open(), 0, {}, {});
+  CHECK(read_all(file) == Lines{"text"});
+  CHECK(file.counters().skipped_nul_bytes == 5000);
+  CHECK(file.has_partial());
+  Collected sink;
+  ReadBuffer buffer;
+  file.flush_partial(sink, buffer);
+  CHECK(sink.lines == Lines{"part"});
+  CHECK(!file.has_partial());
+}
+
+TEST_CASE("character sets") {
+  const struct {
+    const char* name;
+    std::string bytes;
+    Lines want;
+  } cases[] = {
+      {"ISO-8859-1", "caf\xe9\n", {"caf\xc3\xa9"}},
+      {"Shift_JIS", "\x93\xfa\x96\x7b\n", {"\xe6\x97\xa5\xe6\x9c\xac"}},
+      {"UTF-16LE", std::string("a\0\n\0\x0a\x01\n\0", 8), {"a", "\xc4\x8a"}},
+      {"UTF-16BE", std::string("\xfe\xff\0b\0\n", 6), {"b"}},
+      {"UTF-8", "\xff!\n", {"\xef\xbf\xbd!"}},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    auto charset = Charset::create(c.name);
+    REQUIRE(charset);
+    Scratch scratch;
+    scratch.append(c.bytes);
+    PlainFile file(scratch.open(), 0, {}, (*charset)->newline());
+    Lines got;
+    for (const auto& line : read_all(file)) got.emplace_back((*charset)->decode(line, got.empty()));
+    CHECK(got == c.want);
+  }
+  CHECK(!Charset::create("no-such-charset"));
+}
+
+TEST_CASE("a compressed file may be empty, cut off, in several members, and grow") {
+  const std::string first = net::compress(net::ContentEncoding::kGzip, "a\nb\r\n");
+  const std::string second = net::compress(net::ContentEncoding::kGzip, "c\nlast");
+  const std::string whole = first + second;
+  for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+    Scratch scratch;
+    scratch.append(whole.substr(0, cut));
+    CompressedFile file(scratch.open(), CompressionFormat::kGzip, CompressedFile::Unit::kLines, 0, {});
+    Collected sink;
+    ReadBuffer buffer;
+    REQUIRE(file.read(sink, buffer, 1 << 20));
+    scratch.append(whole.substr(cut));
+    const auto outcome = file.read(sink, buffer, 1 << 20);
+    REQUIRE(outcome);
+    CHECK(outcome->finished);
+    CHECK(sink.lines == Lines{"a", "b", "c", "last"});
+    CHECK(file.offset() == 4);
+  }
+}
+
+TEST_CASE("a compressed file goes on behind the lines or bytes that were read") {
+  Scratch scratch;
+  scratch.append(net::compress(net::ContentEncoding::kGzip, "aa\nbb\ncc\n"));
+  const auto run = [&](CompressedFile::Unit unit, std::uint64_t start) {
+    CompressedFile file(scratch.open(), std::nullopt, unit, start, {});
+    Collected sink;
+    ReadBuffer buffer;
+    REQUIRE(file.read(sink, buffer, 1 << 20));
+    return sink.lines;
+  };
+  CHECK(run(CompressedFile::Unit::kLines, 2) == Lines{"cc"});
+  CHECK(run(CompressedFile::Unit::kBytes, 3) == Lines{"bb", "cc"});
+  CHECK(run(CompressedFile::Unit::kBytes, 4) == Lines{"b", "cc"});
+  CHECK(run(CompressedFile::Unit::kBytes, 9).empty());
+  Scratch broken;
+  broken.append("\x1f\x8b\x08garbage and more garbage");
+  CompressedFile file(broken.open(), CompressionFormat::kGzip, CompressedFile::Unit::kLines, 0, {});
+  Collected sink;
+  ReadBuffer buffer;
+  CHECK(!file.read(sink, buffer, 1 << 20));
+  CHECK(file.read(sink, buffer, 1 << 20)->at_end);
+}
+
+}  // namespace kvasir::agent
