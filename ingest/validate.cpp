@@ -17,19 +17,6 @@ constexpr std::size_t kKnownStreamsMax = 200'000;
 constexpr std::size_t kTenantsMax = 10'000;
 constexpr std::size_t kLabelTextBytesMax = 1 << 24;
 
-/// What the views of a batch point into.
-struct BatchOwner {
-  std::shared_ptr<DecodedPush> decoded;
-  std::vector<EntryView> entries;
-  std::vector<LabelView> metadata;   // reserved once: spans into it must stay
-
-  std::uint64_t bytes() const {
-    return decoded->body.capacity() + decoded->text.held_bytes() + decoded->entries.capacity() * sizeof(DecodedEntry) +
-           decoded->metadata.capacity() * sizeof(LabelView) + entries.capacity() * sizeof(EntryView) +
-           metadata.capacity() * sizeof(LabelView);
-  }
-};
-
 std::uint64_t metadata_bytes(std::span<const LabelView> metadata) {
   std::uint64_t bytes = 0;
   for (const auto& [name, value] : metadata) bytes += name.size() + value.size();
@@ -56,8 +43,7 @@ class Validation {
  public:
   Validation(std::string_view tenant, std::shared_ptr<DecodedPush> push, const TenantLimits& limits, const Clock& clock)
       : tenant_(tenant), limits_(limits), now_(clock.now()), steady_(clock.steady()),
-        owner_(std::make_shared<BatchOwner>()), push_(*push) {
-    owner_->decoded = std::move(push);
+        owner_(std::move(push)), push_(*owner_) {
     oldest_ = now_ - limits.reject_old_samples_max_age;
     newest_ = now_ + limits.creation_grace_period;
   }
@@ -98,11 +84,11 @@ class Validation {
   }
 
   void reserve() {
-    owner_->entries.reserve(push_.entries.size());
+    push_.accepted.reserve(push_.entries.size());
     const std::size_t carriers = std::min(push_.entries.size(), push_.metadata.size());
     const std::size_t named_levels = push_.entries.size();  // a level in no standard spelling needs a pair of its own
     const std::size_t generic = push_.entries.size() * limits_.discover_generic_fields.size();
-    owner_->metadata.reserve(push_.metadata.size() + carriers + generic + (generic > 0 || has_named_level() ? named_levels : 0));
+    push_.accepted_metadata.reserve(push_.metadata.size() + carriers + generic + (generic > 0 || has_named_level() ? named_levels : 0));
   }
   bool has_named_level() const {
     return std::any_of(known_.begin(), known_.end(), [](const auto& known) { return known->level.has_value(); });
@@ -111,13 +97,13 @@ class Validation {
   void take_stream(const DecodedStream& stream, const std::shared_ptr<KnownStream>& known) {
     stream_ = known.get();
     if (refuse_stream(stream)) return;
-    const std::size_t begin = owner_->entries.size();
+    const std::size_t begin = push_.accepted.size();
     std::uint64_t bytes = 0;
     for (const auto& entry : push_.entries_of(stream)) {
       if (const auto taken = take_entry(entry)) bytes += *taken;
     }
-    if (owner_->entries.size() == begin) return;
-    const std::span entries(owner_->entries.data() + begin, owner_->entries.size() - begin);
+    if (push_.accepted.size() == begin) return;
+    const std::span entries(push_.accepted.data() + begin, push_.accepted.size() - begin);
     if (limits_.increment_duplicate_timestamp) increment_duplicates(entries);
     accepted_.push_back({known, {known->identity, entries, bytes}});
     bytes_ += bytes;
@@ -162,7 +148,7 @@ class Validation {
       refuse_entry({DiscardReason::kInvalidLabels, 400, "label name is empty or holds no letter or digit", 0, 0}, bytes);
       return std::nullopt;
     }
-    owner_->entries.push_back(out);
+    push_.accepted.push_back(out);
     return bytes;
   }
 
@@ -221,19 +207,19 @@ class Validation {
       out.metadata = {&level_pair(level), 1};
       return true;
     }
-    const std::size_t begin = owner_->metadata.size();
+    const std::size_t begin = push_.accepted_metadata.size();
     for (const auto& pair : given) {
       const std::string_view name = metadata_name(pair.name, push_.text);
       if (name.empty()) {
-        owner_->metadata.resize(begin);
+        push_.accepted_metadata.resize(begin);
         return false;
       }
-      if (!pair.value.empty()) owner_->metadata.push_back({name, without_replacement(pair.value)});
+      if (!pair.value.empty()) push_.accepted_metadata.push_back({name, without_replacement(pair.value)});
     }
     if (levels) add_level(begin, out.line);
     add_generic_fields(begin, out.line);
     sort_unique(begin);
-    out.metadata = {owner_->metadata.data() + begin, owner_->metadata.size() - begin};
+    out.metadata = {push_.accepted_metadata.data() + begin, push_.accepted_metadata.size() - begin};
     return true;
   }
 
@@ -251,14 +237,14 @@ class Validation {
   void add_generic_fields(std::size_t begin, std::string_view line) {
     if (!limits_.allow_structured_metadata) return;
     for (const auto& [name, hints] : limits_.discover_generic_fields) {
-      const std::span metadata(owner_->metadata.data() + begin, owner_->metadata.size() - begin);
+      const std::span metadata(push_.accepted_metadata.data() + begin, push_.accepted_metadata.size() - begin);
       const auto value = find_generic_field(hints, stream_->identity->labels, metadata, line);
-      if (value && !value->empty()) owner_->metadata.push_back({push_.text.copy(name), push_.text.copy(*value)});
+      if (value && !value->empty()) push_.accepted_metadata.push_back({push_.text.copy(name), push_.text.copy(*value)});
     }
   }
 
   void add_level(std::size_t begin, std::string_view line) {
-    const std::span metadata(owner_->metadata.data() + begin, owner_->metadata.size() - begin);
+    const std::span metadata(push_.accepted_metadata.data() + begin, push_.accepted_metadata.size() - begin);
     for (auto& [name, value] : metadata) {
       if (name != detected_level_name()) continue;
       name = detected_level_name();
@@ -266,11 +252,11 @@ class Validation {
       return;
     }
     if (stream_->level) {
-      owner_->metadata.push_back(named_level());
+      push_.accepted_metadata.push_back(named_level());
     } else if (const auto named = levels_->from_metadata(metadata)) {
-      owner_->metadata.push_back({detected_level_name(), *named});
+      push_.accepted_metadata.push_back({detected_level_name(), *named});
     } else {
-      owner_->metadata.push_back(level_pair(levels_->from_line(line)));
+      push_.accepted_metadata.push_back(level_pair(levels_->from_line(line)));
     }
   }
 
@@ -284,7 +270,7 @@ class Validation {
 
   /// By name; of equal names the first stays.
   void sort_unique(std::size_t begin) {
-    auto& all = owner_->metadata;
+    auto& all = push_.accepted_metadata;
     const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
     for (auto it = first; it != all.end(); ++it) {  // insertion: the runs are short and mostly in order
       for (auto at = it; at != first && at->name < std::prev(at)->name; --at) std::swap(*at, *std::prev(at));
@@ -314,8 +300,8 @@ class Validation {
     MutexLock lock(intake.mutex);
     const double rate = limits_.ingestion_rate_mb * kMiB;
     if (!intake.rate.take(static_cast<double>(bytes_), rate, limits_.ingestion_burst_size_mb * kMiB, steady_)) {
-      Refusal refusal{429, rate_limited_text(tenant_, rate, owner_->entries.size(), bytes_), std::move(rejections_)};
-      refusal.counted.count(DiscardReason::kRateLimited, owner_->entries.size(), bytes_);
+      Refusal refusal{429, rate_limited_text(tenant_, rate, push_.accepted.size(), bytes_), std::move(rejections_)};
+      refusal.counted.count(DiscardReason::kRateLimited, push_.accepted.size(), bytes_);
       return refusal;
     }
     std::erase_if(accepted_, [&](const Accepted& accepted) {
@@ -343,7 +329,7 @@ class Validation {
       out.batch.bytes += accepted.stream.bytes;
       out.batch.streams.push_back(std::move(accepted.stream));
     }
-    out.batch.owner_bytes = owner_->bytes();
+    out.batch.owner_bytes = owner_->held_bytes();
     out.batch.owner = std::move(owner_);
     return out;
   }
@@ -358,7 +344,7 @@ class Validation {
   const TimestampNs now_;
   const Duration steady_;
   TimestampNs oldest_, newest_;
-  std::shared_ptr<BatchOwner> owner_;
+  std::shared_ptr<DecodedPush> owner_;
   DecodedPush& push_;
   std::shared_ptr<const LevelDetector> levels_;
   std::vector<std::shared_ptr<KnownStream>> known_;   // one for each stream of the push

@@ -7,6 +7,7 @@
 #include "ingest/detected_level.h"
 #include "ingest/validate.h"
 #include "ingest/wire/push_json.h"
+#include "ingest/wire/push_pool.h"
 #include "ingest/wire/push_protobuf.h"
 
 namespace kvasir::bench {
@@ -64,11 +65,12 @@ void report(benchmark::State& state) {
 }
 
 void decode_snappy(benchmark::State& state) {
+  ingest::PushPool pool;
   for (auto _ : state) {
     for (const auto& body : bodies().snappy) {
-      ingest::DecodedPush push;
-      if (!ingest::decode_push_snappy(body, 1 << 24, push)) state.SkipWithError("decode");
-      benchmark::DoNotOptimize(push.entries.size());
+      const auto push = pool.get();
+      if (!ingest::decode_push_snappy(body, 1 << 24, *push)) state.SkipWithError("decode");
+      benchmark::DoNotOptimize(push->entries.size());
     }
   }
   report(state);
@@ -93,11 +95,12 @@ void decode_and_validate(benchmark::State& state) {
   limits->ingestion_rate_mb = limits->ingestion_burst_size_mb = 1e12;
   limits->per_stream_rate_limit = limits->per_stream_rate_limit_burst = std::uint64_t{1} << 60;
   limits->discover_log_levels = state.range(0) != 0;
+  ingest::PushPool pool;
   std::uint64_t taken = 0;
   for (auto _ : state) {
     taken = 0;
     for (const auto& body : bodies().snappy) {
-      auto push = std::make_shared<ingest::DecodedPush>();
+      auto push = pool.get();
       if (!ingest::decode_push_snappy(body, 1 << 24, *push)) state.SkipWithError("decode");
       const auto result = validator.validate("bench", std::move(push), limits);
       taken += std::get<ingest::Validated>(result).batch.entry_count;

@@ -43,6 +43,10 @@ struct DecodedPush {
   std::vector<DecodedEntry> entries;
   std::vector<LabelView> metadata;
 
+  // Filled by the validator: what a PushBatch points into. Here, so that one object owns and recycles all of it.
+  std::vector<EntryView> accepted;
+  std::vector<LabelView> accepted_metadata;
+
   std::span<const DecodedEntry> entries_of(const DecodedStream& stream) const {
     return std::span(entries).subspan(stream.entry_begin, stream.entry_count);
   }
@@ -56,6 +60,14 @@ struct DecodedPush {
     streams.clear();
     entries.clear();
     metadata.clear();
+    accepted.clear();
+    accepted_metadata.clear();
+  }
+  /// Memory held, for budgets.
+  std::uint64_t held_bytes() const {
+    return body.capacity() + text.held_bytes() + streams.capacity() * sizeof(DecodedStream) +
+           entries.capacity() * sizeof(DecodedEntry) + accepted.capacity() * sizeof(EntryView) +
+           (metadata.capacity() + accepted_metadata.capacity()) * sizeof(LabelView);
   }
 };
 

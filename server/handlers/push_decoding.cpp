@@ -60,12 +60,13 @@ std::string_view media_type_problem(std::string_view type) {
   return end == type.size() ? std::string_view() : "mime: unexpected content after media subtype";
 }
 
-DecodedOrRefused decode_loki(PushForm form, net::HttpRequest& request, const PushBodyLimits& limits) {
-  if (auto refusal = undo_encoding(request, limits.decompressed_max)) return std::move(*refusal);
+DecodedOrRefused decode_loki(const PushDecoding& decoding, net::HttpRequest& request) {
+  const std::uint64_t limit = decoding.limits.decompressed_max;
+  if (auto refusal = undo_encoding(request, limit)) return std::move(*refusal);
   const std::string_view media_type = media_type_of(request);
   if (const auto problem = media_type_problem(media_type); !problem.empty()) return Refusal{400, std::string(problem), {}};
-  auto push = std::make_shared<DecodedPush>();
-  const auto decoded = decode_body(form, media_type, std::move(request.body), limits.decompressed_max, *push);
+  auto push = decoding.pool.get();
+  const auto decoded = decode_body(decoding.form, media_type, std::move(request.body), limit, *push);
   if (!decoded) return refusal_of(decoded.error());
   return push;
 }
@@ -92,7 +93,7 @@ DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& req
     return Refusal{400, "content type: " + given + " is not supported", {}};
   }
   if (auto refusal = undo_otlp_encoding(request, decoding.limits.decompressed_max)) return std::move(*refusal);
-  auto push = std::make_shared<DecodedPush>();
+  auto push = decoding.pool.get();
   push->body = std::move(request.body);
   const auto decoded = json ? ingest::decode_otlp_json(decoding.otlp, decoding.now, *push)
                             : ingest::decode_otlp_protobuf(decoding.otlp, decoding.now, *push);
@@ -108,7 +109,7 @@ DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& req
                             " vs " + std::to_string(decoding.limits.wire_max) + ")", {}};
   }
   if (decoding.form == PushForm::kOtlp) return decode_otlp(decoding, request);
-  return decode_loki(decoding.form, request, decoding.limits);
+  return decode_loki(decoding, request);
 }
 
 Result<std::optional<ingest::PushOrigin>> push_origin(const net::HttpHeaders& headers) {

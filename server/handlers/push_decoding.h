@@ -7,7 +7,7 @@
 
 #include "common/net/http_types.h"
 #include "ingest/validate.h"
-#include "ingest/wire/push_request.h"
+#include "ingest/wire/push_pool.h"
 
 namespace kvasir::server {
 
@@ -24,6 +24,7 @@ struct PushDecoding {
   PushBodyLimits limits;
   const ingest::OtlpConfig& otlp;
   TimestampNs now;
+  ingest::PushPool& pool;
 };
 using DecodedOrRefused = std::variant<std::shared_ptr<ingest::DecodedPush>, ingest::Refusal>;
 

@@ -70,7 +70,7 @@ class PushHandler {
     const auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
     const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
-    auto decoded = decode_push({form, body_limits_, limits->otlp_config, services_.clock.now()}, request);
+    auto decoded = decode_push({form, body_limits_, limits->otlp_config, services_.clock.now(), pool_}, request);
     if (const auto* refusal = std::get_if<Refusal>(&decoded)) return answer(*pending, *refusal);
     auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits);
     if (const auto* refusal = std::get_if<Refusal>(&outcome)) return answer(*pending, *refusal);
@@ -117,6 +117,7 @@ class PushHandler {
   ingest::PushValidator validator_;
   PushMetrics metrics_;
   const PushBodyLimits body_limits_;
+  ingest::PushPool pool_;
 };
 
 }  // namespace
