@@ -75,7 +75,8 @@ void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdS
   if (encoding == Encoding::kRows) {
     write_rows(rows, target);
   } else {
-    TableBuilder table;
+    static thread_local TableBuilder table;
+    table.start();
     for (const EntryView& row : rows) table.add(row.line);
     write_table(table, times, 0, target);
   }

@@ -72,7 +72,8 @@ bool worth_a_table(const TableBuilder& table) {
 void write_texts(Texts texts, Times times, std::size_t total, unsigned depth, TableTarget& target) {
   constexpr std::size_t kTableBytesMin = 1024;
   if (depth + 1 < kTableDepthMax && total >= kTableBytesMin) {
-    TableBuilder table;
+    static thread_local TableBuilder table;  // one level deep: never in use twice
+    table.start();
     std::size_t added = 0;
     for (const auto text : texts) {
       table.add(text);

@@ -1,10 +1,10 @@
 #include "chunks/id_region.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <numeric>
-#include <unordered_map>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -20,76 +20,99 @@ constexpr double kSharedShareMin = 0.25;  // of a slot's values that occur elsew
 
 Error damaged(std::string_view what) { return Error(ErrorCode::kCorruption, "ids damaged: " + std::string(what)); }
 
-struct IdHash {
-  std::size_t operator()(std::string_view id) const { return XXH3_64bits(id.data(), id.size()); }
-};
-
 struct Seen {
+  std::string_view id;
   std::uint32_t times = 0;
-  std::int64_t first = 0;  // earliest entry timestamp
   std::uint32_t rank = 0;
+  std::int64_t first = 0;  // earliest entry timestamp
 };
-using Census = std::unordered_map<std::string_view, Seen, IdHash>;
 
 std::string_view id_at(const PendingIds& slot, std::size_t i) { return std::string_view(slot.bytes).substr(i * slot.width, slot.width); }
 
-Census take_census(std::span<const PendingIds* const> slots) {
-  std::size_t total = 0;
-  for (const PendingIds* slot : slots) total += slot->count();
-  Census census;
-  census.reserve(total);
-  for (const PendingIds* slot : slots) {
-    for (std::size_t i = 0; i < slot->count(); ++i) {
-      Seen& seen = census[id_at(*slot, i)];
-      if (seen.times++ == 0 || slot->times[i] < seen.first) seen.first = slot->times[i];
+/// The distinct ids of all slots of one width, and for each value which one it is.
+class Census {
+ public:
+  explicit Census(std::span<const PendingIds* const> slots) {
+    std::size_t total = 0;
+    for (const PendingIds* slot : slots) total += slot->count();
+    index_.resize(std::bit_ceil(total * 2 + 2));
+    for (const PendingIds* slot : slots) add(*slot);
+  }
+  std::span<const std::uint32_t> numbers(const PendingIds& slot) const { return numbers_.at(&slot); }
+  std::vector<Seen>& ids() { return ids_; }
+  const Seen& operator[](std::uint32_t number) const { return ids_[number]; }
+
+ private:
+  void add(const PendingIds& slot) {
+    auto& numbers = numbers_[&slot];
+    numbers.reserve(slot.count());
+    for (std::size_t i = 0; i < slot.count(); ++i) {
+      const std::uint32_t number = find(id_at(slot, i));
+      Seen& seen = ids_[number];
+      if (seen.times++ == 0 || slot.times[i] < seen.first) seen.first = slot.times[i];
+      numbers.push_back(number);
     }
   }
-  return census;
-}
 
-bool is_shared(const PendingIds& slot, const Census& census) {
-  std::size_t shared = 0;
-  for (std::size_t i = 0; i < slot.count(); ++i) shared += census.at(id_at(slot, i)).times > 1;
-  return static_cast<double>(shared) >= kSharedShareMin * static_cast<double>(slot.count());
+  std::uint32_t find(std::string_view id) {
+    const std::size_t mask = index_.size() - 1;
+    std::size_t at = XXH3_64bits(id.data(), id.size()) & mask;
+    while (index_[at] != 0 && ids_[index_[at] - 1].id != id) at = (at + 1) & mask;
+    if (index_[at] == 0) {
+      ids_.push_back({id});
+      index_[at] = static_cast<std::uint32_t>(ids_.size());
+    }
+    return index_[at] - 1;
+  }
+
+  std::vector<Seen> ids_;
+  std::vector<std::uint32_t> index_;  // open addressing: number + 1, 0 = free
+  std::map<const PendingIds*, std::vector<std::uint32_t>> numbers_;
+};
+
+bool is_shared(std::span<const std::uint32_t> numbers, const Census& census) {
+  const auto shared = std::count_if(numbers.begin(), numbers.end(), [&](std::uint32_t n) { return census[n].times > 1; });
+  return static_cast<double>(shared) >= kSharedShareMin * static_cast<double>(numbers.size());
 }
 
 /// Gives every id of the shared slots its rank and writes the pool.
 PoolEntry write_pool(std::span<const PendingIds* const> shared, Census& census, std::string& region) {
-  std::vector<std::pair<std::string_view, Seen*>> ids;
+  std::vector<std::uint32_t> sorted;
+  std::vector<bool> taken(census.ids().size());
   for (const PendingIds* slot : shared) {
-    for (std::size_t i = 0; i < slot->count(); ++i) {
-      Seen& seen = census.at(id_at(*slot, i));
-      if (seen.times != 0) ids.emplace_back(id_at(*slot, i), &seen);
-      seen.times = 0;  // taken
+    for (const std::uint32_t number : census.numbers(*slot)) {
+      if (!taken[number]) sorted.push_back(number);
+      taken[number] = true;
     }
   }
-  std::sort(ids.begin(), ids.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::uint32_t> by_time(ids.size());
+  std::sort(sorted.begin(), sorted.end(), [&](auto a, auto b) { return census[a].id < census[b].id; });
+  std::vector<std::uint32_t> by_time(sorted.size());
   std::iota(by_time.begin(), by_time.end(), 0u);
   std::sort(by_time.begin(), by_time.end(), [&](auto a, auto b) {
-    return ids[a].second->first != ids[b].second->first ? ids[a].second->first < ids[b].second->first : a < b;
+    const Seen &x = census[sorted[a]], &y = census[sorted[b]];
+    return x.first != y.first ? x.first < y.first : a < b;
   });
-  std::vector<std::int64_t> positions(ids.size());
+  std::vector<std::int64_t> positions(sorted.size());
   for (std::uint32_t rank = 0; rank < by_time.size(); ++rank) {
-    ids[by_time[rank]].second->rank = rank;
+    census.ids()[sorted[by_time[rank]]].rank = rank;
     positions[rank] = by_time[rank];
   }
-  PoolEntry entry{shared[0]->width, static_cast<std::uint32_t>(ids.size()), region.size(), 0, 0};
+  PoolEntry entry{shared[0]->width, static_cast<std::uint32_t>(sorted.size()), region.size(), 0, 0};
   encode_ints_fast(positions, region);
   entry.rank_bytes = region.size() - entry.offset;
-  for (const auto& [id, seen] : ids) region.append(id);
+  for (const std::uint32_t number : sorted) region.append(census[number].id);
   entry.crc = crc32c(std::string_view(region).substr(entry.offset));
   return entry;
 }
 
 /// Groups: table of (least rank, spread, bytes), then the groups.
-void write_ranks(const PendingIds& slot, const Census& census, std::string& region) {
+void write_ranks(std::span<const std::uint32_t> numbers, const Census& census, std::string& region) {
   std::string table, groups;
   ByteWriter writer(table);
   std::int64_t previous = 0;
-  for (std::size_t begin = 0; begin < slot.count(); begin += kIdGroupRows) {
+  for (std::size_t begin = 0; begin < numbers.size(); begin += kIdGroupRows) {
     std::vector<std::int64_t> ranks;
-    for (std::size_t i = begin; i < std::min(begin + kIdGroupRows, slot.count()); ++i) ranks.push_back(census.at(id_at(slot, i)).rank);
+    for (std::size_t i = begin; i < std::min(begin + kIdGroupRows, numbers.size()); ++i) ranks.push_back(census[numbers[i]].rank);
     const auto [least, greatest] = std::minmax_element(ranks.begin(), ranks.end());
     const std::size_t before = groups.size();
     encode_ints(ranks, groups);
@@ -154,10 +177,10 @@ IdRegionEntries write_id_region(const PendingIdStore& pending, std::string& regi
   std::map<std::uint32_t, std::vector<const PendingIds*>> by_width;
   for (const PendingIds& slot : pending.slots()) by_width[slot.width].push_back(&slot);
   for (const auto& [width, slots] : by_width) {
-    Census census = take_census(slots);
+    Census census(slots);
     std::vector<const PendingIds*> shared;
     for (const PendingIds* slot : slots) {
-      if (is_shared(*slot, census)) shared.push_back(slot);
+      if (is_shared(census.numbers(*slot), census)) shared.push_back(slot);
     }
     std::vector<bool> pooled(pending.slots().size());
     for (const PendingIds* slot : shared) pooled[static_cast<std::size_t>(slot - pending.slots().data())] = true;
@@ -168,7 +191,7 @@ IdRegionEntries write_id_region(const PendingIdStore& pending, std::string& regi
       entry = {slot->block, width, static_cast<std::uint32_t>(slot->count()), SlotWay::kRaw, region.size(), 0, 0};
       if (pooled[index]) {
         entry.way = SlotWay::kRanks;
-        write_ranks(*slot, census, region);
+        write_ranks(census.numbers(*slot), census, region);
       } else {
         region.append(slot->bytes);
       }

@@ -39,9 +39,19 @@ std::string column_key(std::string_view fixed, std::string_view previous) {
   return std::string(previous.substr(0, kContextBytes)) + '\0' + std::string(tail);
 }
 
-TableBuilder::TableBuilder() : index_(256), seed_(process_seed()) {
-  templates_.push_back({std::string(1, '\0'), {0}, 0});
-  template_hashes_.push_back(0);  // never found by hash
+TableBuilder::TableBuilder() : seed_(process_seed()) { start(); }
+
+void TableBuilder::start() {
+  template_ids_.clear();
+  templates_.assign(1, {std::string(1, '\0'), {0}, 0});
+  template_hashes_.assign(1, 0);  // never found by hash
+  for (ColumnDraft& column : columns_) {
+    column.values.clear();
+    spare_values_.push_back(std::move(column.values));
+  }
+  columns_.clear();
+  column_of_key_.clear();
+  index_.assign(256, 0);
   columns_.push_back({});
 }
 
@@ -141,7 +151,12 @@ void TableBuilder::grow_index() {
 
 std::uint16_t TableBuilder::column_for(const std::string& key) {
   const auto [found, is_new] = column_of_key_.try_emplace(key, static_cast<std::uint16_t>(columns_.size()));
-  if (is_new) columns_.push_back({key, {}});
+  if (!is_new) return found->second;
+  columns_.push_back({key, {}});
+  if (!spare_values_.empty()) {
+    columns_.back().values = std::move(spare_values_.back());
+    spare_values_.pop_back();
+  }
   return found->second;
 }
 
@@ -151,6 +166,10 @@ std::vector<std::uint32_t> TableBuilder::rows_of(std::uint16_t column) const {
     times_in[t] = static_cast<std::uint32_t>(std::count(templates_[t].columns.begin(), templates_[t].columns.end(), column));
   }
   std::vector<std::uint32_t> rows;
+  const auto once = [&](std::size_t t) { return times_in[t] == 1 || templates_[t].rows == 0; };
+  bool row_for_row = true;
+  for (std::size_t t = 0; t < templates_.size(); ++t) row_for_row = row_for_row && once(t);
+  if (row_for_row) return rows;
   rows.reserve(columns_[column].values.size());
   for (std::uint32_t row = 0; row < template_ids_.size(); ++row) {
     rows.insert(rows.end(), times_in[static_cast<std::size_t>(template_ids_[row])], row);

@@ -32,6 +32,8 @@ struct ColumnDraft {
 class TableBuilder {
  public:
   TableBuilder();
+  /// Forgets everything but the memory; a builder is used for many tables.
+  void start();
   /// Cuts the text with the tokeniser.
   void add(std::string_view text);
   /// Fixed names and their values: how structured metadata is kept. The template is the list of names. False: these names do
@@ -44,7 +46,7 @@ class TableBuilder {
   const std::vector<std::int64_t>& template_ids() const { return template_ids_; }
   const std::vector<TemplateDraft>& templates() const { return templates_; }
   const std::vector<ColumnDraft>& columns() const { return columns_; }
-  /// The row of each value of a column.
+  /// The row of each value of a column; empty if value i belongs to row i.
   std::vector<std::uint32_t> rows_of(std::uint16_t column) const;
 
  private:
@@ -56,6 +58,7 @@ class TableBuilder {
   std::vector<std::int64_t> template_ids_;
   std::vector<TemplateDraft> templates_;
   std::vector<ColumnDraft> columns_;
+  std::vector<std::vector<std::string_view>> spare_values_;
   std::unordered_map<std::string, std::uint16_t> column_of_key_;
   std::vector<std::uint32_t> index_;           // open addressing: template + 1, 0 = free
   std::vector<std::uint64_t> template_hashes_;

@@ -30,11 +30,12 @@ void write_table(const TableBuilder& table, std::span<const std::int64_t> times,
   std::vector<std::int64_t> value_times;
   for (std::uint16_t c = 0; c < table.columns().size(); ++c) {
     const ColumnDraft& column = table.columns()[c];
-    value_times.clear();
-    value_times.reserve(column.values.size());
-    for (const std::uint32_t row : table.rows_of(c)) value_times.push_back(times[row]);
     target.meta.sized(column.key);
-    if (!column.values.empty()) write_column(column.values, value_times, depth, target);
+    if (column.values.empty()) continue;
+    const std::vector<std::uint32_t> rows = table.rows_of(c);
+    value_times.clear();
+    for (const std::uint32_t row : rows) value_times.push_back(times[row]);
+    write_column(column.values, rows.empty() ? times : std::span<const std::int64_t>(value_times), depth, target);
   }
 }
 

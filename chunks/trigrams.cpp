@@ -25,10 +25,13 @@ std::uint16_t number(unsigned a, unsigned b, unsigned c) {
 
 void TrigramCollector::add(std::string_view line) {
   if (line.size() < 3) return;
-  unsigned state = static_cast<unsigned>(symbol(line[0])) << 5 | symbol(line[1]);
+  unsigned first = symbol(line[0]), second = symbol(line[1]);
   for (std::size_t i = 2; i < line.size(); ++i) {
-    state = (state << 5 | symbol(line[i])) & 0x7fff;
-    seen_[state] = 1;
+    // Two registers instead of a shifted state: the steps do not wait for each other.
+    const unsigned third = symbol(line[i]);
+    seen_[first << 10 | second << 5 | third] = 1;
+    first = second;
+    second = third;
   }
 }
 
