@@ -1,5 +1,9 @@
 #include "ingest/detected_level.h"
 
+#if defined(__SSSE3__)
+#include <tmmintrin.h>
+#endif
+
 #include <array>
 
 #include "common/number.h"
@@ -61,6 +65,29 @@ constexpr auto kRightBoundary = bytes_of(" \t\n[](){}:,!\"=");
 constexpr auto kFirstLetter = bytes_of("tdfcewiTDFCEWI");
 
 bool in(const std::array<bool, 256>& table, char c) { return table[static_cast<unsigned char>(c)]; }
+
+#if defined(__SSSE3__)
+/// Which bytes of 16 are in a set: `low` and `high` give each half of a byte a group of bits, and members share one.
+__m128i members(__m128i bytes, __m128i low, __m128i high) {
+  const __m128i nibble = _mm_set1_epi8(0x0f);
+  return _mm_and_si128(_mm_shuffle_epi8(low, _mm_and_si128(bytes, nibble)),
+                       _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble)));
+}
+
+/// Bit n: text[n] is a first letter of a level word and text[n - 1] a left boundary. Reads text[-1] to text[15].
+unsigned word_starts(const char* text) {
+  const __m128i boundary_low = _mm_setr_epi8(2, 0, 2, 0, 0, 0, 0, 0, 2, 1, 1, 8, 0, 4, 0, 0);
+  const __m128i boundary_high = _mm_setr_epi8(1, 0, 2, 4, 0, 8, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m128i letter_low = _mm_setr_epi8(0, 0, 0, 1, 3, 1, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0);
+  const __m128i letter_high = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m128i before = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text - 1));
+  const __m128i here = _mm_or_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text)), _mm_set1_epi8(0x20));
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i no_boundary = _mm_cmpeq_epi8(members(before, boundary_low, boundary_high), zero);
+  const __m128i no_letter = _mm_cmpeq_epi8(members(here, letter_low, letter_high), zero);
+  return ~static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(no_boundary, no_letter))) & 0xffffu;
+}
+#endif
 
 std::optional<Level> word_at(std::string_view rest) {
   for (const auto& [text, level] : kScanWords) {
@@ -180,12 +207,24 @@ Level LevelDetector::from_line(std::string_view line) const {
 }
 
 Level scan_level_words(std::string_view line) {
+  std::size_t at = 0;
   bool after_boundary = true;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (after_boundary && in(kFirstLetter, line[i])) {
-      if (const auto level = word_at(line.substr(i))) return *level;
+#if defined(__SSSE3__)
+  if (!line.empty() && in(kFirstLetter, line[0])) {
+    if (const auto level = word_at(line)) return *level;
+  }
+  for (at = 1; at + 16 <= line.size(); at += 16) {
+    for (unsigned starts = word_starts(line.data() + at); starts != 0; starts &= starts - 1) {
+      if (const auto level = word_at(line.substr(at + static_cast<unsigned>(__builtin_ctz(starts))))) return *level;
     }
-    after_boundary = in(kLeftBoundary, line[i]);
+  }
+  after_boundary = !line.empty() && in(kLeftBoundary, line[at - 1]);
+#endif
+  for (; at < line.size(); ++at) {
+    if (after_boundary && in(kFirstLetter, line[at])) {
+      if (const auto level = word_at(line.substr(at))) return *level;
+    }
+    after_boundary = in(kLeftBoundary, line[at]);
   }
   return Level::kUnknown;
 }

@@ -62,6 +62,40 @@ TEST_CASE("logfmt lines: the order of the list decides") {
   CHECK(level_of("level=error=x") == "error");
 }
 
+/// The rule in its plainest form.
+Level naive_scan(std::string_view line) {
+  struct Word {
+    std::string_view text;
+    Level level;
+  };
+  constexpr Word kWords[] = {{"trace", Level::kTrace},   {"debug", Level::kDebug},     {"fatal", Level::kFatal},
+                             {"critical", Level::kCritical}, {"error", Level::kError}, {"err", Level::kError},
+                             {"warning", Level::kWarn},  {"warn", Level::kWarn},       {"info", Level::kInfo}};
+  std::string lower(line);
+  for (auto& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  for (std::size_t at = 0; at < lower.size(); ++at) {
+    if (at > 0 && std::string_view(" \t\n[({\"=").find(lower[at - 1]) == std::string_view::npos) continue;
+    for (const auto& [text, level] : kWords) {
+      if (lower.compare(at, text.size(), text) != 0) continue;
+      const std::size_t end = at + text.size();
+      if (end == lower.size() || std::string_view(" \t\n[](){}:,!\"=").find(lower[end]) != std::string_view::npos) return level;
+    }
+  }
+  return Level::kUnknown;
+}
+
+TEST_CASE("the fast scan agrees with the plain rule") {
+  std::mt19937 random(11);
+  const std::vector<std::string> pieces = {"error", "ERR", "warn", "Warning", "info", "trace", "fatal", "critical", "debug", "x",
+                                           "the", " ", "=", "\"", "[", "]", ":", ",", "_", "\t", "\xc3\xa9", "wa", "cr", "!"};
+  for (int round = 0; round < 50'000; ++round) {
+    std::string line;
+    for (std::size_t count = random() % 14; count > 0; --count) line += pieces[random() % pieces.size()];
+    CAPTURE(line);
+    REQUIRE(scan_level_words(line) == naive_scan(line));
+  }
+}
+
 TEST_CASE("no line is read past its end") {
   std::mt19937 random(7);
   const std::string alphabet = "{}[]\"\\:, =levinforwaEd1\n";
