@@ -1,0 +1,83 @@
+#include "server/query_checks.h"
+
+#include <doctest/doctest.h>
+
+#include "logql/syntax/parser.h"
+
+using namespace kvasir;
+using namespace kvasir::server;
+
+namespace {
+
+using Check = Result<void> (*)(const logql::Expr&, const QuerySettings&);
+
+std::string error_of(Check check, const char* query, const QuerySettings& settings) {
+  const auto expr = logql::parse_query(query);
+  REQUIRE_MESSAGE(expr.has_value(), query);
+  const auto got = check(**expr, settings);
+  return got ? "" : got.error().message();
+}
+
+std::string blocked(const BlockedQuery& rule, const char* query, const char* tags = "") {
+  QuerySettings settings;
+  settings.blocked_queries = {rule};
+  const auto expr = logql::parse_query(query);
+  REQUIRE_MESSAGE(expr.has_value(), query);
+  const auto got = check_blocked(**expr, query, tags, settings);
+  return got ? "" : got.error().message();
+}
+
+constexpr const char* kBlocked = "query blocked by policy";
+
+}  // namespace
+
+TEST_CASE("kinds of queries") {
+  const auto f = [](const char* query, std::string_view want) { CHECK(query_kind(**logql::parse_query(query)) == want); };
+  f("{a=\"b\"}", "limited");
+  f("{a=\"b\"} |= \"x\"", "filter");
+  f("rate({a=\"b\"}[1m])", "metric");
+  f("1 + 1", "metric");
+}
+
+TEST_CASE("blocked queries by text, regex, kind, hash and tags") {
+  CHECK(blocked({"{app=\"s\"}", false, {}, {}, {}}, "{ app = \"s\" }") == kBlocked);
+  CHECK(blocked({"{app=\"s\"}", false, {}, {}, {}}, "{app=\"s\"} |= \"x\"").empty());
+  CHECK(blocked({".*forbidden.*", true, {}, {}, {}}, "{a=\"b\"} |= \"forbidden\"") == kBlocked);
+  CHECK(blocked({".*x.*", true, {"metric"}, {}, {}}, "{a=\"x\"}").empty());
+  CHECK(blocked({".*x.*", true, {"metric"}, {}, {}}, "rate({a=\"x\"}[1m])") == kBlocked);
+  CHECK(blocked({"", false, {}, {}, {}}, "{a=\"x\"}") == kBlocked);
+  CHECK(blocked({"", false, {}, {}, {{"user", "u"}}}, "{a=\"x\"}", "a=b, user=u") == kBlocked);
+  CHECK(blocked({"", false, {}, {}, {{"user", "u"}}}, "{a=\"x\"}", "user=v").empty());
+  CHECK(blocked({"", false, {}, 1u, {}}, "{a=\"x\"}").empty());
+}
+
+TEST_CASE("required labels, least matchers, most matchers") {
+  QuerySettings settings;
+  settings.required_labels = {"app"};
+  settings.minimum_labels_number = 2;
+  settings.max_streams_matchers_per_query = 3;
+  CHECK(error_of(check_required_labels, "{app=\"a\", env=\"b\"}", settings).empty());
+  CHECK(error_of(check_required_labels, "{job=\"a\", env=\"b\"}", settings) ==
+        "stream selector is missing required matchers [app], labels present in the query were [job, env]");
+  CHECK(error_of(check_required_labels, "sum(rate({app=\"a\", b=\"b\"}[1m])) + sum(rate({app=\"a\"}[1m]))", settings) ==
+        "stream selector has less label matchers than required: (present: [app], number_present: 1, required_number_label_matchers: 2)");
+  CHECK(error_of(check_matcher_count, "{a=\"1\", b=\"1\", c=\"1\", d=\"1\"}", settings) ==
+        "max streams matchers per query exceeded, matchers-count > limit (4 > 3)");
+}
+
+TEST_CASE("width of ranges") {
+  QuerySettings settings;
+  CHECK(error_of(check_range_width, "rate({a=\"b\"}[99h])", settings).empty());
+  settings.max_query_range = std::chrono::minutes(10);
+  CHECK(error_of(check_range_width, "rate({a=\"b\"}[10m])", settings).empty());
+  CHECK(error_of(check_range_width, "rate({a=\"b\"}[1m]) + rate({a=\"b\"}[20m])", settings) == "[interval] value exceeds limit: [20m] > [10m]");
+}
+
+TEST_CASE("entries") {
+  QuerySettings settings;
+  CHECK(check_entry_limit(5000, settings).has_value());
+  CHECK(check_entry_limit(5001, settings).error().message() ==
+        "max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)");
+  settings.max_entries_limit_per_query = 0;
+  CHECK(check_entry_limit(1u << 30, settings).has_value());
+}
