@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <random>
 #include <thread>
 
 #include "common/mutex.h"
@@ -333,6 +334,32 @@ TEST_CASE("an answer can come from another thread, later") {
   auto reply = taken.get_future().get();
   std::thread([reply = std::move(reply)] { reply->send(HttpResponse::json(200, "{}")); }).join();
   CHECK(client.read_response().ends_with("\r\n\r\n{}"));
+}
+
+TEST_CASE("damaged requests never harm the next client") {
+  HttpServerOptions options;
+  options.header_timeout = options.body_timeout = options.idle_timeout = 200ms;
+  Fixture fixture(options);
+  const std::vector<std::string> good = {
+      "GET /hello?name=x HTTP/1.1\r\nHost: x\r\n\r\n",
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+      "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+      "GET /stream HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"};
+  std::mt19937 random(5);
+  for (int round = 0; round < 300; ++round) {
+    std::string bytes = good[random() % good.size()] + good[random() % good.size()];
+    for (std::size_t hits = random() % 5; hits > 0; --hits) bytes[random() % bytes.size()] = static_cast<char>(random());
+    bytes.resize(random() % 4 == 0 ? random() % bytes.size() : bytes.size());
+    RawClient client(fixture.server.port());
+    client.send(bytes);
+    switch (random() % 3) {
+      case 0: client.reset(); break;
+      case 1: client.half_close(); break;
+      default: break;  // closes without having read
+    }
+  }
+  CHECK(ask(fixture, "GET /hello?name=y HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("hello y"));
+  CHECK(eventually([&] { return fixture.server.connection_count() == 0; }));
 }
 
 TEST_CASE("a header value cannot smuggle a line") {
