@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/number.h"
+#include "promtail-agent/stages/metric_text.h"
 #include "promtail-agent/stages/stage_options.h"
 
 namespace kvasir::agent {
@@ -106,7 +107,7 @@ Result<SharedMetricOptions> read_shared_options(const std::string& name, StageOp
   KVASIR_TRY(out.type, read_type(type));
   KVASIR_TRY(out.metric.idle_limit, read_idle_limit(idle));
   out.metric.type = out.type;
-  out.metric.name = (prefix.empty() ? std::string(kPrefixDefault) : prefix) + name;
+  out.metric.name = valid_metric_name((prefix.empty() ? std::string(kPrefixDefault) : prefix) + name);
   return out;
 }
 

@@ -1,5 +1,8 @@
 #include "promtail-agent/stages/metric_text.h"
 
+#include <algorithm>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "common/number.h"
@@ -29,10 +32,26 @@ std::string valid_name(std::string_view name, bool colons) {
   return out;
 }
 
+// Names of labels as they are shown: valid, and no two alike.
+std::vector<std::string> shown_names(const Labels& labels) {
+  std::vector<std::string> names;
+  for (const Label& label : labels) {
+    std::string name = valid_name(label.name, false);
+    const auto taken = [&] {
+      return (name != label.name && labels.has(name)) || std::find(names.begin(), names.end(), name) != names.end();
+    };
+    while (taken()) name += '_';
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 }  // namespace
 
+std::string valid_metric_name(std::string_view name) { return valid_name(name, true); }
+
 void MetricText::family(std::string_view name, MetricType type, std::string_view help) {
-  name_ = valid_name(name, true);
+  name_ = valid_metric_name(name);
   help_ = help;
   type_ = type;
   header_written_ = false;
@@ -53,11 +72,12 @@ void MetricText::sample(std::string_view suffix, const Labels& labels, std::stri
   out_ += name_;
   out_ += suffix;
   char divider = '{';
-  for (const Label& label : labels) {
+  const std::vector<std::string> names = shown_names(labels);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
     out_ += divider;
-    out_ += valid_name(label.name, false);
+    out_ += names[i];
     out_ += "=\"";
-    append_escaped(out_, label.value, true);
+    append_escaped(out_, labels[i].value, true);
     out_ += '"';
     divider = ',';
   }

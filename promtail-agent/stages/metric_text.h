@@ -2,7 +2,7 @@
 //
 // Order:    families as given; a family without series is left out. OpenMetrics: counters lose `_total` in their
 //           family's name, exemplars are shown, `# EOF` ends the text.
-// Names:    characters that a metric name may not have become `_`.
+// Names:    characters that a name may not have become `_`; labels whose names become equal so get more of them.
 #pragma once
 
 #include <string>
@@ -11,6 +11,9 @@
 #include "promtail-agent/stages/metric_registry.h"
 
 namespace kvasir::agent {
+
+/// The name with every character that a metric's name may not have as `_`.
+std::string valid_metric_name(std::string_view name);
 
 class MetricText {
  public:

@@ -5,6 +5,7 @@
 
 #include "common/number.h"
 #include "promtail-agent/stages/factories.h"
+#include "promtail-agent/stages/line_regex.h"
 #include "promtail-agent/stages/metric_plan.h"
 #include "promtail-agent/stages/metric_registry.h"
 
@@ -12,6 +13,7 @@ namespace kvasir::agent {
 namespace {
 
 constexpr std::size_t kCachedSetsMax = 50'000;
+constexpr std::size_t kTraceBytesMax = 64;  // readers of OpenMetrics refuse long exemplars
 constexpr std::string_view kTraceKeys[] = {"trace_id", "traceId", "traceID"};
 
 Labels visible_labels(const Labels& labels) {
@@ -111,7 +113,7 @@ class MetricUpdater {
     if (plan_.metric.type == MetricType::kGauge) return;
     NumberText scratch;
     const std::string_view trace = trace_of(entry, scratch);
-    if (!trace.empty()) series.set_exemplar(trace, amount, entry.timestamp());
+    if (!trace.empty() && trace.size() <= kTraceBytesMax && is_utf8_line(trace)) series.set_exemplar(trace, amount, entry.timestamp());
   }
 
   static std::string_view trace_of(const Entry& entry, NumberText& scratch) {

@@ -239,6 +239,20 @@ TEST_CASE("exemplars carry the trace") {
   CHECK(test.metrics_text().find("trace_id") == std::string::npos);
 }
 
+TEST_CASE("what is shown is always well-formed") {
+  TestingPipeline test(R"(
+- static_labels: {a-b: "1", a_b: "2", "é": "3"}
+- json: {expressions: {trace_id: }}
+- metrics: {page-hits: {type: Counter, config: {match_all: true, action: inc}}}
+- metrics: {page_hits: {type: Counter, config: {match_all: true, action: inc}}}
+)");
+  REQUIRE(test.error.empty());
+  test.feed("{\"trace_id\":\"\xff\"}");
+  test.feed("{\"trace_id\":\"" + std::string(100, 'a') + "\"}");
+  CHECK(test.shows(R"(promtail_custom_page_hits{a_b_="1",a_b="2",job="j",__="3"} 4)"));
+  CHECK(test.registry.render(MetricsFormat::kOpenMetrics).find("trace_id") == std::string::npos);
+}
+
 TEST_CASE("names of the agent's own metrics") {
   TestingPipeline test("");
   const auto builtin =

@@ -40,9 +40,11 @@ constexpr std::array<Key, 19> kKeys{{
 }};
 
 KeyKind kind_of(std::string_view word) {
+  // Every key ends in `id`, in `parent` or in b3: most words are done with here.
+  const char last = lower(word.back());
+  if (word.size() > kKeyMax || word.size() < 2 || (last != 'd' && last != 't' && last != '3')) return KeyKind::kNone;
   char plain[kKeyMax];
   std::size_t size = 0;
-  if (word.size() > kKeyMax) return KeyKind::kNone;
   for (const char c : word)
     if (!joins_words(c)) plain[size++] = lower(c);
   for (const Key& key : kKeys)
