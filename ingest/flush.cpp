@@ -7,8 +7,6 @@
 #include <map>
 #include <unordered_map>
 
-#include "chunks/segment_writer.h"
-
 namespace kvasir::ingest {
 namespace {
 
@@ -65,6 +63,27 @@ SegmentInfo info_of(std::uint64_t id, const chunks::SegmentSummary& summary, std
 
 }  // namespace
 
+Result<void> add_in_blocks(chunks::SegmentWriter& writer, const Labels& labels, std::span<const EntryView> rows,
+                           std::uint64_t block_bytes) {
+  std::uint64_t left = 0;
+  for (const auto& row : rows) left += row.line.size();
+  while (!rows.empty()) {
+    const std::uint64_t blocks = std::max<std::uint64_t>(1, (left + block_bytes / 2) / block_bytes);
+    const std::uint64_t target = blocks == 1 ? left : left / blocks;
+    std::uint64_t bytes = 0;
+    std::size_t n = 0;
+    while (n < rows.size() && (n == 0 || bytes < target ||
+                               (rows[n].timestamp == rows[n - 1].timestamp && bytes < target + block_bytes / 4))) {
+      bytes += rows[n++].line.size();
+    }
+    if (blocks == 1) n = rows.size();
+    KVASIR_CHECK_OK(writer.add(labels, rows.first(n)));
+    rows = rows.subspan(n);
+    left -= std::min(left, bytes);
+  }
+  return {};
+}
+
 void order_rows(std::vector<EntryView>& rows) {
   std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.position() < b.position(); });
   auto out = rows.begin();
@@ -82,9 +101,9 @@ void order_rows(std::vector<EntryView>& rows) {
 
 Result<FlushOutcome> flush_chunks(TenantHead& head, std::span<const SealedChunk> chunks, Filesystem& filesystem,
                                   std::uint32_t block_bytes) {
-  chunks::SegmentWriter writer(chunks::SegmentWriterOptions{.block_bytes = block_bytes});
+  chunks::SegmentWriter writer(chunks::SegmentWriterOptions{.block_bytes = 2 * block_bytes});
   for (const auto& [text, parts] : by_stream(chunks)) {
-    KVASIR_CHECK_OK(writer.add(parts.front()->slot->identity->labels, rows_of(parts)));
+    KVASIR_CHECK_OK(add_in_blocks(writer, parts.front()->slot->identity->labels, rows_of(parts), block_bytes));
   }
   TenantStorage& storage = head.storage();
   KVASIR_CHECK_OK(storage.prepare_folder());

@@ -409,7 +409,7 @@ Result<bool> IngesterImpl::flush_once(Tenant& item) {
   MutexLock flushing(item.flush_mutex);
   auto chunks = item.head.take_pending(options_.segment_bytes);
   if (chunks.empty()) return false;
-  auto outcome = flush_chunks(item.head, chunks, filesystem_, static_cast<std::uint32_t>(options_.chunk_bytes));
+  auto outcome = flush_chunks(item.head, chunks, filesystem_, options_.block_bytes);
   if (!outcome) {
     ++flush_failures_;
     item.head.put_back(std::move(chunks));

@@ -42,6 +42,7 @@ struct IngesterOptions {
   std::uint64_t wal_bytes_max = 1024u << 20;      // beyond it the streams that hold the oldest records are sealed
   std::uint64_t wal_queue_bytes_max = 64u << 20;  // waiting for the disk; beyond it push() says unavailable
   std::uint64_t chunk_bytes = 1u << 20;           // raw bytes at which a stream's chunk is sealed
+  std::uint32_t block_bytes = 2u << 20;           // raw bytes of a segment's block, where a stream has so many
   Duration chunk_idle = std::chrono::minutes(5);
   Duration chunk_age_max = std::chrono::hours(1);
   std::uint64_t head_bytes_max = 160u << 20;      // beyond 3/4 the largest chunks are sealed; beyond it acknowledgements wait for

@@ -192,6 +192,31 @@ TEST_CASE("rows out of order are sorted into the segment") {
   CHECK(segment->info().first_sequence + 49 == segment->info().last_sequence);
 }
 
+TEST_CASE("chunks and blocks of a stream are cut where the time changes") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.chunk_bytes = 100;
+  options.block_bytes = 100;
+  auto store = Store::open(fs, options).value();
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 300; ++i) entries.push_back({"s", i / 4, "line " + std::to_string(i), ""});
+  for (std::size_t i = 0; i < entries.size(); i += 7) {
+    REQUIRE(store->push("t", {entries.begin() + i, entries.begin() + std::min(i + 7, entries.size())}));
+  }
+  const auto ids = store->storage().find("t")->index().select({});
+  const auto head = store->ingester().snapshot("t", ids, {{0}, {1000}}).head;
+  CHECK(head.size() > 10);
+  for (std::size_t i = 1; i < head.size(); ++i) CHECK(head[i - 1].chunk.summary.last < head[i].chunk.summary.first);
+  REQUIRE(store->ingester().flush());
+  CHECK(store->read_all() == expected("t", entries));
+  const auto reader = store->storage().find("t")->segments()->segments.at(0)->reader().value();
+  CHECK(reader->blocks().size() > 10);
+  for (std::size_t i = 1; i < reader->blocks().size(); ++i) {
+    CHECK(reader->blocks()[i - 1].last.timestamp < reader->blocks()[i].first.timestamp);
+    CHECK(reader->blocks()[i].line_bytes >= 50);
+  }
+}
+
 TEST_CASE("a stream longer than a chunk") {
   MemFilesystem fs;
   auto options = by_hand();

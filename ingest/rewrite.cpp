@@ -4,7 +4,6 @@
 #include <bit>
 #include <map>
 
-#include "chunks/segment_writer.h"
 #include "ingest/flush.h"
 
 namespace kvasir::ingest {
@@ -49,7 +48,7 @@ std::map<std::string, StreamSources> collect(const Readers& readers) {
 class Rewrite {
  public:
   explicit Rewrite(const RewriteOptions& options)
-      : options_(options), writer_(chunks::SegmentWriterOptions{.block_bytes = options.block_bytes}) {}
+      : options_(options), writer_(chunks::SegmentWriterOptions{.block_bytes = 2 * options.block_bytes}) {}
 
   Result<void> add_stream(const StreamSources& stream) {
     for (std::size_t begin = 0; begin < stream.blocks.size();) {
@@ -60,8 +59,9 @@ class Rewrite {
       }
       KVASIR_CHECK_OK(add_overlapping(*stream.labels, std::span(stream.blocks).subspan(begin, end - begin)));
       begin = end;
+      if (gathered_bytes_ >= 2 * std::uint64_t{options_.block_bytes}) KVASIR_CHECK_OK(hand_over(*stream.labels));
     }
-    return {};
+    return hand_over(*stream.labels);
   }
 
   chunks::SegmentWriter& writer() { return writer_; }
@@ -73,20 +73,29 @@ class Rewrite {
  private:
   Result<void> add_overlapping(const Labels& labels, std::span<const Source> sources) {
     if (options_.stop && options_.stop()) return fail(ErrorCode::kCancelled, "rewrite of segments stopped");
-    std::vector<std::unique_ptr<chunks::Block>> blocks;   // own what the rows point into
     std::vector<EntryView> rows;
     for (const auto& source : sources) {
       KVASIR_TRY(auto block, source.reader->open_block(source.block));
       KVASIR_CHECK_OK(read_rows(labels, *block, rows));
-      blocks.push_back(std::move(block));
+      gathered_blocks_.push_back(std::move(block));
     }
     if (sources.size() > 1) order_rows(rows);
     rows_after_ += rows.size();
     for (const auto& row : rows) {
       first_sequence_ = std::min(first_sequence_, row.sequence);
       last_sequence_ = std::max(last_sequence_, row.sequence);
+      gathered_bytes_ += row.line.size();
     }
-    return writer_.add(labels, rows);
+    gathered_.insert(gathered_.end(), rows.begin(), rows.end());
+    return {};
+  }
+
+  Result<void> hand_over(const Labels& labels) {
+    KVASIR_CHECK_OK(add_in_blocks(writer_, labels, gathered_, options_.block_bytes));
+    gathered_.clear();
+    gathered_blocks_.clear();
+    gathered_bytes_ = 0;
+    return {};
   }
 
   Result<void> read_rows(const Labels& labels, chunks::Block& block, std::vector<EntryView>& out) {
@@ -112,6 +121,9 @@ class Rewrite {
 
   const RewriteOptions& options_;
   chunks::SegmentWriter writer_;
+  std::vector<EntryView> gathered_;   // of one stream, not yet handed to the writer
+  std::vector<std::unique_ptr<chunks::Block>> gathered_blocks_;   // own what the rows point into
+  std::uint64_t gathered_bytes_ = 0;
   std::uint64_t rows_before_ = 0;
   std::uint64_t rows_after_ = 0;
   std::uint64_t first_sequence_ = UINT64_MAX;

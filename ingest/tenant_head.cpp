@@ -80,8 +80,12 @@ void TenantHead::note_day(StreamSlot& slot, const BatchStream& rows) {
   slot.noted_day = day;
 }
 
-HeadChunk& TenantHead::chunk_with_room(StreamSlot& slot, std::uint64_t sequence, Duration now) {
-  if (slot.active != nullptr && slot.active->room(sequence) == 0) seal_locked(slot, now);
+HeadChunk& TenantHead::chunk_with_room(StreamSlot& slot, std::uint64_t sequence, std::int64_t timestamp, Duration now) {
+  if (slot.active != nullptr) {
+    const auto& summary = slot.active->summary();
+    const bool full = is_full(summary.line_bytes, summary.last.value, timestamp);
+    if (full || slot.active->room(sequence) == 0) seal_locked(slot, now);
+  }
   if (slot.active == nullptr) {
     if (slot.sealed.empty()) ++active_streams_;
     slot.active = std::make_shared<HeadChunk>([budget = budget_](std::uint64_t charge) { budget->release(charge); });
@@ -103,11 +107,14 @@ TenantHead::Applied TenantHead::apply(StreamSlot& slot, const BatchStream& rows,
       ++applied.flushed;
       continue;
     }
-    HeadChunk& chunk = chunk_with_room(slot, first_sequence + i, now);
+    HeadChunk& chunk = chunk_with_room(slot, first_sequence + i, rows.timestamps[i], now);
     const std::size_t room = chunk.room(first_sequence + i);
     std::size_t end = i;
     std::size_t bytes = 0;
-    while (end < rows.size() && end - i < room && (end == i || chunk.summary().line_bytes + bytes < options_.chunk_bytes)) {
+    std::int64_t newest = chunk.summary().last.value;
+    while (end < rows.size() && end - i < room &&
+           (end == i || !is_full(chunk.summary().line_bytes + bytes, newest, rows.timestamps[end]))) {
+      newest = std::max(newest, rows.timestamps[end]);
       bytes += rows.lengths[end++];
     }
     std::string_view kept = chunk.keep(rows.lines.substr(offset, bytes));
@@ -125,7 +132,6 @@ TenantHead::Applied TenantHead::apply(StreamSlot& slot, const BatchStream& rows,
       if (is_new && appended != nullptr) appended->push_back(chunk.row(chunk.summary().rows - 1));
     }
     if (charged) chunk.add_charge(head_charge(run, bytes + metadata_bytes));
-    if (chunk.summary().line_bytes >= options_.chunk_bytes) seal_locked(slot, now);
   }
   return applied;
 }

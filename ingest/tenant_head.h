@@ -130,7 +130,11 @@ class TenantHead {
   Mutex& shard(const StreamSlot& slot) const { return shards_[slot.id % kShards]; }
   std::vector<StreamSlot*> all_slots() const;
   StreamSlot* slot_at(index::StreamId id) const;
-  HeadChunk& chunk_with_room(StreamSlot& slot, std::uint64_t sequence, Duration now);
+  /// Full, and the next row is not of the same instant as the last one: chunks, and so blocks, should not touch in time.
+  bool is_full(std::uint64_t line_bytes, std::int64_t newest, std::int64_t next) const {
+    return line_bytes >= options_.chunk_bytes && (next > newest || line_bytes >= 2 * options_.chunk_bytes);
+  }
+  HeadChunk& chunk_with_room(StreamSlot& slot, std::uint64_t sequence, std::int64_t timestamp, Duration now);
   void seal_locked(StreamSlot& slot, Duration now);
   void note_day(StreamSlot& slot, const BatchStream& rows);
 

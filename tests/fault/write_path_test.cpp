@@ -22,6 +22,7 @@ IngesterOptions by_hand() {
   options.background = false;
   options.chunk_bytes = 300;
   options.segment_bytes = 600;
+  options.block_bytes = 400;
   options.wal_segment_bytes = 700;   // several files
   return options;
 }
