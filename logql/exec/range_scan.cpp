@@ -89,6 +89,20 @@ struct RangeScan {
   }
 };
 
+/// The first row from `row` on that is later than `last`. Buckets are short: steps double from where the row is.
+std::size_t first_after(std::span<const std::int64_t> times, std::size_t row, std::int64_t last) {
+  std::size_t step = 1;
+  std::size_t end = row + 1;
+  while (end < times.size() && times[end] <= last) {
+    row = end;
+    end = std::min(times.size(), end + step);
+    step *= 2;
+  }
+  const auto begin = times.begin();
+  return static_cast<std::size_t>(
+      std::upper_bound(begin + static_cast<std::ptrdiff_t>(row), begin + static_cast<std::ptrdiff_t>(end), last) - begin);
+}
+
 template <class State>
 class RangeWorker {
  public:
@@ -171,8 +185,7 @@ class RangeWorker {
           ++row;
           continue;
         }
-        const auto end = std::upper_bound(times.begin() + static_cast<std::ptrdiff_t>(row), times.end(), bucket->last_ns);
-        const auto next = static_cast<std::size_t>(end - times.begin());
+        const std::size_t next = first_after(times, row, bucket->last_ns);
         table_[series[0]].at(bucket->index).add_many(next - row);
         row = next;
       }

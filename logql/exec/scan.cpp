@@ -205,6 +205,39 @@ void ScanPlan::narrow(ScannedBlock& scanned) const {
   }
 }
 
+/// What a field selector with "=" wants stands in the line, or the row has metadata of its name.
+void ScanPlan::narrow_fields(ScannedBlock& scanned) const {
+  if (!pushdowns_.narrow_literals) return;
+  for (const auto& matcher : field_matchers_) {
+    const std::string token = field_selector_token(matcher);
+    if (token.empty() || scanned.rows.none()) continue;
+    const bool in_metadata = scanned.block->may_have_metadata(matcher.name());
+    const FieldColumn* column = in_metadata ? scanned.block->metadata_field(matcher.name()) : nullptr;
+    if (in_metadata && column == nullptr) continue;
+    RowSet rows = scanned.rows;
+    if (!scanned.block->narrow_literal(token, false, rows)) scanned.block->narrow_perhaps(token, rows);
+    if (column != nullptr) {
+      for_each_row(scanned.rows, [&](std::size_t row) {
+        if (column->row_value[row] != FieldColumn::kAbsent) rows.set(row);
+      });
+    }
+    scanned.rows = std::move(rows);
+  }
+}
+
+Result<void> ScanPlan::select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const {
+  narrow_fields(scanned);
+  if (scanned.rows.none()) return {};
+  std::vector<std::string_view> lines;
+  KVASIR_CHECK_OK(fetch_lines(*scanned.block, scanned.rows, lines, context));
+  RowSet selected = scanned.rows;
+  for_each_row(scanned.rows, [&](std::size_t row) {
+    if (!fields.matches(lines[row], scanned.block->metadata(row))) selected.clear(row);
+  });
+  scanned.rows = std::move(selected);
+  return {};
+}
+
 Result<ScannedBlock> ScanPlan::open(const BlockHandle& handle, QueryContext& context) const {
   KVASIR_CHECK_OK(context.check());
   ScannedBlock scanned;
@@ -223,14 +256,7 @@ Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldS
   if (!unit.unique) KVASIR_CHECK_OK(remove_duplicates(blocks));
   for (auto& scanned : blocks) {
     narrow(scanned);
-    if (fields == nullptr || scanned.rows.none()) continue;
-    std::vector<std::string_view> lines;
-    KVASIR_CHECK_OK(fetch_lines(*scanned.block, scanned.rows, lines, context));
-    RowSet selected = scanned.rows;
-    for_each_row(scanned.rows, [&](std::size_t row) {
-      if (!fields->matches(lines[row], scanned.block->metadata(row))) selected.clear(row);
-    });
-    scanned.rows = std::move(selected);
+    if (fields != nullptr) KVASIR_CHECK_OK(select_fields(scanned, *fields, context));
   }
   std::erase_if(blocks, [](const ScannedBlock& scanned) { return scanned.rows.none(); });
   return blocks;

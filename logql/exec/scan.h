@@ -79,6 +79,8 @@ class ScanPlan {
   void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Direction direction);
   Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;
+  void narrow_fields(ScannedBlock& scanned) const;
+  Result<void> select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;
 
   TimeRange range_;
   std::vector<Stage> stages_;

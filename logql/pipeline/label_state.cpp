@@ -55,8 +55,11 @@ void LabelState::start_entry(std::span<const LabelView> metadata) {
   wanted_missing_ = wanted_count_;
   error_ = {};
   error_details_ = {};
-  for (const LabelView& pair : metadata) {
-    const NameId id = names_.intern(pair.name);
+  metadata_names_.resize(metadata.size(), kErrorName);
+  for (std::size_t i = 0; i < metadata.size(); ++i) {
+    const LabelView& pair = metadata[i];
+    NameId& id = metadata_names_[i];  // mostly the name that stood here in the last entry
+    if (names_.name(id) != pair.name) id = names_.intern(pair.name);
     if (id == kErrorName) {
       error_ = pair.value;
     } else if (id == kErrorDetailsName) {

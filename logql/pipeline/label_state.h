@@ -132,6 +132,7 @@ class LabelState {
   std::vector<Slot> slots_;            // by NameId; grows behind the table
   std::vector<NameId> stream_names_;
   std::vector<NameId> touched_;        // names with a parsed, metadata or deleted mark in this entry
+  std::vector<NameId> metadata_names_; // of the last entry, by position
   std::uint64_t bind_epoch_ = 0;
   std::uint64_t entry_epoch_ = 0;
   std::size_t wanted_count_ = 0;

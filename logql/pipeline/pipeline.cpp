@@ -15,8 +15,10 @@ using Kind = ResultGrouping::Kind;
 
 // A hash of one label; a set's hash is the sum over its labels, so the order does not matter.
 std::uint64_t pair_hash(std::uint64_t name_hash, std::string_view value) {
-  const std::uint64_t hash = XXH3_64bits_withSeed(value.data(), value.size(), name_hash);
-  return hash * 0x9e3779b97f4a7c15ULL ^ hash >> 32;
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
+  std::uint64_t hash = (XXH3_64bits(value.data(), value.size()) ^ name_hash) * kOdd;
+  hash = (hash ^ hash >> 32) + name_hash;
+  return hash * kOdd ^ hash >> 29;
 }
 
 std::optional<std::string_view> final_value(const LabelState& labels, NameId id) {

@@ -1,5 +1,6 @@
 #include "logql/pipeline/unicode_text.h"
 
+#include <cstdint>
 #include <cstring>
 #include <emmintrin.h>
 #include <utf8proc.h>
@@ -14,6 +15,11 @@ bool is_ascii(std::string_view text) {
   std::size_t at = 0;
   for (; at + 16 <= text.size(); at += 16) {
     if (_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at))) != 0) return false;
+  }
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    if ((bytes & 0x8080808080808080ULL) != 0) return false;
   }
   for (; at < text.size(); ++at) {
     if (static_cast<unsigned char>(text[at]) >= 0x80) return false;

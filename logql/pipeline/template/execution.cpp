@@ -1,5 +1,7 @@
 #include <utility>
 
+#include <boost/container/small_vector.hpp>
+
 #include "common/labels.h"
 #include "logql/pipeline/template/node.h"
 #include "logql/pipeline/template/time_methods.h"
@@ -330,8 +332,7 @@ class Execution {
       return error_at(site.name_node, "wrong number of args for " + std::string(site.name) + ": want " +
                                           (variadic ? "at least " : "") + std::to_string(fixed) + " got " + std::to_string(got));
     }
-    std::vector<Value> values;
-    values.reserve(got + 1);
+    boost::container::small_vector<Value, 6> values;
     if (receiver) values.push_back(*receiver);
     for (std::size_t i = 0; i < arguments.count(); ++i) {
       KVASIR_TRY(const Value value, evaluate_argument(arguments[i], dot, function.signature[std::min(i, letters - 1)]));
@@ -342,7 +343,7 @@ class Execution {
       KVASIR_TRY(const Value value, convert(site.name_node, *arguments.piped, type));
       values.push_back(value);
     }
-    auto result = function.body(Call{values, environment_});
+    auto result = function.body(Call{std::span<const Value>(values.data(), values.size()), environment_});
     if (!result) return error_at(site.command, "error calling " + std::string(site.name) + ": " + result.error().message());
     return *result;
   }
