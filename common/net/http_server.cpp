@@ -84,6 +84,7 @@ class HttpServer::Impl {
     for_each_session(&Session::begin_drain);
     wait_until_idle(grace);
     for_each_session(&Session::abort);
+    shared_->websocket_abort.request_stop();
     wait_until_idle(std::chrono::milliseconds(500));
     for (auto& [name, pool] : shared_->pools) pool->stop();
     stop_io();

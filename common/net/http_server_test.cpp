@@ -123,6 +123,8 @@ TEST_CASE("status of odd requests") {
   CHECK(status("POST /echo HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400);
   CHECK(status("POST /echo HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef") == 400);
   CHECK(status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") == 400);
+  CHECK(status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x')) == 400);
+  CHECK(status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + std::string(100'000, 'x')) >= 400);
   CHECK(status("POST /echo HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n") == 413);
   CHECK(status("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n") == 413);
   CHECK(status("GET /hello HTTP/1.1\r\nX: " + std::string(70'000, 'x') + "\r\n\r\n") == 431);

@@ -209,7 +209,10 @@ void Session::take_chunked_body() {
                            " vs " + std::to_string(body_max_) + ")\n");
   }
   if (ec && ec != http::error::need_more) return refuse(400, "400 Bad Request: " + ec.message() + "\n");
-  if (!parser_->is_done()) return;
+  if (!parser_->is_done()) {
+    const bool endless = in_.size() >= server_->options.header_bytes_max;  // a chunk header or trailer without an end
+    return endless ? refuse(400, "400 Bad Request: chunk header too long\n") : void();
+  }
   request_.body = std::move(parser_->get().body());
   run_handler();
 }

@@ -42,7 +42,8 @@ struct ServerShared {
   Condition changed;
   std::map<Session*, std::weak_ptr<Session>> sessions KVASIR_GUARDED_BY(mutex);
   std::size_t websocket_count KVASIR_GUARDED_BY(mutex) = 0;
-  std::stop_source websocket_stop;     // ends WebSocket sessions
+  std::stop_source websocket_stop;     // ends WebSocket sessions with CLOSE
+  std::stop_source websocket_abort;    // ends them at once
 };
 
 /// Shared by a session and the HttpReply of its running request: what the two sides must know of each other.

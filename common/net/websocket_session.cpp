@@ -61,6 +61,7 @@ class Frames final : public WebSocketSession, public std::enable_shared_from_thi
     ws_->set_option(timeouts);
     request_ = std::move(request);
     stop_on_drain_.emplace(server_->websocket_stop.get_token(), Drain{weak_from_this()});
+    stop_on_abort_.emplace(server_->websocket_abort.get_token(), Abort{weak_from_this()});
     ws_->async_accept(request_, [self = shared_from_this()](ErrorCodeIo ec) {
       if (ec) return self->finish();
       self->open_ = true;
@@ -75,6 +76,13 @@ class Frames final : public WebSocketSession, public std::enable_shared_from_thi
     std::weak_ptr<Frames> frames;
     void operator()() const {
       if (auto self = frames.lock()) self->close(1001, "server is shutting down");
+    }
+  };
+
+  struct Abort {
+    std::weak_ptr<Frames> frames;
+    void operator()() const {
+      if (auto self = frames.lock()) self->post([self] { self->finish(); });
     }
   };
 
@@ -179,6 +187,7 @@ class Frames final : public WebSocketSession, public std::enable_shared_from_thi
   std::deque<std::string> queue_ KVASIR_GUARDED_BY(mutex_);
   bool closing_ KVASIR_GUARDED_BY(mutex_) = false;
   std::optional<std::stop_callback<Drain>> stop_on_drain_;
+  std::optional<std::stop_callback<Abort>> stop_on_abort_;
 };
 
 }  // namespace

@@ -176,6 +176,17 @@ TEST_CASE("drain closes sessions with 1001") {
   drainer.join();
 }
 
+TEST_CASE("drain does not wait for ever for a client that does not answer CLOSE") {
+  Fixture fixture;
+  RawClient client(fixture.server.port());
+  client.send("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  client.read_until("\r\n\r\n");
+  REQUIRE(eventually([&] { return fixture.current() != nullptr; }));
+  fixture.server.drain(Duration::zero());
+  CHECK(fixture.closed.load());
+}
+
 TEST_CASE("websockets over tls") {
   TestCertificates files;
   HttpServerOptions options;
