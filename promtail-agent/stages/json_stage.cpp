@@ -35,10 +35,20 @@ struct Output {
   std::optional<jmespath::Expression> complex;  // empty: in the tree of paths
 };
 
+/// `extract_all`: every key of the document, those of nested objects joined by underscores.
+struct ExtractAll {
+  bool on = false;
+  std::string prefix;
+  std::size_t keys_max = 100;
+};
+
 class JsonStage final : public Stage {
  public:
-  JsonStage(SourceText source, bool drop_malformed, MetricRegistry* metrics)
-      : source_(std::move(source)), drop_malformed_(drop_malformed), dropped_(metrics, "json_malformed") {}
+  JsonStage(SourceText source, ExtractAll all, bool drop_malformed, MetricRegistry* metrics)
+      : source_(std::move(source)),
+        all_(std::move(all)),
+        drop_malformed_(drop_malformed),
+        dropped_(metrics, "json_malformed") {}
 
   void add(std::string name, jmespath::Expression expression) {
     if (const auto path = expression.as_path()) {
@@ -82,12 +92,45 @@ class JsonStage final : public Stage {
       return false;
     scanner.skip_space();
     if (!scanner.at_end()) return false;
+    if (all_.on && object) extract_all(text, entry);
     if (needs_tree_) evaluate(text, entry);
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i].complex) continue;
       entry.extracted().set(outputs_[i].name, found_[i].present ? value_of(found_[i].span, entry) : Value::null());
     }
     return true;
+  }
+
+  // REQUIRES: the text is a well-formed object.
+  void extract_all(std::string_view text, Entry& entry) {
+    JsonScanner scanner(text);
+    scanner.skip_space();
+    std::size_t keys = 0;
+    name_ = all_.prefix;
+    flatten(scanner, entry, keys);
+  }
+
+  bool flatten(JsonScanner& scanner, Entry& entry, std::size_t& keys) {
+    const std::size_t outer = name_.size();
+    return scanner.object([&](const JsonSpan& key, JsonScanner& inner) {
+      for (const char c : decode_json_string(key, entry.arena())) name_ += is_name_byte(c) ? c : '_';
+      if (inner.at('{')) {
+        name_ += '_';
+        const bool good = flatten(inner, entry, keys);
+        name_.resize(outer);
+        return good;
+      }
+      JsonSpan value;
+      const bool good = inner.value(value);
+      if (good && name_.size() > all_.prefix.size() && keys++ < all_.keys_max)
+        entry.extracted().set(entry.arena().copy(name_), value_of(value, entry));
+      name_.resize(outer);
+      return good;
+    });
+  }
+
+  static bool is_name_byte(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   }
 
   bool walk(JsonScanner& scanner, const PathNode& node, int depth, Arena& arena) {
@@ -167,6 +210,7 @@ class JsonStage final : public Stage {
   }
 
   SourceText source_;
+  ExtractAll all_;
   bool drop_malformed_;
   DropCounter dropped_;
   PathNode root_;
@@ -176,6 +220,7 @@ class JsonStage final : public Stage {
   JsonPool pool_;       // of one object or array that is written as text
   JsonPool tree_pool_;  // of the whole document
   std::string text_;
+  std::string name_;  // of the key that extract_all is at
 };
 
 }  // namespace
@@ -185,9 +230,16 @@ StageResult make_json_stage(const YamlNode& node, BuildContext& context) {
   const auto expressions = options.pairs("expressions");
   KVASIR_TRY(auto source, SourceText::create(options.text("source")));
   const bool drop_malformed = options.flag("drop_malformed");
+  ExtractAll all;
+  all.on = options.flag("extract_all");
+  if (all.on) {
+    all.prefix = options.text("prefix", "");
+    all.keys_max = static_cast<std::size_t>(std::max<std::int64_t>(options.integer("max_keys", 100), 1));
+    context.produces_any = true;
+  }
   KVASIR_CHECK_OK(options.finish());
-  if (expressions.empty()) return invalid("JMES expression is required");
-  auto stage = std::make_unique<JsonStage>(std::move(source), drop_malformed, context.stage.metrics);
+  if (expressions.empty() && !all.on) return invalid("JMES expression is required");
+  auto stage = std::make_unique<JsonStage>(std::move(source), std::move(all), drop_malformed, context.stage.metrics);
   for (const TextPair& pair : expressions) {
     auto expression = jmespath::Expression::compile(pair.value.empty() ? pair.name : pair.value);
     if (!expression)

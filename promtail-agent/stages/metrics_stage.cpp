@@ -113,7 +113,10 @@ class MetricUpdater {
     if (plan_.metric.type == MetricType::kGauge) return;
     NumberText scratch;
     const std::string_view trace = trace_of(entry, scratch);
-    if (!trace.empty() && trace.size() <= kTraceBytesMax && is_utf8_line(trace)) series.set_exemplar(trace, amount, entry.timestamp());
+    // Zeros are what tracers write outside of a span.
+    const bool known = trace.find_first_not_of('0') != std::string_view::npos;
+    if (known && trace.size() <= kTraceBytesMax && is_utf8_line(trace))
+      series.set_exemplar(trace, amount, entry.timestamp());
   }
 
   static std::string_view trace_of(const Entry& entry, NumberText& scratch) {

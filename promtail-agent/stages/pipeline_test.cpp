@@ -76,6 +76,19 @@ TEST_CASE("json: paths share what they can") {
                  R"({"inner":{"z":"R"}})") == "R");
 }
 
+TEST_CASE("json: every key") {
+  check_lines(
+      "- json: {extract_all: true, prefix: j_, expressions: {j_a: b}}\n- template: {source: o, template: '{{ .j_a }} "
+      "{{ .j_o_x_y }} "
+      "{{ .j_l }}'}\n- output: {source: o}",
+      {{R"({"a":1,"b":2,"o":{"x-y":true},"l":[1,2]})", "2 true [1,2]"},
+       {R"({"a":1,"o":{}})", "<no value> <no value> <no value>"},
+       {"nope", "<no value> <no value> <no value>"}});
+  TestingPipeline test("- json: {extract_all: true, max_keys: 2}\n- labels: {a: , b: , c: }");
+  test.feed(R"({"a":1,"b":2,"c":3})");
+  CHECK(test.seen[0].labels == R"({a="1", b="2", job="j"})");
+}
+
 TEST_CASE("logfmt") {
   check_labels("- logfmt: {mapping: {a: , b: , c: }}\n- labels: {a: , b: , c: }",
                {{"a=1 =x b=2", R"({a="1", job="j"})"},
@@ -440,6 +453,12 @@ TEST_CASE("eventlogmessage, trace, truncate, luhn") {
   TestingPipeline test("- trace:");
   test.feed(R"({"trace_id":"4BF92F3577B34DA6A3CE929D0E0E4736","span_id":"00f067aa0ba902b7"})");
   CHECK(test.seen[0].metadata == "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7");
+  TestingPipeline broken("- trace:");
+  broken.feed(
+      R"({"timestamp": "2024-01-02 03:04:05,123", "message": "he said "no"", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"})");
+  broken.feed(R"({"trace_id": "00000000000000000000000000000000", "span_id": "0000000000000000"})");
+  CHECK(broken.seen[0].metadata == "trace_id=4bf92f3577b34da6a3ce929d0e0e4736");
+  CHECK(broken.seen[1].metadata.empty());
   CHECK(run_line("- truncate: {rules: [{limit: 5, suffix: ..}]}", "0123456789") == "012..");
   CHECK(run_line("- truncate: {rules: [{limit: 2}]}", "a\xc3\xa9\xc3\xa9") == "a");
   CHECK(run_line("- luhn:", "card 4111111111111111 id 4111111111111112") == "card **REDACTED** id 4111111111111112");
