@@ -81,7 +81,9 @@ Result<std::vector<std::string>> FaultFilesystem::list(const Path& directory) {
   return inner_.list(directory);
 }
 Result<void> FaultFilesystem::make_directories(const Path& directory) {
-  KVASIR_CHECK_OK(state_->step("make folder", directory, Need::kRoom));
+  const auto there = inner_.status(directory);
+  const Need need = there && there->has_value() ? Need::kNothing : Need::kRoom;
+  KVASIR_CHECK_OK(state_->step("make folder", directory, need));
   return inner_.make_directories(directory);
 }
 Result<void> FaultFilesystem::rename(const Path& from, const Path& to) {

@@ -190,6 +190,16 @@ class LevelDbIndexStore final : public IndexStore {
   std::unordered_map<std::string, SeriesMap> series_ KVASIR_GUARDED_BY(mutex_);
 };
 
+class NoIndexStore final : public IndexStore {
+ public:
+  Result<std::vector<std::uint64_t>> segments(std::string_view) override { return std::vector<std::uint64_t>(); }
+  Result<std::optional<std::vector<CatalogueStream>>> streams(std::string_view, std::uint64_t) override {
+    return std::optional<std::vector<CatalogueStream>>();
+  }
+  Result<void> put(std::string_view, std::uint64_t, std::span<const CatalogueStream>) override { return {}; }
+  Result<void> remove(std::string_view, std::span<const std::uint64_t>) override { return {}; }
+};
+
 Result<std::unique_ptr<leveldb::DB>> open_database(leveldb::Env& env, const Path& directory) {
   leveldb::Options options;
   options.env = &env;
@@ -219,6 +229,8 @@ Result<void> remove_files(Filesystem& filesystem, const Path& directory) {
 }
 
 }  // namespace
+
+std::unique_ptr<IndexStore> IndexStore::none() { return std::make_unique<NoIndexStore>(); }
 
 Result<std::unique_ptr<IndexStore>> IndexStore::open(const Path& directory, Filesystem& filesystem) {
   KVASIR_CHECK_OK(filesystem.make_directories(directory));

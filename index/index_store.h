@@ -32,6 +32,8 @@ class IndexStore {
  public:
   /// Opens or makes the database. A damaged one, or one of another version, is wiped and made anew.
   static Result<std::unique_ptr<IndexStore>> open(const Path& directory, Filesystem& filesystem);
+  /// Keeps nothing: for a disk that has no room for the database. Everything is read from the segments then.
+  static std::unique_ptr<IndexStore> none();
   virtual ~IndexStore() = default;
 
   /// Segments of the tenant that are known, ascending.

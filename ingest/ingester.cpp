@@ -480,7 +480,10 @@ IngesterCounters IngesterImpl::counters() const {
   out.wal_bytes = wal_->bytes();
   out.wal_queue_bytes = wal_->queue_bytes();
   out.head_bytes = budget_->used_bytes();
-  for (const Tenant* item : all_tenants()) out.active_streams += item->head.active_streams();
+  for (const Tenant* item : all_tenants()) {
+    out.active_streams += item->head.active_streams();
+    out.head_chunks += item->head.active_charges().size() + item->head.pending().chunks;
+  }
   out.segments_written = segments_written_;
   out.flush_failures = flush_failures_;
   out.flush_verify_failures = verify_failures_;

@@ -362,4 +362,21 @@ TEST_CASE("a full disk: pushes fail with a clear text, reads go on, and room mak
   CHECK(Store::open(disk, by_hand()).value()->read_all() == expected("t", some_entries(0, 20)));
 }
 
+TEST_CASE("a disk that is full at the start does not stop the start: what is there can be read") {
+  MemFilesystem disk;
+  {
+    auto store = Store::open(disk, by_hand()).value();
+    REQUIRE(store->push("t", some_entries(0, 20)));
+    REQUIRE(store->ingester().flush());
+    REQUIRE(store->push("t", some_entries(20, 30)));
+  }
+  FaultFilesystem fs(disk, {.first = 0, .count = UINT64_MAX, .kind = FaultKind::kNoSpace});
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(store->read_all() == expected("t", some_entries(0, 30)));
+  CHECK_FALSE(store->push("t", some_entries(30, 40)));
+  fs.set_plan({});
+  REQUIRE(store->push("t", some_entries(30, 40)));
+  CHECK(store->read_all() == expected("t", some_entries(0, 40)));
+}
+
 }  // namespace kvasir::ingest

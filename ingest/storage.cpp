@@ -303,7 +303,11 @@ Result<std::shared_ptr<const chunks::SegmentReader>> Segment::reader() const {
 
 Result<std::unique_ptr<Storage>> Storage::open(const Path& data_directory, Filesystem& filesystem) {
   KVASIR_CHECK_OK(filesystem.make_directories(data_directory));
-  KVASIR_TRY(auto catalogue, index::IndexStore::open(join_path(data_directory, "index"), filesystem));
+  auto opened = index::IndexStore::open(join_path(data_directory, "index"), filesystem);
+  if (!opened) {
+    log::warn("storage", "index cannot be kept on disk; streams are read from the segments", {{"reason", opened.error().message()}});
+  }
+  auto catalogue = opened ? std::move(*opened) : index::IndexStore::none();
   auto storage = std::make_unique<StorageOnDisk>(data_directory, filesystem, std::move(catalogue));
   KVASIR_CHECK_OK(storage->load());
   return storage;

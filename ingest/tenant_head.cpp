@@ -176,7 +176,7 @@ void TenantHead::put_back(std::vector<SealedChunk> chunks) {
 TenantHead::Pending TenantHead::pending() const {
   MutexLock lock(pending_mutex_);
   if (pending_.empty()) return {};
-  return {pending_bytes_, pending_.front().sealed_at};
+  return {pending_bytes_, pending_.size(), pending_.front().sealed_at};
 }
 
 void TenantHead::drop_flushed(std::span<const SealedChunk> chunks) {

@@ -106,6 +106,7 @@ class TenantHead {
   void put_back(std::vector<SealedChunk> chunks);
   struct Pending {
     std::uint64_t bytes = 0;
+    std::uint64_t chunks = 0;
     std::optional<Duration> oldest;
   };
   Pending pending() const;
