@@ -119,6 +119,7 @@ struct ValuesState {
   void add(const Sample& sample) { values.push_back(sample.value); }
   void merge(const ValuesState& other) { values.insert(values.end(), other.values.begin(), other.values.end()); }
   bool empty() const { return values.empty(); }
+  std::size_t heap_bytes() const { return values.capacity() * sizeof(double); }
 };
 
 struct SamplesState {
@@ -127,6 +128,7 @@ struct SamplesState {
   void add(const Sample& sample) { samples.push_back(sample); }
   void merge(const SamplesState& other) { samples.insert(samples.end(), other.samples.begin(), other.samples.end()); }
   bool empty() const { return samples.empty(); }
+  std::size_t heap_bytes() const { return samples.capacity() * sizeof(Sample); }
 };
 
 /// The q-quantile with linear interpolation; NaN sorts first. Reorders `values`. REQUIRES: not empty.

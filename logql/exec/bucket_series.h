@@ -66,7 +66,12 @@ class SeriesTable {
   /// Call once in a while: charges what has grown since.
   Result<void> account() {
     std::uint64_t bytes = 0;
-    for (const auto& series : series_) bytes += sizeof series + series.buckets.capacity() * sizeof(State);
+    for (const auto& series : series_) {
+      bytes += sizeof series + series.buckets.capacity() * sizeof(State);
+      if constexpr (requires(const State& state) { state.heap_bytes(); }) {
+        for (const auto& state : series.buckets) bytes += state.heap_bytes();
+      }
+    }
     if (bytes <= charged_) return {};
     KVASIR_CHECK_OK(budget_->charge(bytes - charged_));
     charged_ = bytes;

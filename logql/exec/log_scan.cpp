@@ -213,6 +213,7 @@ std::strong_ordering compare_field_texts(std::string_view a, std::string_view b)
 Result<std::vector<LogRow>> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
                                       QueryContext& context) {
   KVASIR_TRY(const auto plan, ScanPlan::build(request.scan, params, source, context));
+  if (request.limit == 0) return std::vector<LogRow>();
   const RowOrder order(request.order, request.scan.direction);
   TopRows top(order, request.limit, context.budget());
   const bool forward = request.scan.direction == Direction::kForward;

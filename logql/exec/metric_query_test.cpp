@@ -183,6 +183,20 @@ TEST_CASE("operators") {
   CHECK(queries.instant("label_replace(" + b + ", \"rack\", \"\", \"rack\", \".*\")", 60) == "{app=\"b\", pod=\"0\"} 60:1");
 }
 
+TEST_CASE("windows beyond the end of time hold nothing") {
+  TestingQueries queries;
+  queries.add({{"app", "a"}}, 1, "x");
+  CHECK(queries.instant("count_over_time({app=\"a\"}[292y] offset 292y)", 2e9) == "");
+  CHECK(queries.instant("count_over_time({app=\"a\"}[1h] offset -2500000h)", 2e9) == "");
+  CHECK(queries.instant("absent_over_time({app=\"a\"}[1h] offset -2500000h)", 2e9) == "{app=\"a\"} 2000000000:1");
+}
+
+TEST_CASE("a query over its memory budget ends") {
+  TestingQueries queries;
+  for (int i = 0; i < 5000; ++i) queries.add({{"app", "a"}, {"pod", std::to_string(i % 100)}}, i * 0.01, "v=" + std::to_string(i));
+  CHECK(queries.instant(over("quantile_over_time(0.5"), 60, {.memory = 4096}).find("memory limit of test reached") != std::string::npos);
+}
+
 TEST_CASE("limits") {
   TestingQueries queries;
   for (int i = 0; i < 20; ++i) queries.add({{"app", "a"}, {"pod", std::to_string(i)}}, 1, "x");

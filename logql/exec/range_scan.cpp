@@ -14,6 +14,7 @@ namespace kvasir::logql {
 namespace {
 
 constexpr std::size_t kRowsBetweenChecks = 8192;
+constexpr std::size_t kUnitsBetweenAccounts = 8;
 constexpr std::size_t kNarrowWindowBuckets = 8;  // windows of up to so many buckets are merged one by one
 
 /// What a sample is worth before unwrap: 1, or the length of the line.
@@ -121,7 +122,9 @@ class RangeWorker {
     for (auto& scanned : blocks) {
       if (!take_columns(scanned)) KVASIR_CHECK_OK(take_rows(scanned));
     }
-    return table_.account();
+    // Now and then is enough: what grows in between is one unit's worth of samples.
+    if (++units_ % kUnitsBetweenAccounts == 0) return table_.account();
+    return {};
   }
 
  private:
@@ -270,6 +273,7 @@ class RangeWorker {
   PipelineRunner rest_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;
+  std::size_t units_ = 0;
 };
 
 /// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as a
@@ -426,6 +430,19 @@ StepVector invert(const StepVector& present, const Selector& selector, std::size
   return {std::move(absent)};
 }
 
+/// The end of the first window; empty if the windows leave the time that can be told.
+std::optional<TimestampNs> earliest_window_end(const StepTimes& times, const LogRange& range) {
+  std::int64_t first = 0;
+  std::int64_t begin = 0;
+  std::int64_t last = 0;
+  const std::int64_t offset = range.offset.count();
+  if (__builtin_sub_overflow(times.first.value, offset, &first) || __builtin_sub_overflow(times.last().value, offset, &last) ||
+      __builtin_sub_overflow(first, range.range.count(), &begin) || last == TimestampNs::max().value) {
+    return std::nullopt;
+  }
+  return TimestampNs{first};
+}
+
 }  // namespace
 
 bool sums_over_series(RangeOp op) {
@@ -446,7 +463,9 @@ Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams
     KVASIR_TRY(const auto unused, Pipeline::compile(node.range.stages, scan_request.unwrap, scan_request.options));
     return absent ? invert({}, node.range.selector, request.times.count) : StepVector();
   }
-  const BucketGrid grid(request.times.first - node.range.offset, request.times.step, request.times.count, node.range.range);
+  const auto first = earliest_window_end(request.times, node.range);
+  if (!first) return absent ? invert({}, node.range.selector, request.times.count) : StepVector();
+  const BucketGrid grid(*first, request.times.step, request.times.count, node.range.range);
   scan_request.range = grid.range();
   KVASIR_TRY(const auto plan, ScanPlan::build(scan_request, params, source, context));
   const RangeScan scan(*plan, grid, sample_value(node), context);

@@ -75,7 +75,7 @@ Result<QueryResult> TestingQueries::run(std::string_view query, const TestingOpt
                      .categorize_labels = options.categorize,
                      .as_table = as_table,
                      .pushdowns = options.pushdowns};
-  MemoryBudget budget("test", 0);
+  MemoryBudget budget("test", options.memory);
   QueryContext context(clock_, clock_.steady() + std::chrono::minutes(1), {}, budget, options.limits);
   return run_query(params, source_, context);
 }

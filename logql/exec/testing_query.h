@@ -22,6 +22,7 @@ struct TestingOptions {
   bool categorize = false;
   Pushdowns pushdowns;
   QueryLimits limits;
+  std::uint64_t memory = 0;  // bytes; 0 = no limit
 };
 
 class TestingQueries {

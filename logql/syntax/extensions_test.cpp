@@ -65,6 +65,15 @@ TEST_CASE("let") {
         "let a = count_over_time({x=\"1\"}[1h]); let b = (a * 2); (((b - a) / a) > 0.1)");
 }
 
+TEST_CASE("names cannot multiply without bound") {
+  std::string query = "let a0 = count_over_time({x=\"1\"}[1h]); ";
+  for (int i = 1; i < 40; ++i) {
+    const std::string before = "a" + std::to_string(i - 1);
+    query += "let a" + std::to_string(i) + " = " + before + " + " + before + "; ";
+  }
+  fails(query + "a39", "expression is too large, limit 10000");
+}
+
 TEST_CASE("errors in our syntax say where, what was expected and what to write") {
   fails("{a=\"b\"} | order timestamp", "line 1, col 17: syntax error: unexpected IDENTIFIER 'timestamp', expecting by; write");
   fails("{a=\"b\"}\n| order by", "line 2, col 11: syntax error: unexpected $end, expecting a field name");

@@ -17,6 +17,7 @@ using enum TokenKind;
 struct Parsed {
   ExprPtr expr;
   int depth = 1;                  // of the tree
+  std::size_t size = 1;           // nodes, counting a name of `let` as what it stands for
   std::optional<Error> deferred;  // the first complaint about this node and what is below it
 };
 
@@ -183,12 +184,12 @@ class Parser {
   }
 
   static Parsed wrap(auto node, const Parsed& child, std::optional<Error> own) {
-    Parsed out{std::make_shared<const Expr>(Expr{std::move(node)}), child.depth + 1, std::move(own)};
+    Parsed out{std::make_shared<const Expr>(Expr{std::move(node)}), child.depth + 1, child.size + 1, std::move(own)};
     if (!out.deferred) out.deferred = child.deferred;
     return out;
   }
   static Parsed leaf(auto node, std::optional<Error> own = std::nullopt) {
-    return {std::make_shared<const Expr>(Expr{std::move(node)}), 1, std::move(own)};
+    return {std::make_shared<const Expr>(Expr{std::move(node)}), 1, 1, std::move(own)};
   }
 
   // ---- let
@@ -272,8 +273,12 @@ class Parser {
     if (!error) error = left.deferred ? left.deferred : right.deferred;
     if (!error && a != nullptr && b != nullptr) return leaf(Literal{apply(node.op, a->value, b->value)});
     const int depth = std::max(left.depth, right.depth) + 1;
+    const std::size_t size = left.size + right.size + 1;
     if (depth > kExpressionDepthMax) return fail(tokens_.too_deep());
-    return Parsed{std::make_shared<const Expr>(Expr{std::move(node)}), depth, std::move(error)};
+    if (size > kExpressionSizeMax) {
+      return fail(tokens_.complain(tokens_.peek(), "expression is too large, limit " + std::to_string(kExpressionSizeMax)));
+    }
+    return Parsed{std::make_shared<const Expr>(Expr{std::move(node)}), depth, size, std::move(error)};
   }
 
   // ---- operands
@@ -302,7 +307,8 @@ class Parser {
     const auto it = variables_.find(tokens_.peek().text);
     if (it == variables_.end()) return fail(tokens_.unexpected());
     tokens_.take();
-    return Parsed{std::make_shared<const Expr>(Expr{LetVariable{it->first, it->second.expr}}), it->second.depth + 1, {}};
+    const Parsed& value = it->second;
+    return Parsed{std::make_shared<const Expr>(Expr{LetVariable{it->first, value.expr}}), value.depth + 1, value.size, {}};
   }
 
   Result<Parsed> parse_parenthesised() {

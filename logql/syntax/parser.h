@@ -3,7 +3,7 @@
 // Dialect:  Loki 3.7's LogQL, and our pipes, `let` and the empty selector (docs/logql-extensions.md).
 // Errors:   parse, worded as Loki words it: `parse error at line 1, col 5: syntax error: unexpected }, expecting STRING`. In
 //           syntax of ours the message also says what to write instead.
-// Limits:   kQueryBytesMax of text; kExpressionDepthMax of nesting.
+// Limits:   kQueryBytesMax of text; kExpressionDepthMax of nesting; kExpressionSizeMax of nodes.
 // Threads:  free functions without state.
 #pragma once
 
@@ -16,6 +16,7 @@ namespace kvasir::logql {
 
 inline constexpr std::size_t kQueryBytesMax = 131072;
 inline constexpr int kExpressionDepthMax = 500;
+inline constexpr std::size_t kExpressionSizeMax = 10000;  // nodes; names bound by let count as what they stand for
 inline constexpr std::size_t kMatchersMax = 1000;  // per selector
 
 Result<ExprPtr> parse_query(std::string_view text);
