@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -18,7 +17,7 @@ namespace kvasir::chunks {
 namespace {
 
 std::string source_file(const std::string& path) {
-  std::ifstream file(std::filesystem::path(__FILE__).parent_path().parent_path() / path, std::ios::binary);
+  std::ifstream file(std::string(KVASIR_SOURCE_DIR "/") + path, std::ios::binary);
   REQUIRE(file);
   std::stringstream text;
   text << file.rdbuf();

@@ -20,7 +20,7 @@ class RowBuffer {
  public:
   explicit RowBuffer(Arena& arena) : arena_(arena) {}
   char* room_for(std::size_t bytes) {
-    if (bytes > left_) {
+    if (bytes > left_ || next_ == nullptr) {
       constexpr std::size_t kPiece = 256 << 10;
       left_ = std::max(bytes, kPiece);
       next_ = arena_.allocate(left_);
