@@ -232,6 +232,7 @@ void FileJob::take_events() {
     if (changed.empty() || changed.back() != path) changed.push_back(path);
     appeared = appeared || is_new;
   };
+  changes.moved = [&](const std::string& from, const std::string& to) { rotated_away(from, to); };
   changes.overflow = [&] {
     for (auto& [key, file] : files_) file->next_look = Duration(0);
     next_sync_ = Duration(0);

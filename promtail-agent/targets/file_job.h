@@ -94,6 +94,7 @@ class FileJob final : public Target, private LineSink {
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
   void start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void find_left_behind();
+  void rotated_away(const std::string& from, const std::string& to);
   void continue_elsewhere(const FileRecord& record, const FileTarget& target);
   void replaced(TailedFile& file);
   void watch(const std::string& path);

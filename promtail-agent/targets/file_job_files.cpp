@@ -88,11 +88,12 @@ void FileJob::found_path(const FileTarget& target, const std::string& path) {
   if (adopt_file(target, key, path)) return;
   std::uint64_t size = 0;
   auto file = open_file(target, path, size);
-  if (file == nullptr) return;
+  if (file == nullptr || files_.contains(file->key)) return;  // the name may lead elsewhere since the look above
+  const TailKey opened_key = file->key;
   FileRecord expected;
   const std::uint64_t start = start_offset(*file, size, expected);
   start_reading(std::move(file), start);
-  TailedFile& opened = *files_.at(key);
+  TailedFile& opened = *files_.at(opened_key);
   if (expected.id != 0 && opened.plain != nullptr) opened.plain->expect(expected.head, expected.anchor);
   publish(opened);
 }
@@ -350,6 +351,28 @@ void FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& tar
     opened.plain->expect(record.head, record.anchor);
   }
   publish(opened);
+}
+
+/// A path that a target asks for was renamed. If the file was not seen under its old name, it is read under the new one.
+void FileJob::rotated_away(const std::string& from, const std::string& to) {
+  const FileTarget* target = target_of(from);
+  if (target == nullptr) return;
+  std::uint64_t size = 0;
+  auto file = open_file(*target, to, size);
+  if (file == nullptr || files_.contains(file->key)) return;
+  if (const FileTarget* own = target_of(to); own != nullptr) return;  // it is found by its new name
+  FileRecord expected;
+  const std::uint64_t start = start_offset(*file, size, expected);
+  Labels labels = target->labels;
+  labels.set("filename", from);
+  file->labels = make_label_set(std::move(labels));
+  file->path = from;
+  file->current = file->wanted = false;
+  file->left_at = parts_.clock->steady();
+  const TailKey key = file->key;
+  start_reading(std::move(file), start);
+  files_active_->add(-1);
+  publish(*files_.at(key));
 }
 
 /// The content was replaced under an open file: what its copy still holds is read first, then the new content from the start.

@@ -52,8 +52,8 @@ class Model {
   explicit Model(std::uint64_t seed) : random_(seed), metrics_(system_clock()) {
     char folder[] = "/tmp/file_job_test_XXXXXX";
     root_ = ::mkdtemp(folder);
-    start();
     write("");
+    start();
   }
   ~Model() {
     job_.reset();
@@ -61,14 +61,17 @@ class Model {
   }
 
   void act() {
-    switch (static_cast<TailAction>(random_() % static_cast<std::uint64_t>(TailAction::kCount))) {
+    const auto action = static_cast<TailAction>(random_() % static_cast<std::uint64_t>(TailAction::kCount));
+    constexpr const char* kNames[] = {"write", "partial", "rename", "copytruncate", "delete", "read", "restart", "rotate-while-down"};
+    history_ += std::string(" ") + kNames[static_cast<int>(action)] + "@" + std::to_string(count_);
+    switch (action) {
       case TailAction::kWriteLine: write(next_line() + "\n"); break;
       case TailAction::kWritePartial: write_in_pieces(); break;
       case TailAction::kRename: rename_away(); break;
       case TailAction::kCopyTruncate: copy_truncate(); break;
       case TailAction::kDelete: remove(); break;
       case TailAction::kRead: read(); break;
-      case TailAction::kRestart: stop(), start(); break;
+      case TailAction::kRestart: read(), stop(), start(); break;
       case TailAction::kRotateWhileDown: rotate_while_down(); break;
       case TailAction::kCount: break;
     }
@@ -108,6 +111,9 @@ class Model {
     job_ = std::make_unique<FileJob>(std::move(parts));
     REQUIRE(job_->start());
     job_->set_groups("static", {{{}, {{"__path__", path("*.log")}}}});
+    if (!std::filesystem::exists(path())) return;
+    const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+    while (!job_->ready() && system_clock().steady() < limit) std::this_thread::yield();
   }
 
   void stop() {
@@ -153,11 +159,20 @@ class Model {
   }
 
   void read() {
-    CHECK(seen_.wait_for(due_));
+    if (!seen_.wait_for(due_)) {
+      const std::vector<std::string> seen = seen_.lines();
+      for (const std::string& line : due_) {
+        if (std::find(seen.begin(), seen.end(), line) == seen.end()) history_ += " MISSING " + line.substr(0, 12);
+      }
+      FAIL("lines are missing: ", history_);
+    }
     due_.clear();
   }
 
+  /// The agent has to know the file before it goes down: nobody can find what had another name before it was first seen.
   void rotate_while_down() {
+    write(next_line() + "\n");
+    read();
     stop();
     write(next_line() + "\n");
     rename_away();
@@ -175,6 +190,7 @@ class Model {
   std::uint64_t count_ = 0;
   std::set<std::string> written_;
   std::set<std::string> due_;
+  std::string history_;
 };
 
 }  // namespace

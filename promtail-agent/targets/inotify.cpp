@@ -3,6 +3,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace kvasir::agent {
 
 namespace {
@@ -56,8 +58,15 @@ void Inotify::drain(const Changes& changes) {
         continue;
       }
       if (event->len > 0) {
-        const bool appeared = (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0;
-        changes.changed(found->second + "/" + event->name, appeared);
+        const std::string path = found->second + "/" + event->name;
+        if ((event->mask & IN_MOVED_FROM) != 0) {
+          move_cookie_ = event->cookie;
+          move_from_ = path;
+        }
+        if ((event->mask & IN_MOVED_TO) != 0 && event->cookie == move_cookie_ && !move_from_.empty()) {
+          changes.moved(std::exchange(move_from_, {}), path);
+        }
+        changes.changed(path, (event->mask & (IN_CREATE | IN_MOVED_TO)) != 0);
       }
     }
   }

@@ -29,6 +29,8 @@ class Inotify {
   struct Changes {
     /// A file of a watched directory; `appeared` for new names.
     std::function<void(const std::string& path, bool appeared)> changed;
+    /// A file got another name within the watched directories.
+    std::function<void(const std::string& from, const std::string& to)> moved;
     std::function<void()> overflow;
   };
   /// Everything that waits; does not block.
@@ -36,6 +38,8 @@ class Inotify {
 
  private:
   int fd_;
+  std::uint32_t move_cookie_ = 0;   // of the last MOVED_FROM
+  std::string move_from_;
   std::map<std::string, int> watches_;
   std::unordered_map<int, std::string> directories_;
 };

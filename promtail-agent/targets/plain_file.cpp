@@ -134,16 +134,12 @@ std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wa
   return bytes.size();
 }
 
-void PlainFile::remember(std::string_view before_offset) {
-  if (before_offset.size() >= kFingerprintBytes || before_offset.size() == offset_) {
-    anchor_ = fingerprint_of(before_offset, offset_);
-  } else if (const auto found = read_fingerprint(
-                 fd_, offset_, static_cast<std::uint32_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes)))) {
-    anchor_ = *found;
-  }
-  if (head_.length == kFingerprintBytes || offset_ <= head_.length) return;
-  const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes));
-  if (const auto found = read_fingerprint(fd_, length, length)) head_ = *found;
+/// `bytes` were read in one go and end at offset_: what is remembered is what was handed over, whatever the file is by now.
+void PlainFile::remember(std::string_view bytes) {
+  anchor_ = fingerprint_of(bytes, offset_);
+  if (head_.length == kFingerprintBytes || bytes.size() < offset_) return;
+  const auto length = std::min<std::size_t>(bytes.size(), kFingerprintBytes);
+  head_ = fingerprint_of(bytes.substr(0, length), length);
 }
 
 Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget) {
@@ -160,20 +156,27 @@ Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uin
   bool wanted = true;
   std::size_t room = kReadChunkBytes;
   while (wanted && outcome.bytes < budget && !outcome.at_end) {
-    KVASIR_TRY(const std::size_t got, fill(buffer, offset_, room));
-    const std::string_view bytes(buffer.data(), got);
+    // The bytes before the position are read along: they tell whether this is still the file that was read before.
+    const auto lead = static_cast<std::size_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes));
+    buffer.grow(room + lead);
+    KVASIR_TRY(const std::size_t filled, fill(buffer, offset_ - lead, room + lead));
+    const bool known = anchor_.end == offset_ && anchor_.length == lead;
+    if (filled < lead || (known && fingerprint_of({buffer.data(), lead}, offset_).hash != anchor_.hash)) {
+      outcome.replaced = outcome.at_end = verify_ = true;
+      return outcome;
+    }
+    const std::size_t got = filled - lead;
+    const std::string_view bytes(buffer.data() + lead, got);
     std::size_t used = take_lines(sink, bytes, wanted);
-    const std::size_t rest = got - used;
     outcome.at_end = got < room;
     if (used == 0 && !outcome.at_end && room < limits_.line_bytes_max && !discarding_) {
       room = std::min<std::uint64_t>(room * 2, limits_.line_bytes_max);
-      buffer.grow(room);
       continue;
     }
-    if (wanted && rest >= std::min<std::uint64_t>(limits_.line_bytes_max, room) && used == 0) {
+    if (wanted && used == 0 && got >= std::min<std::uint64_t>(limits_.line_bytes_max, room)) {
       used = overlong(sink, bytes, wanted);
     }
-    if (used > 0) remember(bytes.substr(0, used));
+    if (used > 0) remember({buffer.data(), lead + used});
     scanned_ = outcome.at_end && wanted ? offset_ + (got - used) : offset_;
     outcome.bytes += used;
     room = kReadChunkBytes;
@@ -187,15 +190,17 @@ Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uin
 void PlainFile::flush_partial(LineSink& sink, ReadBuffer& buffer) {
   const std::size_t size = std::min<std::uint64_t>(scanned_ - offset_, limits_.line_bytes_max);
   if (size == 0) return;
-  buffer.grow(size);
-  const auto got = fill(buffer, offset_, size);
-  if (!got || *got == 0) return;
+  const auto lead = static_cast<std::size_t>(std::min<std::uint64_t>(offset_, kFingerprintBytes));
+  buffer.grow(size + lead);
+  const auto filled = fill(buffer, offset_ - lead, size + lead);
+  if (!filled || *filled <= lead) return;
   const std::uint64_t begin = offset_;
-  offset_ += *got;
+  const std::string_view bytes(buffer.data() + lead, *filled - lead);
+  offset_ += bytes.size();
   scanned_ = offset_;
-  if (!discarding_) sink.line({buffer.data(), *got}, begin, offset_);
+  if (!discarding_) sink.line(bytes, begin, offset_);
   discarding_ = false;
-  remember({buffer.data(), *got});
+  remember({buffer.data(), *filled});
 }
 
 }  // namespace kvasir::agent

@@ -73,7 +73,7 @@ class PlainFile {
   std::size_t take_lines(LineSink& sink, std::string_view bytes, bool& wanted);
   std::size_t find_newline(std::string_view bytes, std::size_t from) const;
   std::size_t overlong(LineSink& sink, std::string_view bytes, bool& wanted);
-  void remember(std::string_view before_offset);
+  void remember(std::string_view bytes);
 
   const int fd_;
   const LineLimits limits_;

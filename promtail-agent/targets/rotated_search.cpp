@@ -73,6 +73,8 @@ std::optional<RotatedFile> find_rotated(const FileRecord& record) {
       if (related && compressed_from_record(path, record)) copy = RotatedFile{path, true};
       continue;
     }
+    const bool was_empty = record.head.length == 0 && record.offset == 0;
+    if (was_empty && same_inode && related && size > 0) return RotatedFile{path, false};
     const OpenFd fd(path);
     if (fd.get() < 0 || size <= record.offset || !continues_record(fd.get(), size, record)) continue;
     if (same_inode) return RotatedFile{path, false};
