@@ -149,6 +149,7 @@ Result<void> Maintenance::expire_parts(ingest::TenantStorage& tenant, const Segm
 }
 
 Result<void> Maintenance::erase(ingest::TenantStorage& tenant) {
+  if (options_.retention && options_.retention(tenant.tenant()).deletion_mode != "filter-and-delete") return {};
   for (const auto& request : deletes_.active(tenant.tenant())) {
     if (clock_.now() - request->request().created < options_.delete_cancel_period) continue;
     KVASIR_CHECK_OK(erase_one(tenant, *request));

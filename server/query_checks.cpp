@@ -114,6 +114,17 @@ Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::
   return {};
 }
 
+Result<void> check_empty_selectors(const logql::Expr& expr, const QuerySettings& settings) {
+  if (settings.allow_empty_selector) return {};
+  for (const auto* selector : logql::collect_selectors(expr)) {
+    if (!selector->matchers.empty()) continue;
+    return fail(ErrorCode::kParse,
+                "parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. "
+                "For instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will");
+  }
+  return {};
+}
+
 Result<void> check_matcher_count(const logql::Expr& expr, const QuerySettings& settings) {
   const auto limit = settings.max_streams_matchers_per_query;
   if (limit == 0) return {};

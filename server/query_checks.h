@@ -18,6 +18,8 @@ namespace kvasir::server {
 std::string_view query_kind(const logql::Expr& expr);
 
 Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::string_view tags, const QuerySettings& settings);
+/// Refuses `{}` where the tenant does not allow it.
+Result<void> check_empty_selectors(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_matcher_count(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_required_labels(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_range_width(const logql::Expr& expr, const QuerySettings& settings);

@@ -65,6 +65,14 @@ TEST_CASE("required labels, least matchers, most matchers") {
         "max streams matchers per query exceeded, matchers-count > limit (4 > 3)");
 }
 
+TEST_CASE("the empty selector can be switched off") {
+  QuerySettings settings;
+  CHECK(error_of(check_empty_selectors, "{}", settings).empty());
+  settings.allow_empty_selector = false;
+  CHECK(error_of(check_empty_selectors, "{} |= \"x\"", settings).starts_with("parse error : queries require at least one"));
+  CHECK(error_of(check_empty_selectors, "{a=\"b\"}", settings).empty());
+}
+
 TEST_CASE("width of ranges") {
   QuerySettings settings;
   CHECK(error_of(check_range_width, "rate({a=\"b\"}[99h])", settings).empty());

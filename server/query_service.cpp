@@ -103,6 +103,7 @@ Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
   const auto checked = [&]() -> Result<logql::ExprPtr> {
     KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
     KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
+    KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
     KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
     const bool logs = logql::is_log_query(*expr);
     if (logs && !call.log_queries_allowed) {

@@ -45,11 +45,11 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         data = Path(folder) / config
-        data.mkdir()
+        data.mkdir(exist_ok=True)
         env = dict(os.environ, HTTP_PORT=str(self.port), GRPC_PORT=str(free_port()), DATA_DIR=str(data),
                    OVERRIDES=str(corpus / "overrides.yaml"))
         self.log_path = Path(folder) / (config + ".log")
-        with open(self.log_path, "wb") as log:
+        with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([binary, f"-config.file={corpus / config}", "-config.expand-env=true"],
                                             env=env, stdout=log, stderr=subprocess.STDOUT)
 
@@ -99,22 +99,62 @@ def compare(counts, ratchet):
     return not worse
 
 
+def start_all(args, corpus, folder):
+    servers = [Server(args.kvasir, corpus, config, folder) for config in ("loki-single.yaml", "loki-multi.yaml")]
+    return servers, all([server.wait_ready() for server in servers])
+
+
+def ask(servers, corpus, extra):
+    done = subprocess.run([sys.executable, str(corpus / "run.py"), "--url", servers[0].url, "--auth-url", servers[1].url, *extra],
+                          capture_output=True, text=True)
+    if done.stderr:
+        print(done.stderr)
+    return done.stdout
+
+
+def failing(text):
+    return set(re.findall(r"^FAIL (\S+)", text, re.M))
+
+
+def flush(servers):
+    for server in servers:
+        urllib.request.urlopen(urllib.request.Request(server.url + "/flush", method="POST"), timeout=60).close()
+
+
 def run(args, corpus, extra):
+    """Two rounds: from memory, and from storage after a flush and a restart. The runner's output of the first, or None."""
     with tempfile.TemporaryDirectory(prefix="kvasir-conformance-") as folder:
-        servers = []
-        try:
-            for config in ("loki-single.yaml", "loki-multi.yaml"):
-                servers.append(Server(args.kvasir, corpus, config, folder))
-            if not all(server.wait_ready() for server in servers):
+        outputs = []
+        for arguments in (extra, [*extra, "--no-load", "--stored"]):
+            servers, ready = start_all(args, corpus, folder)
+            try:
+                if ready:
+                    outputs.append(ask(servers, corpus, arguments))
+                    flush(servers)
+            finally:
+                ended = [server.stop() for server in servers]
+            if not ready or not all(ended):
                 return None
-            done = subprocess.run([sys.executable, str(corpus / "run.py"), "--url", servers[0].url, "--auth-url", servers[1].url,
-                                   *extra], capture_output=True, text=True)
-            print(done.stdout[-args.show:] if args.show else done.stdout, done.stderr, sep="")
-            if args.save:
-                Path(args.save).write_text(done.stdout)
-        finally:
-            ended = [server.stop() for server in servers]
-        return counts_of(done.stdout) if all(ended) else None
+    first, stored = outputs
+    print(first[-args.show:] if args.show else first)
+    print("from storage: " + (stored.strip().splitlines() or ["nothing"])[-1])
+    if args.save:
+        Path(args.save).write_text(first)
+    only_stored = sorted(failing(stored) - failing(first))
+    if only_stored:
+        print("answered from memory but not from storage: " + " ".join(only_stored))
+        return None
+    return first
+
+
+def write_counts(counts):
+    """The table of docs/conformance.md."""
+    path = ROOT / "docs" / "conformance.md"
+    head = path.read_text().split("<!-- counts")[0]
+    rows = "".join(f"| {group} | {passed} | {failed} |\n" for group, (passed, failed) in sorted(counts.items()))
+    total = [sum(row[i] for row in counts.values()) for i in (0, 1)]
+    path.write_text(f"{head}<!-- counts: written by run_conformance.py --update -->\n| group | passed | failed |\n| --- | --- | --- |\n{rows}"
+                    f"| **all** | **{total[0]}** | **{total[1]}** |\n")
 
 
 def main():
@@ -130,14 +170,16 @@ def main():
     if corpus is None:
         print("SKIPPED: the recorded cases are not there (expected ../shared/conformance/logql beside the checkout, or KVASIR_CORPUS)")
         return SKIPPED
-    counts = run(args, corpus, extra)
-    if not counts:
+    output = run(args, corpus, extra)
+    if output is None:
         return 1
+    counts = counts_of(output)
     path = HERE / "ratchet.json"
     ratchet = json.loads(path.read_text()) if path.exists() else {}
     if args.update:
         raised = {group: max(passed, ratchet.get(group, 0)) for group, (passed, _) in sorted(counts.items())}
         path.write_text(json.dumps({**ratchet, **raised}, indent=2, sort_keys=True) + "\n")
+        write_counts(counts)
         return 0
     return 0 if extra or compare(counts, ratchet) else 1
 
