@@ -201,7 +201,7 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
       remembered_.erase(it);
       return offset;
     }
-    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset == 0);
+    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset <= size);
     if (!goes_on) {
       if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;

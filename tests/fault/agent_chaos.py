@@ -75,6 +75,7 @@ class Chaos:
         self.server = Program([os.path.join(args.bin, 'kvasir'), '-config.file=' + self.server_config()], self.log)
         self.agent = Program([os.path.join(args.bin, 'kvasir-agent'), '-config.file=' + self.agent_config()], self.log)
         self.written = 0
+        self.began = time.time_ns() - 10**9
         self.rotations = 0
         self.stop_trouble = threading.Event()
 
@@ -167,10 +168,10 @@ scrape_configs:
 
     def received(self):
         """Every line of the server, in pages."""
-        lines, start = [], 0
+        lines, start = [], self.began
         while True:
             answer = json.loads(self.get(self.port, '/loki/api/v1/query_range', query='{job="chaos"}', limit=PAGE,
-                                         direction='forward', start=start, end=time.time_ns() + 10**12))
+                                         direction='forward', start=start, end=time.time_ns() + 10**9))
             page = [(int(ts), line) for stream in answer['data']['result'] for ts, line in stream['values']]
             if not page:
                 return lines
