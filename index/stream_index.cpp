@@ -195,17 +195,19 @@ std::vector<std::string> StreamIndex::label_values(std::string_view name, std::s
   std::vector<std::string> found;
   const auto values = postings_.find(name);
   if (values == postings_.end()) return found;
-  std::vector<bool> selected;
-  if (!matchers.empty()) {
-    selected.resize(streams_.size());
-    for (const StreamId id : select_locked(matchers)) selected[id] = true;
+  const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
+  if (matchers.empty()) {
+    for (const auto& [value, ids] : values->second) {
+      if (std::any_of(ids.begin(), ids.end(), alive)) found.push_back(value);
+    }
+    return found;
   }
-  const auto counts = [&](StreamId id) {
-    return (matchers.empty() || selected[id]) && days.any_of(streams_[id].days);
-  };
-  for (const auto& [value, ids] : values->second) {
-    if (std::any_of(ids.begin(), ids.end(), counts)) found.push_back(value);
+  for (const StreamId id : select_locked(matchers)) {
+    const auto value = alive(id) ? streams_[id].labels->get(name) : std::nullopt;
+    if (value) found.emplace_back(*value);
   }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
