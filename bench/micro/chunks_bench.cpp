@@ -1,7 +1,7 @@
 // What the segment format costs and gives, over the seeded workload: encode, size, decode, searches, fields, ids.
 //
-// Every timed search is compared once with searching the lines. Bytes a second are of raw lines covered. KVASIR_BENCH_MB sets
-// the raw size (default 32, so that it stays a quick test).
+// Every timed search is compared once with searching the lines. Bytes a second are of raw lines covered.
+// KVASIR_BENCH_MB sets the raw size (default 32, so that it stays a quick test).
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -90,11 +90,13 @@ std::vector<std::uint64_t> every_row(std::size_t rows) {
 }
 
 void report(benchmark::State& state) {
-  state.SetBytesProcessed(static_cast<std::int64_t>(corpus().raw_bytes) * static_cast<std::int64_t>(state.iterations()));
+  state.SetBytesProcessed(static_cast<std::int64_t>(corpus().raw_bytes) *
+                          static_cast<std::int64_t>(state.iterations()));
 }
 
 void encode(benchmark::State& state) {
-  const SegmentWriterOptions options{.block_bytes = static_cast<std::uint32_t>(state.range(0)), .pressure = state.range(1) != 0};
+  const SegmentWriterOptions options{.block_bytes = static_cast<std::uint32_t>(state.range(0)),
+                                     .pressure = state.range(1) != 0};
   std::size_t stored = 0;
   const Corpus& data = corpus();
   for (auto _ : state) stored = write(data, options).size();
@@ -105,7 +107,8 @@ BENCHMARK(encode)->Args({1 << 20, 0})->Args({4 << 20, 0})->Args({1 << 20, 1})->U
 
 void open_blocks(benchmark::State& state) {
   for (auto _ : state) {
-    for (std::size_t b = 0; b < corpus().reader->blocks().size(); ++b) benchmark::DoNotOptimize(corpus().reader->open_block(b));
+    for (std::size_t b = 0; b < corpus().reader->blocks().size(); ++b)
+      benchmark::DoNotOptimize(corpus().reader->open_block(b));
   }
   report(state);
 }
