@@ -1,7 +1,7 @@
 // query_result.h -- what a query gives back, before it is written as JSON, a table or lines.
 //
 // Units:    metric timestamps are milliseconds since the epoch, entry timestamps nanoseconds.
-// Order:    as reference clients expect: streams by label text, series by labels, points ascending; see docs/logql.md.
+// Order:    as reference clients expect: streams by label text, series by labels, points ascending; sorted queries keep theirs.
 #pragma once
 
 #include <cstdint>

@@ -39,7 +39,6 @@ class Keys {
     }
     return out;
   }
-  std::size_t size() const { return ids_.size(); }
 
  private:
   std::map<Labels, std::uint32_t> ids_;

@@ -60,7 +60,6 @@ class SeriesTable {
   }
 
   BucketSeries<State>& operator[](std::size_t i) { return series_[i]; }
-  std::size_t size() const { return series_.size(); }
   std::vector<BucketSeries<State>>& series() { return series_; }
 
   /// Call once in a while: charges what has grown since.

@@ -8,6 +8,8 @@
 namespace kvasir::logql {
 namespace {
 
+constexpr std::size_t kNarrowedLiteralBytesMin = 3;  // shorter ones are in too many lines to look for them twice
+
 /// A line filter that the source may apply to a block exactly: one plain, non-empty literal.
 bool is_exact_literal(const Stage& stage) {
   const auto* filter = std::get_if<LineFilter>(&stage);
@@ -148,8 +150,8 @@ void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Dir
   });
   for (std::size_t i = 0; i < shared.size();) {
     ScanUnit unit{.first = shared[i]->first(), .last = shared[i]->last()};
-    const Fingerprint stream = shared[i]->stream()->fingerprint;
-    for (; i < shared.size() && shared[i]->stream()->fingerprint == stream && shared[i]->first() <= unit.last; ++i) {
+    const auto stream = shared[i]->stream();
+    for (; i < shared.size() && shared[i]->stream()->labels == stream->labels && shared[i]->first() <= unit.last; ++i) {
       unit.last = std::max(unit.last, shared[i]->last());
       unit.handles.push_back(std::move(shared[i]));
     }
@@ -171,7 +173,7 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
   KVASIR_TRY(plan->full_, Pipeline::compile(plan->stages_, request.unwrap, request.options));
   plan->split_leading_filters();
   KVASIR_TRY(plan->rest_, Pipeline::compile(plan->stages(true), request.unwrap, request.options));
-  plan->literals_ = required_line_literals(plan->stages_);
+  plan->later_literals_ = required_line_literals(plan->stages(true));
 
   SelectRequest select{.tenant = params.tenant,
                        .matchers = request.selector->matchers,
@@ -179,7 +181,7 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
                        .direction = request.direction,
                        .pushdowns = params.pushdowns};
   plan->split_matchers(params, source, context, select);
-  if (params.pushdowns.prune_literals) select.literals = plan->literals_;
+  if (params.pushdowns.prune_literals) select.literals = required_line_literals(plan->stages_);
   if (request.range.empty()) return plan;
   KVASIR_TRY(auto handles, source.select(select, context));
   context.stats().blocks_selected += handles.size();
@@ -197,11 +199,16 @@ void ScanPlan::narrow(ScannedBlock& scanned) const {
   scanned.filtered = true;
   for (const auto& filter : leading_) {
     if (scanned.rows.none()) return;
-    scanned.filtered = scanned.filtered && scanned.block->narrow_literal(filter.literal, filter.negated, scanned.rows);
+    if (scanned.block->narrow_literal(filter.literal, filter.negated, scanned.rows)) continue;
+    scanned.filtered = false;
+    if (!filter.negated) scanned.block->narrow_perhaps(filter.literal, scanned.rows);
   }
-  for (const auto& literal : literals_) {
+  // What a later filter cannot do without: most lines never meet its regex.
+  for (const auto& literal : later_literals_) {
     if (scanned.rows.none()) return;
-    scanned.block->narrow_perhaps(literal, scanned.rows);
+    const bool exact = literal.size() >= kNarrowedLiteralBytesMin &&
+                       scanned.block->narrow_literal(literal, false, scanned.rows);
+    if (!exact) scanned.block->narrow_perhaps(literal, scanned.rows);
   }
 }
 

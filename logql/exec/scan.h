@@ -62,7 +62,6 @@ class ScanPlan {
   bool has_field_selectors() const { return !field_matchers_.empty(); }
   const Pushdowns& pushdowns() const { return pushdowns_; }
 
-  std::vector<LabelMatcher> field_matchers() const { return field_matchers_; }
   /// Blocks without a row that is left are not in the result.
   Result<std::vector<ScannedBlock>> prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const;
   /// Null if the query has no field selectors.
@@ -88,7 +87,7 @@ class ScanPlan {
   PipelineOptions options_;
   Pushdowns pushdowns_;
   std::vector<LeadingFilter> leading_;
-  std::vector<std::string> literals_;  // that every kept line holds
+  std::vector<std::string> later_literals_;  // that every kept line holds because of the stages after the leading ones
   std::vector<LabelMatcher> field_matchers_;
   std::shared_ptr<const Pipeline> full_;
   std::shared_ptr<const Pipeline> rest_;  // without the leading filters
