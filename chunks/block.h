@@ -2,8 +2,8 @@
 //
 // Lifetime: every view and span lives as long as the block. A block keeps its segment open.
 // Threads:  one block is used by one thread at a time; open the block twice for two threads.
-// Errors:   corruption; a damaged part is met when it is first needed. A fast path that meets damage says "cannot", and the
-//           error then comes from lines().
+// Errors:   corruption; a damaged part is met when it is first needed. A fast path that meets damage says "cannot", and
+//           the error then comes from lines().
 // Law:      the fast paths give exactly what reading the lines would give, or say that they cannot.
 #pragma once
 
@@ -62,12 +62,13 @@ class Block {
   /// In the order it was sent. Decodes all metadata of the block at the first call.
   virtual Result<std::span<const LabelView>> metadata(std::size_t row) = 0;
 
-  /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is unchanged.
+  /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is
+  /// unchanged.
   virtual bool narrow_literal(std::string_view literal, bool negated, RowBits rows) = 0;
   /// Clears rows that cannot contain the literal, where that is cheap to know. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowBits rows) = 0;
-  /// What `| json` or `| logfmt` extracts as `name`, when it is certain for every row that the stage parses the line without an
-  /// error. False: cannot; `out` is unspecified.
+  /// What `| json` or `| logfmt` extracts as `name`, when it is certain for every row that the stage parses the line
+  /// without an error. False: cannot; `out` is unspecified.
   virtual bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) = 0;
   /// The same when every present value is a plain decimal number ([-]digits[.digits]).
   virtual bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) = 0;

@@ -1,5 +1,5 @@
-// A literal is taken apart once per segment: whole id tokens are looked up in the id index and the filters, the rest becomes
-// trigrams whose block sets are intersected. What remains is a bit per block.
+// A literal is taken apart once per segment: whole id tokens are looked up in the id index and the filters, the rest
+// becomes trigrams whose block sets are intersected. What remains is a bit per block.
 #include "chunks/block_pruner.h"
 
 #include <algorithm>

@@ -19,7 +19,7 @@ namespace kvasir::chunks {
 struct PruneQuery {
   TimeRange range;
   std::vector<std::string> literals;  // every wanted line holds each of them, byte for byte
-  std::vector<std::string> ids;       // every wanted row holds each of them as a whole token, in its line or its metadata
+  std::vector<std::string> ids;  // every wanted row holds each of them as a whole token, in its line or its metadata
 };
 
 class BlockPruner {

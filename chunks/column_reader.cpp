@@ -83,7 +83,8 @@ Result<std::span<const std::string_view>> TextsReader::texts() {
   return std::span<const std::string_view>(texts_);
 }
 
-bool ColumnReader::parse(ByteReader& meta, std::string_view key, std::size_t count, unsigned depth, BlockContext& context) {
+bool ColumnReader::parse(ByteReader& meta, std::string_view key, std::size_t count, unsigned depth,
+                         BlockContext& context) {
   context_ = &context;
   key_ = key;
   count_ = count;

@@ -1,4 +1,5 @@
-// column_type.h -- the kinds of typed column, and the character classes by which a search tells what a column cannot hold.
+// column_type.h -- the kinds of typed column, and the character classes by which a search tells what a column cannot
+// hold.
 //
 // Source:   docs/formats/segment-v1.md section 5.
 #pragma once
@@ -33,9 +34,9 @@ inline std::uint32_t id_text_bytes(IdStyle style, std::uint32_t bytes) {
 /// A set of character classes, one bit each.
 using CharMask = std::uint16_t;
 namespace char_class {
-inline constexpr CharMask kDigit = 1, kHexLower = 2, kOtherLower = 4, kHexUpper = 8, kOtherUpper = 16, kSpace = 32, kHyphen = 64,
-                          kPoint = 128, kColon = 256, kSlash = 512, kUnderscore = 1024, kQuote = 2048, kBackslash = 4096,
-                          kOtherAscii = 8192, kControl = 16384, kHigh = 32768;
+inline constexpr CharMask kDigit = 1, kHexLower = 2, kOtherLower = 4, kHexUpper = 8, kOtherUpper = 16, kSpace = 32,
+                          kHyphen = 64, kPoint = 128, kColon = 256, kSlash = 512, kUnderscore = 1024, kQuote = 2048,
+                          kBackslash = 4096, kOtherAscii = 8192, kControl = 16384, kHigh = 32768;
 }
 extern const std::array<CharMask, 256> kCharMasks;
 

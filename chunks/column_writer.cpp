@@ -1,5 +1,5 @@
-// How a column is typed: candidates are tried from the most specific; each has to hold for every value. Between numbers and a
-// dictionary the smaller wins, since both were encoded.
+// How a column is typed: candidates are tried from the most specific; each has to hold for every value. Between numbers
+// and a dictionary the smaller wins, since both were encoded.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -135,7 +135,8 @@ void try_relative(Times times, Numbers& numbers) {
   for (unsigned u = 0; u < 4; ++u) {
     const std::int64_t now = time_in_units(times[0], kUnits[u]);
     const std::int64_t near = 86'400'000'000'000 / kUnits[u];
-    const auto gap = static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.values[0]) - static_cast<std::uint64_t>(now));
+    const auto gap =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(numbers.values[0]) - static_cast<std::uint64_t>(now));
     if (now < 1'000'000 || gap > near || gap < -near) continue;
     std::vector<std::int64_t> differences(numbers.values.size());
     for (std::size_t i = 0; i < differences.size(); ++i) {
@@ -177,7 +178,8 @@ void write_numbers(const Numbers& numbers, const Extent& extent, TableTarget& ta
   target.parts.dense(numbers.packed, target.meta);
 }
 
-void write_dictionary(const DictionaryBuilder& dictionary, std::string_view packed_codes, unsigned depth, TableTarget& target) {
+void write_dictionary(const DictionaryBuilder& dictionary, std::string_view packed_codes, unsigned depth,
+                      TableTarget& target) {
   const Extent extent = extent_of(dictionary.values());
   write_head(ColumnType::kDictionary, extent, target.meta);
   target.meta.varint(dictionary.values().size());
@@ -207,7 +209,8 @@ void write_column(Texts values, Times times, unsigned depth, TableTarget& target
   if (distinct > 1) {
     const auto numbers = numbers_of(dictionary.values(), dictionary.codes(), times);
     const std::size_t dictionary_bytes = codes.size() + extent_of(dictionary.values()).total / 2;
-    if (numbers && numbers->packed.size() < dictionary_bytes) return write_numbers(*numbers, extent_of(dictionary.values()), target);
+    if (numbers && numbers->packed.size() < dictionary_bytes)
+      return write_numbers(*numbers, extent_of(dictionary.values()), target);
   }
   write_dictionary(dictionary, codes, depth, target);
 }

@@ -1,4 +1,5 @@
-// compression.h -- zstd level 1 with reused contexts. Level 3 was never smaller on log columns, level 6 costs six times the time.
+// compression.h -- zstd level 1 with reused contexts. Level 3 was never smaller on log columns, level 6 costs six times
+// the time.
 //
 // Threads:  any; one context per thread.
 // Errors:   decompress gives false unless the frame holds exactly the declared number of bytes.

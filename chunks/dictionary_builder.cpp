@@ -9,7 +9,8 @@
 namespace kvasir::chunks {
 namespace {
 
-constexpr std::size_t kFirstLook = 256;  // after so many values, and then at each doubling, it is judged whether to go on
+constexpr std::size_t kFirstLook =
+    256;  // after so many values, and then at each doubling, it is judged whether to go on
 
 /// More distinct values than this share of what was seen: no dictionary.
 bool hopeless(std::size_t distinct, std::size_t seen) { return distinct > seen / 8 * 5; }
@@ -27,7 +28,8 @@ bool DictionaryBuilder::build(std::span<const std::string_view> values) {
     const std::string_view value = values[i];
     const auto hash = static_cast<std::uint32_t>(XXH3_64bits(value.data(), value.size()));
     std::size_t at = hash & (capacity - 1);
-    while (index_[at] != 0 && (hashes_[index_[at] - 1] != hash || distinct_[index_[at] - 1] != value)) at = (at + 1) & (capacity - 1);
+    while (index_[at] != 0 && (hashes_[index_[at] - 1] != hash || distinct_[index_[at] - 1] != value))
+      at = (at + 1) & (capacity - 1);
     if (index_[at] != 0) {
       codes_[i] = index_[at] - 1;
       continue;

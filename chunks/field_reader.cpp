@@ -23,7 +23,8 @@ bool is_bare_json(std::string_view text) {
 bool has_known_escapes(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '\\') continue;
-    if (++i >= text.size() || std::string_view("\"\\/'bfnrt").find(text[i]) == std::string_view::npos) return false;  // \u: unsure
+    if (++i >= text.size() || std::string_view("\"\\/'bfnrt").find(text[i]) == std::string_view::npos)
+      return false;  // \u: unsure
   }
   return true;
 }
@@ -58,7 +59,8 @@ enum class Extract { kValue, kAbsent, kUnsure };
 Extract extracted(VariableRole role, std::string_view text) {
   const CharMask mask = char_mask(text);
   if ((mask & char_class::kControl) != 0) return Extract::kUnsure;
-  if ((mask & char_class::kHigh) != 0 && (!is_valid_utf8(text) || text.find("\xef\xbf\xbd") != text.npos)) return Extract::kUnsure;
+  if ((mask & char_class::kHigh) != 0 && (!is_valid_utf8(text) || text.find("\xef\xbf\xbd") != text.npos))
+    return Extract::kUnsure;
   switch (role) {
     case VariableRole::kJsonString: return (mask & char_class::kBackslash) != 0 ? Extract::kUnsure : Extract::kValue;
     case VariableRole::kJsonBare: return text == "null" ? Extract::kAbsent : Extract::kValue;
@@ -110,7 +112,8 @@ bool FieldReader::check_variable(const RowTemplate& shape, const TemplateField& 
   ColumnReader& column = **loaded;
   if (bare && is_plain_number(column)) return true;
   const auto fits = [bare](std::string_view text) { return bare ? is_bare_json(text) : has_known_escapes(text); };
-  if (column.type() == ColumnType::kDictionary) return std::all_of(column.dictionary().begin(), column.dictionary().end(), fits);
+  if (column.type() == ColumnType::kDictionary)
+    return std::all_of(column.dictionary().begin(), column.dictionary().end(), fits);
   const auto texts = column.all_texts();
   return texts && std::all_of(texts->begin(), texts->end(), fits);
 }
@@ -134,7 +137,8 @@ bool FieldReader::find_sources(std::string_view name) {
 }
 
 /// Appends the values of a column; value_index[i] is where value i went, or kAbsent.
-bool FieldReader::add_column(std::uint16_t c, VariableRole role, FieldValues& out, std::vector<std::uint32_t>& value_index) {
+bool FieldReader::add_column(std::uint16_t c, VariableRole role, FieldValues& out,
+                             std::vector<std::uint32_t>& value_index) {
   const auto loaded = table_.column(c);
   if (!loaded) return false;
   ColumnReader& column = **loaded;
@@ -145,7 +149,9 @@ bool FieldReader::add_column(std::uint16_t c, VariableRole role, FieldValues& ou
     texts = *all;
   }
   std::vector<std::uint32_t> place(texts.size());
-  const bool simple = (column.mask() & (char_class::kHigh | char_class::kBackslash | char_class::kOtherAscii | char_class::kQuote)) == 0;
+  const bool simple =
+      (column.mask() & (char_class::kHigh | char_class::kBackslash | char_class::kOtherAscii | char_class::kQuote)) ==
+      0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const bool certain = simple && !texts[i].empty() && texts[i] != "null";
     const Extract what = certain ? Extract::kValue : extracted(role, texts[i]);
@@ -249,7 +255,8 @@ bool FieldReader::numbers(std::string_view name, FieldNumbers& out) {
     const auto [found, is_new] = columns.try_emplace(source.column);
     if (is_new && !add_number_column(source.column, found->second.values, found->second.present)) return false;
     const auto& present = found->second.present;
-    if (source.role != VariableRole::kJsonBare && std::find(present.begin(), present.end(), false) != present.end()) return false;
+    if (source.role != VariableRole::kJsonBare && std::find(present.begin(), present.end(), false) != present.end())
+      return false;
   }
   out.values.assign(table_.rows(), 0);
   out.present.assign((table_.rows() + 63) / 64, 0);

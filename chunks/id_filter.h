@@ -1,7 +1,8 @@
 // id_filter.h -- a split-block Bloom filter over id hashes: one 32-byte bucket per look-up.
 //
 // Law:      contains() is true for every hash that was put in.
-// Source:   F. Putze et al., "Cache-, hash- and space-efficient Bloom filters" (2007); docs/formats/segment-v1.md section 6.2.
+// Source:   F. Putze et al., "Cache-, hash- and space-efficient Bloom filters" (2007); docs/formats/segment-v1.md
+//           section 6.2.
 #pragma once
 
 #include <cstdint>

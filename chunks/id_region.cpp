@@ -27,7 +27,9 @@ struct Seen {
   std::int64_t first = 0;  // earliest entry timestamp
 };
 
-std::string_view id_at(const PendingIds& slot, std::size_t i) { return std::string_view(slot.bytes).substr(i * slot.width, slot.width); }
+std::string_view id_at(const PendingIds& slot, std::size_t i) {
+  return std::string_view(slot.bytes).substr(i * slot.width, slot.width);
+}
 
 /// The distinct ids of all slots of one width, and for each value which one it is.
 class Census {
@@ -71,7 +73,8 @@ class Census {
 };
 
 bool is_shared(std::span<const std::uint32_t> numbers, const Census& census) {
-  const auto shared = std::count_if(numbers.begin(), numbers.end(), [&](std::uint32_t n) { return census[n].times > 1; });
+  const auto shared =
+      std::count_if(numbers.begin(), numbers.end(), [&](std::uint32_t n) { return census[n].times > 1; });
   return static_cast<double>(shared) >= kSharedShareMin * static_cast<double>(numbers.size());
 }
 
@@ -112,7 +115,8 @@ void write_ranks(std::span<const std::uint32_t> numbers, const Census& census, s
   std::int64_t previous = 0;
   for (std::size_t begin = 0; begin < numbers.size(); begin += kIdGroupRows) {
     std::vector<std::int64_t> ranks;
-    for (std::size_t i = begin; i < std::min(begin + kIdGroupRows, numbers.size()); ++i) ranks.push_back(census[numbers[i]].rank);
+    for (std::size_t i = begin; i < std::min(begin + kIdGroupRows, numbers.size()); ++i)
+      ranks.push_back(census[numbers[i]].rank);
     const auto [least, greatest] = std::minmax_element(ranks.begin(), ranks.end());
     const std::size_t before = groups.size();
     encode_ints(ranks, groups);
@@ -137,11 +141,13 @@ bool read_groups(std::string_view bytes, std::size_t count, std::vector<Group>& 
   std::vector<std::uint64_t> sizes;
   std::int64_t previous = 0;
   for (std::size_t begin = 0; begin < count; begin += kIdGroupRows) {
-    const std::int64_t least = static_cast<std::int64_t>(static_cast<std::uint64_t>(previous) + static_cast<std::uint64_t>(reader.zigzag()));
+    const std::int64_t least =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(previous) + static_cast<std::uint64_t>(reader.zigzag()));
     const std::uint64_t spread = reader.varint();
     sizes.push_back(reader.varint());
     if (!reader.ok() || least < 0 || least > 0xffffffff || spread > 0xffffffff) return false;
-    groups.push_back({least, least + static_cast<std::int64_t>(spread), {}, begin, std::min(kIdGroupRows, count - begin)});
+    groups.push_back(
+        {least, least + static_cast<std::int64_t>(spread), {}, begin, std::min(kIdGroupRows, count - begin)});
     previous = least;
   }
   for (std::size_t g = 0; g < groups.size(); ++g) groups[g].bytes = reader.raw(sizes[g]);
@@ -156,12 +162,14 @@ bool decode_group(const Group& group, std::span<std::int64_t> out) {
 }  // namespace
 
 Result<void> PendingIdStore::read_slot(std::uint32_t slot, std::uint32_t width, std::size_t count, char* out) const {
-  if (slot >= slots_.size() || slots_[slot].width != width || slots_[slot].count() != count) return fail(damaged("pending slot"));
+  if (slot >= slots_.size() || slots_[slot].width != width || slots_[slot].count() != count)
+    return fail(damaged("pending slot"));
   std::memcpy(out, slots_[slot].bytes.data(), slots_[slot].bytes.size());
   return {};
 }
 
-Result<std::vector<std::uint32_t>> PendingIdStore::find_in_slot(std::uint32_t slot, std::size_t count, std::string_view id) const {
+Result<std::vector<std::uint32_t>> PendingIdStore::find_in_slot(std::uint32_t slot, std::size_t count,
+                                                                std::string_view id) const {
   std::vector<std::uint32_t> found;
   if (slot >= slots_.size() || slots_[slot].count() != count) return fail(damaged("pending slot"));
   if (slots_[slot].width != id.size()) return found;
@@ -224,7 +232,8 @@ void write_id_entries(const IdRegionEntries& entries, std::string& out) {
   }
 }
 
-bool read_id_entries(std::string_view& bytes, std::uint64_t region_bytes, std::size_t blocks, IdRegionEntries& entries) {
+bool read_id_entries(std::string_view& bytes, std::uint64_t region_bytes, std::size_t blocks,
+                     IdRegionEntries& entries) {
   constexpr std::uint64_t kWidthMax = 32;
   ByteReader reader(bytes);
   entries.pools.resize(reader.count(8));
@@ -267,7 +276,8 @@ Result<const IdRegion::Pool*> IdRegion::pool(std::uint32_t width) const {
     const PoolEntry& entry = entries_.pools[p];
     if (entry.width != width) continue;
     if (const auto loaded = pools_[p].load()) return loaded.get();
-    const std::string_view bytes = region_.substr(entry.offset, entry.rank_bytes + std::uint64_t{entry.width} * entry.count);
+    const std::string_view bytes =
+        region_.substr(entry.offset, entry.rank_bytes + std::uint64_t{entry.width} * entry.count);
     if (crc32c(bytes) != entry.crc) return fail(damaged("pool checksum"));
     auto made = std::make_shared<Pool>();
     made->entry = entry;
@@ -313,7 +323,9 @@ Result<void> IdRegion::read_ranks(const SlotEntry& slot, char* out) const {
     if (!decode_group(group, ranks)) return fail(damaged("slot ranks"));
     for (std::size_t i = 0; i < group.count; ++i, out += slot.width) {
       if (static_cast<std::uint64_t>(ranks[i]) >= pool->entry.count) return fail(damaged("slot rank"));
-      std::memcpy(out, pool->ids.data() + std::size_t{pool->sorted_position[static_cast<std::size_t>(ranks[i])]} * slot.width, slot.width);
+      std::memcpy(
+          out, pool->ids.data() + std::size_t{pool->sorted_position[static_cast<std::size_t>(ranks[i])]} * slot.width,
+          slot.width);
     }
   }
   return {};
@@ -327,7 +339,8 @@ Result<std::optional<std::uint32_t>> IdRegion::rank_of(std::string_view id) cons
     if (pool->ids.substr(middle * id.size(), id.size()) < id) low = middle + 1;
     else high = middle;
   }
-  if (low == pool->entry.count || pool->ids.substr(low * id.size(), id.size()) != id) return std::optional<std::uint32_t>();
+  if (low == pool->entry.count || pool->ids.substr(low * id.size(), id.size()) != id)
+    return std::optional<std::uint32_t>();
   const auto& positions = pool->sorted_position;
   const auto rank = std::find(positions.begin(), positions.end(), static_cast<std::uint32_t>(low)) - positions.begin();
   return std::optional<std::uint32_t>(static_cast<std::uint32_t>(rank));
@@ -349,7 +362,8 @@ Result<std::vector<std::uint32_t>> IdRegion::find_rank(const SlotEntry& slot, st
   return found;
 }
 
-Result<std::vector<std::uint32_t>> IdRegion::find_in_slot(std::uint32_t slot, std::size_t count, std::string_view id) const {
+Result<std::vector<std::uint32_t>> IdRegion::find_in_slot(std::uint32_t slot, std::size_t count,
+                                                          std::string_view id) const {
   if (slot >= entries_.slots.size() || entries_.slots[slot].count != count) return fail(damaged("slot size"));
   const SlotEntry& entry = entries_.slots[slot];
   std::vector<std::uint32_t> found;
@@ -360,14 +374,17 @@ Result<std::vector<std::uint32_t>> IdRegion::find_in_slot(std::uint32_t slot, st
   }
   KVASIR_TRY(const std::string_view bytes, checked(entry));
   for (std::size_t i = 0; i < count; ++i) {
-    if (std::memcmp(bytes.data() + i * id.size(), id.data(), id.size()) == 0) found.push_back(static_cast<std::uint32_t>(i));
+    if (std::memcmp(bytes.data() + i * id.size(), id.data(), id.size()) == 0)
+      found.push_back(static_cast<std::uint32_t>(i));
   }
   return found;
 }
 
 void IdRegion::blocks_of_pooled(std::string_view id, std::vector<std::uint32_t>& blocks) const {
   const auto width = static_cast<std::uint32_t>(id.size());
-  if (std::none_of(entries_.pools.begin(), entries_.pools.end(), [&](const PoolEntry& pool) { return pool.width == width; })) return;
+  if (std::none_of(entries_.pools.begin(), entries_.pools.end(),
+                   [&](const PoolEntry& pool) { return pool.width == width; }))
+    return;
   const auto rank = rank_of(id);
   if (rank && !*rank) return;
   for (const SlotEntry& slot : entries_.slots) {

@@ -1,9 +1,11 @@
-// id_region.h -- the ids of a segment: pools of distinct ids that many rows share, and the slots (id columns of blocks).
+// id_region.h -- the ids of a segment: pools of distinct ids that many rows share, and the slots (id columns of
+// blocks).
 //
-// Pool:     the ids of one width, sorted, each once; beside it the order of their first appearance in time. A slot that refers to
-//           the pool stores ranks of that order: traces live close together in time, so neighbouring rows have near ranks.
-// Slot:     raw bytes (ids that occur once, such as span ids), or ranks in groups of kIdGroupRows with least and greatest rank, so
-//           that one id is found by reading a group or two.
+// Pool:     the ids of one width, sorted, each once; beside it the order of their first appearance in time. A slot that
+//           refers to the pool stores ranks of that order: traces live close together in time, so neighbouring rows
+//           have near ranks.
+// Slot:     raw bytes (ids that occur once, such as span ids), or ranks in groups of kIdGroupRows with least and
+//           greatest rank, so that one id is found by reading a group or two.
 // Threads:  reading from any thread.
 // Errors:   corruption.
 // Source:   docs/formats/segment-v1.md section 6.1.
@@ -44,7 +46,7 @@ struct PoolEntry {
   std::uint32_t count = 0;
   std::uint64_t offset = 0;  // in the id region: first ranks, then ids
   std::uint64_t rank_bytes = 0;
-  std::uint32_t crc = 0;     // over both
+  std::uint32_t crc = 0;  // over both
 };
 
 struct IdRegionEntries {
@@ -64,7 +66,8 @@ class IdRegion final : public IdSource {
   IdRegion(std::string_view region, IdRegionEntries entries);
 
   Result<void> read_slot(std::uint32_t slot, std::uint32_t width, std::size_t count, char* out) const override;
-  Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count, std::string_view id) const override;
+  Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count,
+                                                  std::string_view id) const override;
 
   const IdRegionEntries& entries() const { return entries_; }
   /// Appends the blocks in whose pooled columns the id occurs, in no order. On damage: every block with such a column.

@@ -30,7 +30,8 @@ class IdSource {
   /// Writes count * width bytes to out. Errors: corruption, also when the slot has another count or width.
   virtual Result<void> read_slot(std::uint32_t slot, std::uint32_t width, std::size_t count, char* out) const = 0;
   /// Values of the slot that equal the id, as ascending indexes. Faster than reading the slot.
-  virtual Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count, std::string_view id) const = 0;
+  virtual Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count,
+                                                          std::string_view id) const = 0;
 };
 
 /// Writing: slots in the order in which columns asked for them.
@@ -49,7 +50,8 @@ class PendingIdStore final : public IdSource {
   }
 
   Result<void> read_slot(std::uint32_t slot, std::uint32_t width, std::size_t count, char* out) const override;
-  Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count, std::string_view id) const override;
+  Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count,
+                                                  std::string_view id) const override;
 
  private:
   std::vector<PendingIds> slots_;

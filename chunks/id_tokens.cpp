@@ -40,8 +40,8 @@ bool ends_uuid(std::string_view text, std::size_t begin) {
   if (begin < kBefore || begin + kRunMin > text.size()) return false;
   const std::string_view uuid = text.substr(begin - kBefore, kUuidBytes);
   if (uuid[8] != '-' || uuid[13] != '-' || uuid[18] != '-' || uuid[23] != '-') return false;
-  return all_hex(uuid.substr(0, 8)) && all_hex(uuid.substr(9, 4)) && all_hex(uuid.substr(14, 4)) && all_hex(uuid.substr(19, 4)) &&
-         all_hex(uuid.substr(24));
+  return all_hex(uuid.substr(0, 8)) && all_hex(uuid.substr(9, 4)) && all_hex(uuid.substr(14, 4)) &&
+         all_hex(uuid.substr(19, 4)) && all_hex(uuid.substr(24));
 }
 
 /// Calls visit(begin, end) for every run of at least kRunMin. Looks at one byte in kRunMin until it meets a run.
@@ -85,7 +85,8 @@ void find_id_tokens(std::string_view text, IdTokens& found) {
     const std::string_view run = text.substr(begin, end - begin);
     if (run.size() >= kIdTokenMin) found.lengths |= std::uint64_t{1} << std::min<std::size_t>(run.size(), 63);
     if (is_indexed_run(run)) found.hashes.push_back(id_hash(run));
-    if (ends_uuid(text, begin)) found.hashes.push_back(id_hash(text.substr(begin - (kUuidBytes - kRunMin), kUuidBytes)));
+    if (ends_uuid(text, begin))
+      found.hashes.push_back(id_hash(text.substr(begin - (kUuidBytes - kRunMin), kUuidBytes)));
   });
 }
 

@@ -1,6 +1,7 @@
 // id_tokens.h -- finds id-like tokens in text: runs of 16 to 64 letters and digits with a digit among them, and UUIDs.
 //
-// Law:      a UUID is found wherever its 8-4-4-4-12 hex pattern stands, whatever is beside it; a run is the longest possible one.
+// Law:      a UUID is found wherever its 8-4-4-4-12 hex pattern stands, whatever is beside it; a run is the longest
+//           possible one.
 // Source:   docs/formats/segment-v1.md section 6.2.
 #pragma once
 

@@ -126,7 +126,8 @@ ClassCost class_cost(const Reduced& run) {
     ClassCost classes;
     for (std::size_t v = 0; v < 256; ++v) classes.counts[class_of(v)] += cost.counts[v];
     std::uint64_t bits = 0;
-    for (unsigned s = 0; s < 256; ++s) bits += std::uint64_t{classes.counts[s]} * extra_bits(static_cast<std::uint8_t>(s));
+    for (unsigned s = 0; s < 256; ++s)
+      bits += std::uint64_t{classes.counts[s]} * extra_bits(static_cast<std::uint8_t>(s));
     classes.bytes = rans_cost_bytes(classes.counts, run.values.size()) + BitReader::bytes_for(bits);
     return cost.bytes <= classes.bytes ? cost : classes;
   }
@@ -164,7 +165,8 @@ void write_classes(const Reduced& run, const ClassCost& cost, std::string& out) 
   rans_encode(symbols, cost.counts, out);
   if (cost.direct) return;
   BitWriter bits(out);
-  for (std::size_t i = 0; i < symbols.size(); ++i) bits.put(run.values[i] - class_base(symbols[i]), extra_bits(symbols[i]));
+  for (std::size_t i = 0; i < symbols.size(); ++i)
+    bits.put(run.values[i] - class_base(symbols[i]), extra_bits(symbols[i]));
   bits.finish();
 }
 
@@ -244,7 +246,8 @@ bool read_classes(ByteReader& reader, const Header& header, std::span<std::int64
   if (out.empty() || !rans_decode(rest, symbols)) return false;
   reader = ByteReader(rest);
   if (header.way == kSymbols) {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(symbols[i] * header.divisor + header.base);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<std::int64_t>(symbols[i] * header.divisor + header.base);
     return true;
   }
   std::uint64_t bit_count = 0;

@@ -9,7 +9,8 @@ using Kind = VariableTest::Kind;
 
 class LayoutFinder {
  public:
-  LayoutFinder(const TableReader& table, const RowTemplate& shape, std::string_view literal, std::vector<LiteralLayout>& layouts)
+  LayoutFinder(const TableReader& table, const RowTemplate& shape, std::string_view literal,
+               std::vector<LiteralLayout>& layouts)
       : table_(table), shape_(shape), literal_(literal), layouts_(layouts) {}
 
   bool run() {
@@ -78,7 +79,8 @@ class LayoutFinder {
     const std::string_view rest = literal_.substr(at);
     const std::string_view fixed = shape_.fixed[v + 1u];
     if (fixed.starts_with(rest)) return emit();
-    if (rest.starts_with(fixed) && v + 1u < shape_.columns.size()) at_variable(static_cast<std::uint16_t>(v + 1), at + fixed.size());
+    if (rest.starts_with(fixed) && v + 1u < shape_.columns.size())
+      at_variable(static_cast<std::uint16_t>(v + 1), at + fixed.size());
   }
 
   void emit() {
@@ -98,11 +100,13 @@ class LayoutFinder {
 }  // namespace
 
 bool fixed_text_contains(const RowTemplate& shape, std::string_view literal) {
-  return std::any_of(shape.fixed.begin(), shape.fixed.end(),
-                     [&](std::string_view fixed) { return fixed.size() >= literal.size() && fixed.find(literal) != fixed.npos; });
+  return std::any_of(shape.fixed.begin(), shape.fixed.end(), [&](std::string_view fixed) {
+    return fixed.size() >= literal.size() && fixed.find(literal) != fixed.npos;
+  });
 }
 
-bool find_layouts(const TableReader& table, const RowTemplate& shape, std::string_view literal, std::vector<LiteralLayout>& layouts) {
+bool find_layouts(const TableReader& table, const RowTemplate& shape, std::string_view literal,
+                  std::vector<LiteralLayout>& layouts) {
   return LayoutFinder(table, shape, literal, layouts).run();
 }
 

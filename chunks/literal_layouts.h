@@ -28,6 +28,7 @@ using LiteralLayout = std::vector<VariableTest>;
 bool fixed_text_contains(const RowTemplate& shape, std::string_view literal);
 
 /// Appends the layouts that touch at least one variable and one border. False: too many.
-bool find_layouts(const TableReader& table, const RowTemplate& shape, std::string_view literal, std::vector<LiteralLayout>& layouts);
+bool find_layouts(const TableReader& table, const RowTemplate& shape, std::string_view literal,
+                  std::vector<LiteralLayout>& layouts);
 
 }  // namespace kvasir::chunks

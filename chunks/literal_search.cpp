@@ -101,14 +101,16 @@ class Search {
     const auto& templates = table_.templates();
     for (std::size_t t = 0; t < templates.size(); ++t) {
       if (templates[t].rows == 0 || verdicts_[t] != Verdict::kOpen) continue;
-      if (std::find(templates[t].columns.begin(), templates[t].columns.end(), c) != templates[t].columns.end()) return true;
+      if (std::find(templates[t].columns.begin(), templates[t].columns.end(), c) != templates[t].columns.end())
+        return true;
     }
     return false;
   }
 
   Result<void> search_column(std::uint16_t c) {
     const ColumnReader& head = table_.column_head(c);
-    if (head.count() == 0 || literal_.size() > head.longest() || (mask_ & ~head.mask()) != 0 || !is_column_open(c)) return {};
+    if (head.count() == 0 || literal_.size() > head.longest() || (mask_ & ~head.mask()) != 0 || !is_column_open(c))
+      return {};
     if (head.type() == ColumnType::kIds && literal_.size() == head.longest()) {
       const auto shape = id_shape_of(literal_);
       std::string bytes;
@@ -154,7 +156,8 @@ class Search {
     }
     for (std::size_t w = 0; w < found.size(); ++w) {
       for (std::uint64_t bits = found[w]; bits != 0; bits &= bits - 1) {
-        KVASIR_CHECK_OK(hit_value(c, static_cast<std::uint32_t>(w * 64 + static_cast<unsigned>(__builtin_ctzll(bits)))));
+        KVASIR_CHECK_OK(
+            hit_value(c, static_cast<std::uint32_t>(w * 64 + static_cast<unsigned>(__builtin_ctzll(bits)))));
       }
     }
     return {};
@@ -219,7 +222,8 @@ class Search {
   static bool passes(const ReadyTest& ready, std::size_t row) {
     const std::size_t value = ready.starts.empty() ? row : ready.starts[row] + ready.nth;
     if (!ready.codes.empty()) return ready.codes[ready.column->codes()[value]];
-    if (ready.column->type() == ColumnType::kTexts) return holds(ready.test.kind, ready.column->text_at(value), ready.test.text);
+    if (ready.column->type() == ColumnType::kTexts)
+      return holds(ready.test.kind, ready.column->text_at(value), ready.test.text);
     char text[64];
     return holds(ready.test.kind, std::string_view(text, ready.column->write_text(value, text)), ready.test.text);
   }
@@ -266,17 +270,20 @@ class Search {
 
 }  // namespace
 
-Result<std::vector<std::uint64_t>> rows_with_literal(TableReader& table, std::string_view literal, ConstRowBits wanted) {
+Result<std::vector<std::uint64_t>> rows_with_literal(TableReader& table, std::string_view literal,
+                                                     ConstRowBits wanted) {
   return Search(table, literal, wanted).run();
 }
 
-std::vector<std::uint64_t> texts_with_literal(std::string_view joined, std::span<const std::string_view> texts, std::string_view literal) {
+std::vector<std::uint64_t> texts_with_literal(std::string_view joined, std::span<const std::string_view> texts,
+                                              std::string_view literal) {
   Words found = no_rows(texts.size());
   const char* const end = joined.data() + joined.size();
   std::size_t i = 0;
   const char* at = joined.data();
   while (i < texts.size()) {
-    const auto* hit = static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
+    const auto* hit =
+        static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
     if (hit == nullptr) break;
     while (i < texts.size() && texts[i].data() + texts[i].size() <= hit) ++i;
     if (i == texts.size()) break;

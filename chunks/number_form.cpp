@@ -21,7 +21,8 @@ constexpr std::size_t kDigitsMax = 18;  // always fit an int64
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_decimal(NumberKind kind) {
-  return kind == NumberKind::kDecimalFixed || kind == NumberKind::kDecimalShortest || kind == NumberKind::kDecimalPython;
+  return kind == NumberKind::kDecimalFixed || kind == NumberKind::kDecimalShortest ||
+         kind == NumberKind::kDecimalPython;
 }
 
 /// Digits only, at most kDigitsMax.
@@ -191,7 +192,8 @@ std::optional<NumberForm> decimal_form(const Shape& shape) {
 bool is_valid_form(NumberForm form) {
   if (form.kind > NumberKind::kIpv4) return false;
   if (form.kind == NumberKind::kFixedDigits) return form.width >= 1 && form.width <= kDigitsMax;
-  if (form.kind == NumberKind::kFixedHex || form.kind == NumberKind::kFixedHexUpper) return form.width >= 1 && form.width <= 16;
+  if (form.kind == NumberKind::kFixedHex || form.kind == NumberKind::kFixedHexUpper)
+    return form.width >= 1 && form.width <= 16;
   if (is_decimal(form.kind)) return form.width >= 1 && form.width <= 17;
   return true;
 }

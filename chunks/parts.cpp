@@ -10,7 +10,9 @@ namespace {
 constexpr std::size_t kInlineBytesMax = 48;   // a checksum of its own would cost more than it is worth
 constexpr std::size_t kSmallBytesMax = 2048;  // shorter texts share one frame and so one window
 
-Error damaged(std::string_view what) { return Error(ErrorCode::kCorruption, "block part damaged: " + std::string(what)); }
+Error damaged(std::string_view what) {
+  return Error(ErrorCode::kCorruption, "block part damaged: " + std::string(what));
+}
 
 }  // namespace
 

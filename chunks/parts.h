@@ -1,7 +1,7 @@
 // parts.h -- the byte strings of a block: where each lies, how it is packed, its checksum.
 //
-// Shape:    a part is described inside META (place, sizes, crc32c) and lies in META itself, in the SMALL frame that short texts
-//           share, or in the PARTS area of the block, plain or as a zstd frame.
+// Shape:    a part is described inside META (place, sizes, crc32c) and lies in META itself, in the SMALL frame that
+//           short texts share, or in the PARTS area of the block, plain or as a zstd frame.
 // Lifetime: PartReader expands into the Arena that it was given; views live as long as that arena and the stored bytes.
 // Errors:   corruption: bad checksum, impossible length.
 // Source:   docs/formats/segment-v1.md section 4.3.
@@ -57,7 +57,7 @@ struct Part {
   std::uint64_t small_offset = 0;  // in the SMALL frame
   std::string_view stored;         // inline, plain or zstd bytes
   std::uint32_t crc = 0;
-  std::string_view expanded;       // once loaded
+  std::string_view expanded;  // once loaded
   bool loaded = false;
 };
 

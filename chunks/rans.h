@@ -1,7 +1,8 @@
 // rans.h -- an entropy coder for small symbols: close to the entropy, four interleaved states, one pass each way.
 //
 // Shape:    bytes (symbols 0..255) <-> frequency table | four u32 states | u16 words
-// Errors:   decode gives false for a table, state or word stream that cannot be right; never reads or writes out of bounds.
+// Errors:   decode gives false for a table, state or word stream that cannot be right; never reads or writes out of
+//           bounds.
 // Limits:   the caller knows the symbol count; frequencies are 12 bits.
 // Source:   J. Duda, "Asymmetric numeral systems" (2013); docs/formats/segment-v1.md section 5.2.
 #pragma once

@@ -66,14 +66,16 @@ void check_slice(std::uint64_t seed, int needles) {
     auto block = StoredBlock::open(encoded.bytes, encoded.ids, nullptr);
     REQUIRE(block);
     std::vector<std::string_view> lines(rows.views.size());
-    for (int i = 0; i < needles; ++i) check_needle(**block, rows.views, random_needle(rows.views, random), random() % 4 == 0);
+    for (int i = 0; i < needles; ++i)
+      check_needle(**block, rows.views, random_needle(rows.views, random), random() % 4 == 0);
     const auto words = every_row(rows.views.size());
     REQUIRE((*block)->lines({words, rows.views.size()}, lines));
     for (std::size_t row = 0; row < lines.size(); ++row) REQUIRE(lines[row] == rows.views[row].line);
     for (std::size_t row = 0; row < lines.size(); ++row) {
       const auto metadata = (*block)->metadata(row);
       REQUIRE(metadata);
-      REQUIRE(std::equal(metadata->begin(), metadata->end(), rows.views[row].metadata.begin(), rows.views[row].metadata.end()));
+      REQUIRE(std::equal(metadata->begin(), metadata->end(), rows.views[row].metadata.begin(),
+                         rows.views[row].metadata.end()));
     }
   }
 }

@@ -41,7 +41,9 @@ std::string hex_block(const std::string& page) {
 /// Over everything that a reader gives back.
 std::uint64_t hash_rows(const SegmentReader& segment) {
   std::uint64_t hash = 0;
-  const auto mix = [&hash](std::string_view bytes) { hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash + bytes.size()); };
+  const auto mix = [&hash](std::string_view bytes) {
+    hash = XXH3_64bits_withSeed(bytes.data(), bytes.size(), hash + bytes.size());
+  };
   const auto mix_number = [&mix](std::uint64_t n) { mix({reinterpret_cast<const char*>(&n), sizeof n}); };
   for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
     mix(segment.streams()[segment.blocks()[b].stream].labels.to_string());
@@ -103,8 +105,9 @@ TEST_CASE("write golden segment" * doctest::skip()) {
     std::int64_t ts = 1'768'032'000'000'000'000;
     for (std::uint64_t i = 0; i < 600; ++i) {
       ts += static_cast<std::int64_t>(random() % 50'000'000);
-      rows.add(ts, i * 6 + static_cast<std::uint64_t>(kind), test_line(static_cast<TestKind>(kind), ts, random),
-               i % 3 == 0 ? std::vector<LabelView>{{"detected_level", "info"}, {"pod", "a-1"}} : std::vector<LabelView>{});
+      rows.add(
+          ts, i * 6 + static_cast<std::uint64_t>(kind), test_line(static_cast<TestKind>(kind), ts, random),
+          i % 3 == 0 ? std::vector<LabelView>{{"detected_level", "info"}, {"pod", "a-1"}} : std::vector<LabelView>{});
     }
     REQUIRE(writer.add(Labels{{"kind", std::to_string(kind)}}, rows.views));
   }

@@ -23,29 +23,28 @@ struct BlockField {
 };
 
 template <class T>
-BlockField field(T BlockEntry::*member) {
+BlockField field(T BlockEntry::* member) {
   return {[member](const BlockEntry& b) { return static_cast<std::int64_t>(b.*member); },
           [member](BlockEntry& b, std::int64_t v) { b.*member = static_cast<T>(v); }};
 }
 
-BlockField time_field(EntryPosition BlockEntry::*position) {
+BlockField time_field(EntryPosition BlockEntry::* position) {
   return {[position](const BlockEntry& b) { return (b.*position).timestamp.value; },
           [position](BlockEntry& b, std::int64_t v) { (b.*position).timestamp.value = v; }};
 }
 
-BlockField sequence_field(EntryPosition BlockEntry::*position) {
+BlockField sequence_field(EntryPosition BlockEntry::* position) {
   return {[position](const BlockEntry& b) { return static_cast<std::int64_t>((b.*position).sequence); },
           [position](BlockEntry& b, std::int64_t v) { (b.*position).sequence = static_cast<std::uint64_t>(v); }};
 }
 
 /// In the order in which they are stored; levels follow.
 std::vector<BlockField> block_fields() {
-  std::vector<BlockField> fields = {field(&BlockEntry::stream),        field(&BlockEntry::rows),
-                                    time_field(&BlockEntry::first),    time_field(&BlockEntry::last),
-                                    sequence_field(&BlockEntry::first), sequence_field(&BlockEntry::last),
-                                    field(&BlockEntry::line_bytes),    field(&BlockEntry::offset),
-                                    field(&BlockEntry::stored_bytes),  field(&BlockEntry::encoding),
-                                    field(&BlockEntry::flags),         field(&BlockEntry::token_lengths)};
+  std::vector<BlockField> fields = {
+      field(&BlockEntry::stream),     field(&BlockEntry::rows),           time_field(&BlockEntry::first),
+      time_field(&BlockEntry::last),  sequence_field(&BlockEntry::first), sequence_field(&BlockEntry::last),
+      field(&BlockEntry::line_bytes), field(&BlockEntry::offset),         field(&BlockEntry::stored_bytes),
+      field(&BlockEntry::encoding),   field(&BlockEntry::flags),          field(&BlockEntry::token_lengths)};
   for (std::size_t level = 0; level < kLevelCount; ++level) {
     fields.push_back({[level](const BlockEntry& b) { return std::int64_t{b.levels[level]}; },
                       [level](BlockEntry& b, std::int64_t v) { b.levels[level] = static_cast<std::uint32_t>(v); }});
@@ -180,11 +179,13 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
 }
 
 Result<SegmentIndex> read_segment_index(std::string_view file) {
-  if (file.size() < kHeaderBytes + kFooterBytes || file.size() > kSegmentBytesMax) return fail(damaged("impossible size"));
+  if (file.size() < kHeaderBytes + kFooterBytes || file.size() > kSegmentBytesMax)
+    return fail(damaged("impossible size"));
   if (!file.starts_with(kSegmentMagic) || !file.ends_with(kFooterMagic)) return fail(damaged("no segment magic"));
   ByteReader header(file.substr(kSegmentMagic.size()));
   const auto major = header.fixed<std::uint16_t>();
-  if (major != kSegmentMajor) return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major));
+  if (major != kSegmentMajor)
+    return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major));
   const std::string_view footer = file.substr(file.size() - kFooterBytes);
   ByteReader foot(footer);
   const auto offset = foot.fixed<std::uint64_t>();
@@ -195,7 +196,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   std::memcpy(&footer_crc, footer.data() + kFooterBytes - 12, 4);
   if (crc32c(footer.substr(0, kFooterBytes - 12)) != footer_crc) return fail(damaged("footer checksum"));
   const std::uint64_t limit = file.size() - kFooterBytes;
-  if (offset < kHeaderBytes || offset > limit || stored != limit - offset || raw_bytes > kIndexBytesMax) return fail(damaged("index place"));
+  if (offset < kHeaderBytes || offset > limit || stored != limit - offset || raw_bytes > kIndexBytesMax)
+    return fail(damaged("index place"));
   const std::string_view frame = file.substr(offset, stored);
   if (crc32c(frame) != crc) return fail(damaged("index checksum"));
   std::string raw(raw_bytes, '\0');
@@ -211,7 +213,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
     if (!reader.ok() || !region_fits(region, offset)) return fail(damaged("region place"));
   }
   std::string_view rest = reader.rest();
-  if (!read_id_entries(rest, index.ids.bytes, index.blocks.size(), index.id_entries) || !rest.empty()) return fail(damaged("id table"));
+  if (!read_id_entries(rest, index.ids.bytes, index.blocks.size(), index.id_entries) || !rest.empty())
+    return fail(damaged("id table"));
   if (!blocks_are_sane(index, offset)) return fail(damaged("block table"));
   return index;
 }

@@ -1,4 +1,5 @@
-// segment_index.h -- the last part of a segment file: header, footer, and the index of streams, blocks, ids and filters.
+// segment_index.h -- the last part of a segment file: header, footer, and the index of streams, blocks, ids and
+// filters.
 //
 // Source:   docs/formats/segment-v1.md sections 2 and 3.
 #pragma once

@@ -14,8 +14,8 @@ std::vector<ColumnDescription> describe_columns(const TableReader& table) {
   for (std::uint16_t c = 0; c < table.column_count(); ++c) {
     const ColumnReader& column = table.column_head(c);
     if (column.count() == 0) continue;
-    columns.push_back({std::string(column.key()), std::string(kTypeNames[static_cast<std::size_t>(column.type())]), column.count(),
-                       column.stored_bytes(), column.shortest(), column.longest()});
+    columns.push_back({std::string(column.key()), std::string(kTypeNames[static_cast<std::size_t>(column.type())]),
+                       column.count(), column.stored_bytes(), column.shortest(), column.longest()});
   }
   return columns;
 }
@@ -43,7 +43,8 @@ Result<BlockDescription> describe_block(const StoredSegment& segment, std::size_
 }
 
 Error mismatch(std::string_view what, std::size_t block) {
-  return Error(ErrorCode::kCorruption, "segment index disagrees with block: " + std::string(what) + " of block " + std::to_string(block));
+  return Error(ErrorCode::kCorruption,
+               "segment index disagrees with block: " + std::string(what) + " of block " + std::to_string(block));
 }
 
 Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
@@ -51,8 +52,10 @@ Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
   KVASIR_TRY(const std::unique_ptr<Block> block, segment.open_block(index));
   const std::size_t rows = block->rows();
   KVASIR_TRY(const auto sequences, block->sequences());
-  if (EntryPosition{{block->timestamps()[0]}, sequences[0]} != entry.first) return fail(mismatch("first position", index));
-  if (EntryPosition{{block->timestamps()[rows - 1]}, sequences[rows - 1]} != entry.last) return fail(mismatch("last position", index));
+  if (EntryPosition{{block->timestamps()[0]}, sequences[0]} != entry.first)
+    return fail(mismatch("first position", index));
+  if (EntryPosition{{block->timestamps()[rows - 1]}, sequences[rows - 1]} != entry.last)
+    return fail(mismatch("last position", index));
   std::vector<std::uint64_t> all((rows + 63) / 64, ~std::uint64_t{0});
   if (rows % 64 != 0) all.back() >>= 64 - rows % 64;
   std::vector<std::string_view> lines(rows);
@@ -62,7 +65,8 @@ Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
   for (std::size_t row = 0; row < rows; ++row) {
     bytes += lines[row].size();
     KVASIR_TRY(const auto metadata, block->metadata(row));
-    const auto found = std::find_if(metadata.begin(), metadata.end(), [](const LabelView& pair) { return pair.name == "detected_level"; });
+    const auto found = std::find_if(metadata.begin(), metadata.end(),
+                                    [](const LabelView& pair) { return pair.name == "detected_level"; });
     ++levels[static_cast<std::size_t>(found == metadata.end() ? Level::kNone : level_of(found->value))];
   }
   if (bytes != entry.line_bytes) return fail(mismatch("line bytes", index));
@@ -88,14 +92,15 @@ Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
     description.block_bytes += block.entry.stored_bytes;
     description.blocks.push_back(std::move(block));
   }
-  description.index_bytes = description.file_bytes - description.block_bytes - description.id_bytes - description.filter_bytes -
-                            description.trigram_bytes;
+  description.index_bytes = description.file_bytes - description.block_bytes - description.id_bytes -
+                            description.filter_bytes - description.trigram_bytes;
   return description;
 }
 
 Result<void> verify_segment(const SegmentReader& segment) {
   for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
-    if (auto checked = verify_block(segment, b); !checked) return fail(checked.error().with_context("block " + std::to_string(b)));
+    if (auto checked = verify_block(segment, b); !checked)
+      return fail(checked.error().with_context("block " + std::to_string(b)));
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// segment_inspect.h -- looks into a segment for people and for scrubbing: what is in it, and whether all of it can be read.
+// segment_inspect.h -- looks into a segment for people and for scrubbing: what is in it, and whether all of it can be
+// read.
 //
 // Errors:   describe: corruption of the index or of a block's directory. verify: the first damage it meets.
 #pragma once
@@ -22,7 +23,7 @@ struct ColumnDescription {
 struct BlockDescription {
   BlockEntry entry;
   std::uint64_t filter_bytes = 0;
-  std::uint64_t meta_bytes = 0;      // of the directory, expanded
+  std::uint64_t meta_bytes = 0;        // of the directory, expanded
   std::vector<std::string> templates;  // fixed text, `<*>` for each variable; a count of rows in front
   std::vector<ColumnDescription> columns;
   std::vector<ColumnDescription> metadata_columns;

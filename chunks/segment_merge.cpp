@@ -56,7 +56,8 @@ class StreamMerger {
 
  private:
   Open& earliest() {
-    return **std::min_element(opened_.begin(), opened_.end(), [](const auto& a, const auto& b) { return a->position() < b->position(); });
+    return **std::min_element(opened_.begin(), opened_.end(),
+                              [](const auto& a, const auto& b) { return a->position() < b->position(); });
   }
 
   /// Opens every block that may hold the next row.
@@ -112,7 +113,8 @@ class StreamMerger {
   bool has_last_ = false;
 };
 
-Result<void> merge_all(std::span<const std::shared_ptr<const SegmentReader>> segments, const MergeOptions& options, SegmentWriter& writer) {
+Result<void> merge_all(std::span<const std::shared_ptr<const SegmentReader>> segments, const MergeOptions& options,
+                       SegmentWriter& writer) {
   std::map<Labels, std::vector<Place>> streams;
   for (const auto& segment : segments) {
     for (std::size_t s = 0; s < segment->streams().size(); ++s) {
@@ -121,14 +123,16 @@ Result<void> merge_all(std::span<const std::shared_ptr<const SegmentReader>> seg
       for (std::size_t b = begin; b < end; ++b) places.push_back({segment.get(), b});
     }
   }
-  for (auto& [labels, places] : streams) KVASIR_CHECK_OK(StreamMerger(labels, std::move(places), options, writer).run());
+  for (auto& [labels, places] : streams)
+    KVASIR_CHECK_OK(StreamMerger(labels, std::move(places), options, writer).run());
   return {};
 }
 
 }  // namespace
 
 Result<std::optional<SegmentSummary>> merge_segments(std::span<const std::shared_ptr<const SegmentReader>> segments,
-                                                     const MergeOptions& options, Filesystem& filesystem, const Path& path) {
+                                                     const MergeOptions& options, Filesystem& filesystem,
+                                                     const Path& path) {
   SegmentWriter writer(options.writer);
   KVASIR_CHECK_OK(merge_all(segments, options, writer));
   if (writer.rows() == 0) return std::optional<SegmentSummary>();

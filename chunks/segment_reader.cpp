@@ -33,7 +33,8 @@ std::pair<std::size_t, std::size_t> StoredSegment::blocks_of(std::size_t stream)
   const auto by_stream = [](const BlockEntry& block, std::size_t wanted) { return block.stream < wanted; };
   const auto begin = std::lower_bound(index_.blocks.begin(), index_.blocks.end(), stream, by_stream);
   const auto end = std::lower_bound(begin, index_.blocks.end(), stream + 1, by_stream);
-  return {static_cast<std::size_t>(begin - index_.blocks.begin()), static_cast<std::size_t>(end - index_.blocks.begin())};
+  return {static_cast<std::size_t>(begin - index_.blocks.begin()),
+          static_cast<std::size_t>(end - index_.blocks.begin())};
 }
 
 Result<std::unique_ptr<StoredBlock>> StoredSegment::open_stored(std::size_t index) const {
@@ -73,7 +74,8 @@ bool StoredSegment::filters_usable() const {
 
 std::string_view StoredSegment::filter_of(std::size_t block) const {
   const std::size_t begin = block == 0 ? 0 : index_.filter_ends[block - 1];
-  return bytes_.substr(index_.filters.offset + begin * kFilterBucketBytes, (index_.filter_ends[block] - begin) * kFilterBucketBytes);
+  return bytes_.substr(index_.filters.offset + begin * kFilterBucketBytes,
+                       (index_.filter_ends[block] - begin) * kFilterBucketBytes);
 }
 
 const TrigramIndex* StoredSegment::trigrams() const {

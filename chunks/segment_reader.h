@@ -4,7 +4,8 @@
 // Lifetime: the reader owns the file; a Block keeps the reader alive.
 // Threads:  everything const may be called from any thread.
 // Errors:   corruption (bad magic, checksum, impossible length), unsupported (newer major version), io.
-// Memory:   streams and block entries are decoded at open (about 200 bytes a block); all else stays in the file's pages.
+// Memory:   streams and block entries are decoded at open (about 200 bytes a block); all else stays in the file's
+//           pages.
 // Limits:   kSegmentBytesMax; every declared length is checked against what is there before it is used.
 // Source:   docs/formats/segment-v1.md
 #pragma once
@@ -37,8 +38,9 @@ class SegmentReader : public std::enable_shared_from_this<SegmentReader> {
   /// Decodes the directory and the times; the rest on demand.
   virtual Result<std::unique_ptr<Block>> open_block(std::size_t index) const = 0;
 
-  /// Ascending indexes of the blocks in which the id may occur as a whole token, in lines or in structured metadata; few and
-  /// nearly exact. An empty optional: `id` is not of the kind that is indexed (see is_indexed_id), any block may hold it.
+  /// Ascending indexes of the blocks in which the id may occur as a whole token, in lines or in structured metadata;
+  /// few and nearly exact. An empty optional: `id` is not of the kind that is indexed (see is_indexed_id), any block
+  /// may hold it.
   virtual std::optional<std::vector<std::uint32_t>> blocks_with_id(std::string_view id) const = 0;
 
   virtual std::uint64_t file_bytes() const = 0;

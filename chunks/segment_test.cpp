@@ -45,10 +45,10 @@ Rows service_rows(std::uint64_t seed, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     ts += 1'000'000 * static_cast<std::int64_t>(random() % 50);
     const std::string id = hex(random, 32);
-    std::string line = R"({"level":")" + std::string(random() % 9 == 0 ? "error" : "info") + R"(","trace_id":")" + id + R"(","status":)" +
-                       std::to_string(random() % 7 == 0 ? 500 : 200) + R"(,"duration_ms":)" + std::to_string(random() % 1000) + "." +
-                       std::to_string(random() % 9 + 1) + R"(,"msg":"took )" + std::to_string(random() % 900) + R"(ms for user )" +
-                       std::to_string(random() % 50) + R"("})";
+    std::string line = R"({"level":")" + std::string(random() % 9 == 0 ? "error" : "info") + R"(","trace_id":")" + id +
+                       R"(","status":)" + std::to_string(random() % 7 == 0 ? 500 : 200) + R"(,"duration_ms":)" +
+                       std::to_string(random() % 1000) + "." + std::to_string(random() % 9 + 1) + R"(,"msg":"took )" +
+                       std::to_string(random() % 900) + R"(ms for user )" + std::to_string(random() % 50) + R"("})";
     if (random() % 50 == 0) line = "plain line number " + std::to_string(i) + std::string("\0\n\xff", 3);
     std::vector<Label> metadata;
     if (random() % 3 != 0) metadata = {{"detected_level", random() % 9 == 0 ? "error" : "info"}, {"trace_id", id}};
@@ -120,10 +120,26 @@ TEST_CASE("rows come back from a segment of several streams and blocks") {
 
 TEST_CASE("odd lines are ordinary") {
   Rows rows;
-  const std::vector<std::string> lines = {"",   std::string("\0", 1), "\n", "\r\n", "\xff\xfe", std::string(300'000, 'x'), "{", R"({"a":)", "a=", "=", "\"", "\\",
-                                          "{\"a\":\"\\", "-0", "007", "12345678901234567890", std::string("a\0b=1", 5)};
+  const std::vector<std::string> lines = {"",
+                                          std::string("\0", 1),
+                                          "\n",
+                                          "\r\n",
+                                          "\xff\xfe",
+                                          std::string(300'000, 'x'),
+                                          "{",
+                                          R"({"a":)",
+                                          "a=",
+                                          "=",
+                                          "\"",
+                                          "\\",
+                                          "{\"a\":\"\\",
+                                          "-0",
+                                          "007",
+                                          "12345678901234567890",
+                                          std::string("a\0b=1", 5)};
   for (int round = 0; round < 40; ++round) {
-    for (const std::string& line : lines) rows.add(kStart + round, rows.views.size(), line, {{"k", line.substr(0, 20)}, {"k", "again"}, {"", ""}});
+    for (const std::string& line : lines)
+      rows.add(kStart + round, rows.views.size(), line, {{"k", line.substr(0, 20)}, {"k", "again"}, {"", ""}});
   }
   rows.add(kStart + 100, 99'999, "names", {{std::string("a\0b", 3), "x"}, {"", "y"}});
   const std::string bytes = write({{Labels{}, &rows}}, {.block_bytes = 1 << 20});
@@ -274,10 +290,13 @@ TEST_CASE("a merge can leave rows out") {
   const auto reader = open_or_fail(file);
   std::string bytes;
   const std::vector<std::shared_ptr<const SegmentReader>> readers = {reader};
-  const auto none = merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView&) { return false; }}, bytes);
+  const auto none =
+      merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView&) { return false; }}, bytes);
   REQUIRE(none);
   CHECK_FALSE(none->has_value());
-  const auto half = merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView& row) { return row.sequence % 2 == 0; }}, bytes);
+  const auto half = merge_segments(
+      readers, {.writer = {}, .keep = [](const Labels&, const EntryView& row) { return row.sequence % 2 == 0; }},
+      bytes);
   REQUIRE(half);
   CHECK((*half)->rows == 250);
 }
@@ -289,10 +308,13 @@ TEST_CASE("a segment describes itself") {
   REQUIRE(description);
   CHECK(description->rows == 2000);
   CHECK(description->file_bytes == bytes.size());
-  CHECK(description->block_bytes + description->id_bytes + description->filter_bytes + description->trigram_bytes + description->index_bytes == bytes.size());
+  CHECK(description->block_bytes + description->id_bytes + description->filter_bytes + description->trigram_bytes +
+            description->index_bytes ==
+        bytes.size());
   REQUIRE(description->blocks.size() == 1);
   bool has_status = false;
-  for (const ColumnDescription& column : description->blocks[0].columns) has_status = has_status || column.key == "\"status\":";
+  for (const ColumnDescription& column : description->blocks[0].columns)
+    has_status = has_status || column.key == "\"status\":";
   CHECK(has_status);
 }
 

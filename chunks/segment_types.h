@@ -1,8 +1,8 @@
 // segment_types.h -- what a segment says about itself without a block being opened: streams and blocks.
 //
 // Units:    timestamps ns since the Unix epoch; sizes bytes; line_bytes counts line bytes without separators.
-// Order:    blocks ascend by (stream, first position); the rows of one stream never overlap inside a segment when they were
-//           added in order.
+// Order:    blocks ascend by (stream, first position); the rows of one stream never overlap inside a segment when they
+//           were added in order.
 // Source:   docs/formats/segment-v1.md sections 3 and 4.
 #pragma once
 
@@ -41,25 +41,25 @@ struct SegmentStream {
 };
 
 namespace block_flags {
-inline constexpr std::uint16_t kNonAscii = 1;     // some line has a byte >= 0x80
-inline constexpr std::uint16_t kHasNewline = 2;   // some line holds 0x0a
-inline constexpr std::uint16_t kHasMetadata = 4;  // some row has structured metadata
-inline constexpr std::uint16_t kHasBackslash = 8; // some line holds a backslash (escaped text is possible)
+inline constexpr std::uint16_t kNonAscii = 1;      // some line has a byte >= 0x80
+inline constexpr std::uint16_t kHasNewline = 2;    // some line holds 0x0a
+inline constexpr std::uint16_t kHasMetadata = 4;   // some row has structured metadata
+inline constexpr std::uint16_t kHasBackslash = 8;  // some line holds a backslash (escaped text is possible)
 inline constexpr std::uint16_t kHasTrigrams = 16;
 inline constexpr std::uint16_t kHasIdFilter = 32;
 }  // namespace block_flags
 
 struct BlockEntry {
-  std::uint32_t stream = 0;        // index into the segment's streams
-  std::uint32_t rows = 0;          // >= 1
-  EntryPosition first;             // of the oldest row
-  EntryPosition last;              // of the newest row
-  std::uint64_t line_bytes = 0;    // sum of the line lengths
-  std::uint64_t offset = 0;        // of the stored block in the file
+  std::uint32_t stream = 0;      // index into the segment's streams
+  std::uint32_t rows = 0;        // >= 1
+  EntryPosition first;           // of the oldest row
+  EntryPosition last;            // of the newest row
+  std::uint64_t line_bytes = 0;  // sum of the line lengths
+  std::uint64_t offset = 0;      // of the stored block in the file
   std::uint32_t stored_bytes = 0;
-  std::uint8_t encoding = 0;       // 0 rows, 1 templates and typed columns
-  std::uint16_t flags = 0;         // block_flags
-  std::uint64_t token_lengths = 0; // bit n: an id-like token of n bytes occurs (bit 63: of 63 or more)
+  std::uint8_t encoding = 0;        // 0 rows, 1 templates and typed columns
+  std::uint16_t flags = 0;          // block_flags
+  std::uint64_t token_lengths = 0;  // bit n: an id-like token of n bytes occurs (bit 63: of 63 or more)
   LevelCounts levels{};
 };
 

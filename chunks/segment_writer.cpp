@@ -27,7 +27,8 @@ constexpr std::size_t kSampleBytes = 64 << 10;
 /// Rows per block: up to `bytes` of lines, at least one.
 std::size_t rows_for_block(std::span<const EntryView> rows, std::size_t bytes) {
   std::size_t taken = 0, n = 0;
-  while (n < rows.size() && n < kBlockRowsMax && (n == 0 || taken + rows[n].line.size() <= bytes)) taken += rows[n++].line.size();
+  while (n < rows.size() && n < kBlockRowsMax && (n == 0 || taken + rows[n].line.size() <= bytes))
+    taken += rows[n++].line.size();
   return n;
 }
 
@@ -154,7 +155,8 @@ void SegmentWriter::State::add_block(std::uint32_t stream, std::span<const Entry
   rows += draft.entry.rows;
   line_bytes += draft.entry.line_bytes;
   std::sort(draft.tokens.hashes.begin(), draft.tokens.hashes.end());
-  draft.tokens.hashes.erase(std::unique(draft.tokens.hashes.begin(), draft.tokens.hashes.end()), draft.tokens.hashes.end());
+  draft.tokens.hashes.erase(std::unique(draft.tokens.hashes.begin(), draft.tokens.hashes.end()),
+                            draft.tokens.hashes.end());
   blocks.push_back(std::move(draft));
 }
 
@@ -169,14 +171,16 @@ std::vector<std::size_t> SegmentWriter::State::sort_blocks() {
 }
 
 /// Hashes of a block's id tokens that its pooled columns do not answer for.
-std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block, const std::vector<std::uint64_t>& pooled) const {
+std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block,
+                                                               const std::vector<std::uint64_t>& pooled) const {
   std::vector<std::uint64_t> left;
   const auto& all = blocks[block].tokens.hashes;
   std::set_difference(all.begin(), all.end(), pooled.begin(), pooled.end(), std::back_inserter(left));
   return left;
 }
 
-void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries) {
+void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order,
+                                         const IdRegionEntries& entries) {
   std::vector<std::vector<std::uint64_t>> pooled(blocks.size());
   for (std::size_t s = 0; s < entries.slots.size(); ++s) {
     if (entries.slots[s].way != SlotWay::kRanks) continue;
@@ -275,7 +279,8 @@ Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
     if (!read || again != slot.bytes) return fail(ErrorCode::kInternal, "ids of a new segment do not come back");
   }
 
-  SegmentSummary summary{index.streams, index.blocks, state.file.size(), state.rows, state.line_bytes, {}, {}, state.verify_failures};
+  SegmentSummary summary{index.streams,        index.blocks, state.file.size(), state.rows, state.line_bytes, {}, {},
+                         state.verify_failures};
   summary.first = summary.blocks[0].first.timestamp;
   summary.last = summary.blocks[0].last.timestamp;
   for (const BlockEntry& block : summary.blocks) {

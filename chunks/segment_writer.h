@@ -1,13 +1,15 @@
 // segment_writer.h -- packs rows of many streams into one immutable segment.
 //
-// Shape:    add(labels, rows of one stream ascending by position) any number of times, in any stream order; finish() once.
+// Shape:    add(labels, rows of one stream ascending by position) any number of times, in any stream order; finish()
+//           once.
 // Lifetime: labels, entries and their bytes are read during add() only.
-// Memory:   the finished blocks (about an eighth of the raw bytes), the ids of the segment, and scratch of about twice one block.
+// Memory:   the finished blocks (about an eighth of the raw bytes), the ids of the segment, and scratch of about twice
+//           one block.
 // Threads:  one writer per thread; no locks inside.
-// Errors:   invalid_argument (rows not ascending; after an error the writer is unusable), limit_exceeded (a segment would pass
-//           kSegmentBytesMax), io, internal.
-// Promise:  each block is decoded and compared with its rows before add() or finish() returns; one that would not come back
-//           exactly is stored plain.
+// Errors:   invalid_argument (rows not ascending; after an error the writer is unusable), limit_exceeded (a segment
+//           would pass kSegmentBytesMax), io, internal.
+// Promise:  each block is decoded and compared with its rows before add() or finish() returns; one that would not come
+//           back exactly is stored plain.
 // Source:   docs/formats/segment-v1.md
 #pragma once
 
@@ -28,7 +30,8 @@ namespace kvasir::chunks {
 struct SegmentWriterOptions {
   /// Rows are cut into blocks of about this many line bytes (and at most kBlockRowsMax rows). Merging wants 4 MiB.
   std::uint32_t block_bytes = 1 << 20;
-  /// Only the row encoding: about three times faster and twice as large, for when flushing is behind. A merge re-encodes.
+  /// Only the row encoding: about three times faster and twice as large, for when flushing is behind. A merge
+  /// re-encodes.
   bool pressure = false;
   bool operator==(const SegmentWriterOptions&) const = default;
 };
@@ -53,7 +56,8 @@ class SegmentWriter {
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
-  /// Rows must ascend strictly by position; also against rows of this stream that were added before. No rows: no effect.
+  /// Rows must ascend strictly by position; also against rows of this stream that were added before. No rows: no
+  /// effect.
   Result<void> add(const Labels& labels, std::span<const EntryView> rows);
 
   std::uint64_t rows() const;

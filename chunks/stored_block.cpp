@@ -34,7 +34,8 @@ Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, 
   if (encoding > static_cast<std::uint8_t>(Encoding::kColumns)) {
     return fail(ErrorCode::kUnsupported, "block encoding of a newer version: " + std::to_string(encoding));
   }
-  if (head.rows == 0 || head.rows > kBlockRowsMax || head.meta_raw > kPartBytesMax) return fail(damaged("header sizes"));
+  if (head.rows == 0 || head.rows > kBlockRowsMax || head.meta_raw > kPartBytesMax)
+    return fail(damaged("header sizes"));
 
   std::unique_ptr<StoredBlock> block(new StoredBlock());
   block->owner_ = std::move(owner);
@@ -133,7 +134,8 @@ Result<void> StoredBlock::load_metadata() {
     starts.push_back(static_cast<std::uint32_t>(pairs.size()));
     const RowTemplate& shape = metadata_->templates()[ids[row]];
     if (ids[row] == 0) {  // the template of whole texts
-      if (shape.columns.size() != 1 || !split_pairs(texts[shape.columns[0]][next[shape.columns[0]]++], pairs)) return fail(damaged("metadata"));
+      if (shape.columns.size() != 1 || !split_pairs(texts[shape.columns[0]][next[shape.columns[0]]++], pairs))
+        return fail(damaged("metadata"));
       continue;
     }
     for (std::size_t i = 0; i < shape.columns.size(); ++i) {

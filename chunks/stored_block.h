@@ -21,7 +21,8 @@ namespace kvasir::chunks {
 class StoredBlock final : public Block {
  public:
   /// `owner` is kept as long as the block. Errors: corruption, unsupported (an encoding of a newer version).
-  static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, const IdSource& ids, std::shared_ptr<const void> owner);
+  static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, const IdSource& ids,
+                                                   std::shared_ptr<const void> owner);
 
   std::size_t rows() const override { return rows_; }
   std::span<const std::int64_t> timestamps() const override { return times_; }
@@ -59,12 +60,12 @@ class StoredBlock final : public Block {
   std::vector<std::int64_t> times_;
   std::vector<std::uint64_t> sequences_;
   std::vector<std::uint32_t> lengths_;
-  TextsReader texts_;                  // kRows
-  std::optional<TableReader> table_;   // kColumns
+  TextsReader texts_;                 // kRows
+  std::optional<TableReader> table_;  // kColumns
   std::optional<TableReader> metadata_;
   std::array<std::unique_ptr<FieldReader>, 2> fields_;  // by FieldSyntax; made at first use
-  std::vector<LabelView> pairs_;             // of all rows, once loaded
-  std::vector<std::uint32_t> pair_starts_;   // rows + 1
+  std::vector<LabelView> pairs_;                        // of all rows, once loaded
+  std::vector<std::uint32_t> pair_starts_;              // rows + 1
 };
 
 }  // namespace kvasir::chunks

@@ -108,7 +108,8 @@ std::uint32_t TableBuilder::find_template(std::size_t variables) {
   for (std::size_t i = hash & mask; index_[i] != 0; i = (i + 1) & mask) {
     const std::uint32_t id = index_[i] - 1;
     const TemplateDraft& candidate = templates_[id];
-    if (template_hashes_[id] == hash && candidate.columns.size() == variables && candidate.skeleton == skeleton_) return id;
+    if (template_hashes_[id] == hash && candidate.columns.size() == variables && candidate.skeleton == skeleton_)
+      return id;
   }
   return make_template(variables, hash);
 }
@@ -163,7 +164,8 @@ std::uint16_t TableBuilder::column_for(const std::string& key) {
 std::vector<std::uint32_t> TableBuilder::rows_of(std::uint16_t column) const {
   std::vector<std::uint32_t> times_in(templates_.size());
   for (std::size_t t = 0; t < templates_.size(); ++t) {
-    times_in[t] = static_cast<std::uint32_t>(std::count(templates_[t].columns.begin(), templates_[t].columns.end(), column));
+    times_in[t] =
+        static_cast<std::uint32_t>(std::count(templates_[t].columns.begin(), templates_[t].columns.end(), column));
   }
   std::vector<std::uint32_t> rows;
   const auto once = [&](std::size_t t) { return times_in[t] == 1 || templates_[t].rows == 0; };

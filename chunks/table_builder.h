@@ -1,9 +1,9 @@
-// table_builder.h -- sorts texts into templates and columns. A column collects every variable with the same left context,
-// whatever its template, so `trace_id` of all kinds of line is one column in row order.
+// table_builder.h -- sorts texts into templates and columns. A column collects every variable with the same left
+// context, whatever its template, so `trace_id` of all kinds of line is one column in row order.
 //
 // Lifetime: values are views into the texts that were added.
-// Limits:   kTemplatesMax templates and kColumnsMax columns; texts beyond, or longer than kTokenisedLineMax, are kept whole in
-//           template 0 ("whole"), whose only variable is the text.
+// Limits:   kTemplatesMax templates and kColumnsMax columns; texts beyond, or longer than kTokenisedLineMax, are kept
+//           whole in template 0 ("whole"), whose only variable is the text.
 // Notes:    templates are compared byte for byte; the hash only finds them.
 #pragma once
 
@@ -19,8 +19,8 @@
 namespace kvasir::chunks {
 
 struct TemplateDraft {
-  std::string skeleton;                 // fixed text with one NUL for each variable
-  std::vector<std::uint16_t> columns;   // of each variable
+  std::string skeleton;                // fixed text with one NUL for each variable
+  std::vector<std::uint16_t> columns;  // of each variable
   std::uint32_t rows = 0;
 };
 
@@ -36,8 +36,8 @@ class TableBuilder {
   void start();
   /// Cuts the text with the tokeniser.
   void add(std::string_view text);
-  /// Fixed names and their values: how structured metadata is kept. The template is the list of names. False: these names do
-  /// not fit a template, nothing was added.
+  /// Fixed names and their values: how structured metadata is kept. The template is the list of names. False: these
+  /// names do not fit a template, nothing was added.
   bool add_named(std::span<const std::string_view> names, std::span<const std::string_view> values);
   /// The text in the template of whole texts.
   void add_whole(std::string_view text);
@@ -60,14 +60,15 @@ class TableBuilder {
   std::vector<ColumnDraft> columns_;
   std::vector<std::vector<std::string_view>> spare_values_;
   std::unordered_map<std::string, std::uint16_t> column_of_key_;
-  std::vector<std::uint32_t> index_;           // open addressing: template + 1, 0 = free
+  std::vector<std::uint32_t> index_;  // open addressing: template + 1, 0 = free
   std::vector<std::uint64_t> template_hashes_;
   std::vector<Token> tokens_;
   std::string skeleton_;
   std::uint64_t seed_;
 };
 
-/// The key of the column for the variable after `fixed`, the text between it and the variable before, whose key was `previous`.
+/// The key of the column for the variable after `fixed`, the text between it and the variable before, whose key was
+/// `previous`.
 std::string column_key(std::string_view fixed, std::string_view previous);
 
 }  // namespace kvasir::chunks

@@ -43,7 +43,8 @@ class TableReader {
   Result<std::span<const std::uint16_t>> template_ids();
   /// Loads the column with what it needs.
   Result<ColumnReader*> column(std::uint16_t column);
-  /// For each row the number of the first value it has in the column; one more item than rows. Empty: value i belongs to row i.
+  /// For each row the number of the first value it has in the column; one more item than rows. Empty: value i belongs
+  /// to row i.
   Result<std::span<const std::uint32_t>> value_starts(std::uint16_t column);
   /// The columns whose values are, one for one, the rows.
   bool is_row_for_row(std::uint16_t column) const { return row_for_row_[column]; }

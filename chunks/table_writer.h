@@ -1,5 +1,5 @@
-// table_writer.h -- writes a table: templates, template of each row, and each column in the smallest type that gives its texts
-// back exactly.
+// table_writer.h -- writes a table: templates, template of each row, and each column in the smallest type that gives
+// its texts back exactly.
 //
 // Source:   docs/formats/segment-v1.md section 5.
 #pragma once
@@ -25,6 +25,7 @@ struct TableTarget {
 void write_table(const TableBuilder& table, std::span<const std::int64_t> times, unsigned depth, TableTarget& target);
 
 /// One column; `times` has one item per value. Defined in column_writer.cpp.
-void write_column(std::span<const std::string_view> values, std::span<const std::int64_t> times, unsigned depth, TableTarget& target);
+void write_column(std::span<const std::string_view> values, std::span<const std::int64_t> times, unsigned depth,
+                  TableTarget& target);
 
 }  // namespace kvasir::chunks

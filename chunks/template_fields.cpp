@@ -11,7 +11,9 @@ constexpr int kJsonDepthMax = 32;
 
 bool is_json_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_logfmt_blank(char c) { return c != '\0' && static_cast<unsigned char>(c) <= 0x20; }
-bool is_name_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 std::string first_name(std::string name) {
   if (name[0] >= '0' && name[0] <= '9') name.insert(0, 1, '_');
@@ -168,7 +170,8 @@ class LogfmtTemplate {
     return true;
   }
 
-  /// The tokeniser leaves no value fixed but single punctuation; its text is not at hand here, so the name is marked unknown.
+  /// The tokeniser leaves no value fixed but single punctuation; its text is not at hand here, so the name is marked
+  /// unknown.
   bool plain_fixed(const std::string& name) {
     found_.fields.push_back({name, 0, VariableRole::kLogfmtPlain, false});
     return skip_plain();

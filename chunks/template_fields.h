@@ -1,7 +1,8 @@
 // template_fields.h -- which variable of a template is which field, as `| json` and `| logfmt` would name it.
 //
-// Method:   the fixed text of a template is parsed once for all of its rows, a variable standing for whatever the tokeniser can
-//           have put there. What the stage would do must not depend on the variables beyond the checks listed with them.
+// Method:   the fixed text of a template is parsed once for all of its rows, a variable standing for whatever the
+//           tokeniser can have put there. What the stage would do must not depend on the variables beyond the checks
+//           listed with them.
 // Law:      an empty answer ("cannot") whenever the outcome is not certain.
 // Source:   the stages' rules: docs/logql.md, "json" and "logfmt".
 #pragma once
@@ -37,8 +38,8 @@ struct TemplateFields {
 std::optional<TemplateFields> json_fields(const RowTemplate& shape);
 std::optional<TemplateFields> logfmt_fields(const RowTemplate& shape);
 
-/// An ASCII key as the stages write it: blanks trimmed, other bytes than [A-Za-z0-9_] become `_`. Empty optional: not ASCII or
-/// blank.
+/// An ASCII key as the stages write it: blanks trimmed, other bytes than [A-Za-z0-9_] become `_`. Empty optional: not
+/// ASCII or blank.
 std::optional<std::string> sanitised_key(std::string_view key);
 
 }  // namespace kvasir::chunks

@@ -23,10 +23,13 @@ std::string pick(const std::array<const char*, N>& words, Random& random) {
 }
 
 constexpr std::array<const char*, 4> kLevels = {"info", "error", "warn", "debug"};
-constexpr std::array<const char*, 6> kMessages = {"request completed", "cache miss", "retrying upstream call", "slow query", "ok", "token validated"};
+constexpr std::array<const char*, 6> kMessages = {"request completed", "cache miss", "retrying upstream call",
+                                                  "slow query",        "ok",         "token validated"};
 constexpr std::array<const char*, 5> kPaths = {"/", "/api/v1/orders", "/api/v1/users/77", "/static/app.js", "/health"};
-constexpr std::array<const char*, 14> kOddValues = {"-0", "007", "12345678901234567890", "1e5", "", "2026-02-30T00:00:00Z", "\\u0041", "a\\\"b",
-                                                   "DEADBEEFdeadbeef", "-", ".", "1.", "0.10", "\xc3\xa9"};
+constexpr std::array<const char*, 14> kOddValues = {
+    "-0",      "007",     "12345678901234567890", "1e5", "",  "2026-02-30T00:00:00Z",
+    "\\u0041", "a\\\"b",  "DEADBEEFdeadbeef",     "-",   ".", "1.",
+    "0.10",    "\xc3\xa9"};
 
 std::string message(Random& random) {
   std::string text = pick(kMessages, random);
@@ -35,13 +38,12 @@ std::string message(Random& random) {
   return text;
 }
 
-std::string value(Random& random) {
-  return random() % 40 == 0 ? pick(kOddValues, random) : number(random() % 1500);
-}
+std::string value(Random& random) { return random() % 40 == 0 ? pick(kOddValues, random) : number(random() % 1500); }
 
 std::string json_line(std::int64_t ts, Random& random) {
-  return R"({"ts":")" + format_rfc3339({ts}) + R"(","level":")" + pick(kLevels, random) + R"(","status":)" + number(random() % 3 == 0 ? 500 : 200) +
-         R"(,"duration_ms":)" + value(random) + R"(,"trace_id":")" + hex(random, 32) + R"(","msg":")" + message(random) + R"("})";
+  return R"({"ts":")" + format_rfc3339({ts}) + R"(","level":")" + pick(kLevels, random) + R"(","status":)" +
+         number(random() % 3 == 0 ? 500 : 200) + R"(,"duration_ms":)" + value(random) + R"(,"trace_id":")" +
+         hex(random, 32) + R"(","msg":")" + message(random) + R"("})";
 }
 
 std::string nested_line(Random& random) {
@@ -53,18 +55,20 @@ std::string nested_line(Random& random) {
 }
 
 std::string logfmt_line(std::int64_t ts, Random& random) {
-  return "ts=" + format_rfc3339({ts}) + " level=" + pick(kLevels, random) + " msg=\"" + message(random) + "\" duration=" + value(random) +
-         "ms n=" + number(random() % 7) + " trace_id=" + hex(random, 32);
+  return "ts=" + format_rfc3339({ts}) + " level=" + pick(kLevels, random) + " msg=\"" + message(random) +
+         "\" duration=" + value(random) + "ms n=" + number(random() % 7) + " trace_id=" + hex(random, 32);
 }
 
 std::string access_line(Random& random) {
-  return "10.0." + number(random() % 256) + "." + number(random() % 256) + " - - [10/Jan/2026:08:00:" + number(10 + random() % 50) + " +0000] \"GET " +
-         pick(kPaths, random) + " HTTP/1.1\" " + number(random() % 5 == 0 ? 500 : 200) + " " + number(random() % 90'000) + " \"-\"";
+  return "10.0." + number(random() % 256) + "." + number(random() % 256) +
+         " - - [10/Jan/2026:08:00:" + number(10 + random() % 50) + " +0000] \"GET " + pick(kPaths, random) +
+         " HTTP/1.1\" " + number(random() % 5 == 0 ? 500 : 200) + " " + number(random() % 90'000) + " \"-\"";
 }
 
 std::string plain_line(std::int64_t ts, Random& random) {
-  return format_rfc3339({ts / 1'000'000'000 * 1'000'000'000}) + " " + pick(kLevels, random) + " [worker-" + number(random() % 8) + "] job " +
-         number(random() % 100'000) + " took " + number(random() % 900) + "ms, blk_" + hex(random, 8) + " " + message(random);
+  return format_rfc3339({ts / 1'000'000'000 * 1'000'000'000}) + " " + pick(kLevels, random) + " [worker-" +
+         number(random() % 8) + "] job " + number(random() % 100'000) + " took " + number(random() % 900) + "ms, blk_" +
+         hex(random, 8) + " " + message(random);
 }
 
 std::string odd_line(Random& random) {
@@ -113,12 +117,14 @@ std::string test_line(TestKind kind, std::int64_t ts, Random& random) {
 
 TestRows random_rows(Random& random) {
   TestRows rows;
-  const auto first = static_cast<TestKind>(random() % kTestKinds), second = static_cast<TestKind>(random() % kTestKinds);
+  const auto first = static_cast<TestKind>(random() % kTestKinds),
+             second = static_cast<TestKind>(random() % kTestKinds);
   const std::size_t count = 1 + random() % 600;
   const std::uint64_t damage_every = random() % 3 == 0 ? 1'000'000 : 5 + random() % 60;
   std::int64_t ts = random() % 20 == 0 ? -5'000'000'000 : 1'768'032'000'000'000'000;
   for (std::size_t i = 0; i < count; ++i) {
-    ts += static_cast<std::int64_t>(random() % 1000) * 1'000'000 + (random() % 2 == 0 ? static_cast<std::int64_t>(random() % 1000) : 0);
+    ts += static_cast<std::int64_t>(random() % 1000) * 1'000'000 +
+          (random() % 2 == 0 ? static_cast<std::int64_t>(random() % 1000) : 0);
     std::string line = test_line(random() % 5 == 0 ? second : first, ts, random);
     if (random() % damage_every == 0) damage(line, random);
     std::vector<LabelView> metadata;

@@ -19,7 +19,8 @@ std::string cut(std::string_view line) {
   std::string shown;
   std::size_t at = 0;
   for (const Token token : tokens) {
-    shown += std::string(line.substr(at, token.begin - at)) + "<" + std::string(line.substr(token.begin, token.end - token.begin)) + ">";
+    shown += std::string(line.substr(at, token.begin - at)) + "<" +
+             std::string(line.substr(token.begin, token.end - token.begin)) + ">";
     at = token.end;
   }
   return shown + std::string(line.substr(at));
@@ -28,11 +29,13 @@ std::string cut(std::string_view line) {
 TEST_CASE("lines are cut into fixed text and variables") {
   CHECK(cut("") == "");
   CHECK(cut("plain words only") == "plain words only");
-  CHECK(cut(R"({"a":"x","b":{"c":[1,-2.5]},"d":null,"e":""})") == R"({"a":"<x>","b":{"c":[<1>,<-2.5>]},"d":<null>,"e":"<>"})");
+  CHECK(cut(R"({"a":"x","b":{"c":[1,-2.5]},"d":null,"e":""})") ==
+        R"({"a":"<x>","b":{"c":[<1>,<-2.5>]},"d":<null>,"e":"<>"})");
   CHECK(cut(R"({"a":"say \"hi\"","b)") == R"({"a":"<say \"hi\">","<b>)");
   CHECK(cut("level=info msg=\"two words\" n=5, empty= x") == "level=<info> msg=\"<two words>\" n=<5>, empty= x");
   CHECK(cut("worker12 took 812ms or 1.5s") == "worker<12> took <812>ms or <1.5>s");
-  CHECK(cut("2026-01-10 08:00:00,123 deadbeef12 at 10.2.3.4:5060") == "<2026-01-10 08:00:00,123> <deadbeef12> at <10.2.3.4:5060>");
+  CHECK(cut("2026-01-10 08:00:00,123 deadbeef12 at 10.2.3.4:5060") ==
+        "<2026-01-10 08:00:00,123> <deadbeef12> at <10.2.3.4:5060>");
   CHECK(cut("id abcdefab-e89b-12d3-a456-426614174000.") == "id <abcdefab-e89b-12d3-a456-426614174000>.");
   CHECK(cut("Jan 10 08:00:00 host sshd[1234]: x") == "<Jan 10 08:00:00> host sshd[<1234>]: x");
   CHECK(cut("t=-5 (-3) a-4") == "t=<-5> (<-3>) a-<4>");
@@ -48,10 +51,12 @@ std::string round_trip(NumberForm form, std::string_view text) {
 TEST_CASE("numbers are taken only if they are written back the same") {
   const NumberForm integer{NumberKind::kInteger, 0};
   for (const char* text : {"0", "7", "-7", "123456789012345678"}) CHECK(round_trip(integer, text) == text);
-  for (const char* text : {"", "-", "-0", "007", "+1", "1.0", "1234567890123456789", "1e3", " 1"}) CHECK(round_trip(integer, text) == "refused");
+  for (const char* text : {"", "-", "-0", "007", "+1", "1.0", "1234567890123456789", "1e3", " 1"})
+    CHECK(round_trip(integer, text) == "refused");
   const NumberForm fixed{NumberKind::kDecimalFixed, 2};
   for (const char* text : {"0.00", "1.50", "-1.25", "123456.78"}) CHECK(round_trip(fixed, text) == text);
-  for (const char* text : {"1.5", "1", "-0.00", "01.50", ".50", "1.505", "1.-5"}) CHECK(round_trip(fixed, text) == "refused");
+  for (const char* text : {"1.5", "1", "-0.00", "01.50", ".50", "1.505", "1.-5"})
+    CHECK(round_trip(fixed, text) == "refused");
   const NumberForm shortest{NumberKind::kDecimalShortest, 3};
   for (const char* text : {"0", "1", "1.5", "-0.125"}) CHECK(round_trip(shortest, text) == text);
   for (const char* text : {"1.50", "1.", "1.0", "0.1234"}) CHECK(round_trip(shortest, text) == "refused");
@@ -60,7 +65,8 @@ TEST_CASE("numbers are taken only if they are written back the same") {
   for (const char* text : {"2", "2.00", "1.50"}) CHECK(round_trip(python, text) == "refused");
   const NumberForm ip{NumberKind::kIpv4, 0};
   for (const char* text : {"0.0.0.0", "10.0.0.1", "255.255.255.255"}) CHECK(round_trip(ip, text) == text);
-  for (const char* text : {"256.1.1.1", "1.1.1", "1.1.1.1.1", "01.1.1.1", "1..1.1"}) CHECK(round_trip(ip, text) == "refused");
+  for (const char* text : {"256.1.1.1", "1.1.1", "1.1.1.1.1", "01.1.1.1", "1..1.1"})
+    CHECK(round_trip(ip, text) == "refused");
   const NumberForm hex{NumberKind::kFixedHex, 8};
   CHECK(round_trip(hex, "00c0ffee") == "00c0ffee");
   CHECK(round_trip(hex, "00C0FFEE") == "refused");
@@ -94,12 +100,14 @@ std::string instant_round_trip(std::string_view text, std::int64_t entry_ns) {
 
 TEST_CASE("instants come back from their difference to the entry") {
   const std::int64_t entry = 1'768'032'000'123'456'789;  // 2026-01-10T08:00:00.123456789Z
-  for (const char* text : {"2026-01-10T08:00:00Z", "2026-01-10T08:00:00.123Z", "2026-01-10T08:00:00.123456789Z", "2026-01-10 08:00:00,123",
-                           "2026/01/10 08:00:00.5", "10/Jan/2026:08:00:00 +0100", "26/01/10 08:00:00", "Jan 10 08:00:00", "Jan  3 08:00:00",
-                           "08:00:00.123", "2025-12-31T23:59:59+02:00", "1969-12-31T23:59:59.999Z"}) {
+  for (const char* text :
+       {"2026-01-10T08:00:00Z", "2026-01-10T08:00:00.123Z", "2026-01-10T08:00:00.123456789Z", "2026-01-10 08:00:00,123",
+        "2026/01/10 08:00:00.5", "10/Jan/2026:08:00:00 +0100", "26/01/10 08:00:00", "Jan 10 08:00:00",
+        "Jan  3 08:00:00", "08:00:00.123", "2025-12-31T23:59:59+02:00", "1969-12-31T23:59:59.999Z"}) {
     CHECK(instant_round_trip(text, entry) == text);
   }
-  for (const char* text : {"2026-02-30T08:00:00Z", "2026-01-10T08:00:60Z", "2026-01-10T24:00:00Z", "2026-13-10T08:00:00Z", "2925-01-01T00:00:00.123456789Z"}) {
+  for (const char* text : {"2026-02-30T08:00:00Z", "2026-01-10T08:00:60Z", "2026-01-10T24:00:00Z",
+                           "2026-13-10T08:00:00Z", "2925-01-01T00:00:00.123456789Z"}) {
     CHECK(instant_round_trip(text, entry) == "refused");
   }
   CHECK(instant_round_trip("not a time", entry) == "unknown");
@@ -111,7 +119,8 @@ TEST_CASE("instants come back from their difference to the entry") {
 }
 
 TEST_CASE("fractions without trailing zeros are one layout") {
-  const std::vector<std::string_view> texts = {"2026-01-10T08:00:00.12Z", "2026-01-10T08:00:00Z", "2026-01-10T08:00:00.123456Z"};
+  const std::vector<std::string_view> texts = {"2026-01-10T08:00:00.12Z", "2026-01-10T08:00:00Z",
+                                               "2026-01-10T08:00:00.123456Z"};
   const auto layout = TimeLayout::detect(texts);
   REQUIRE(layout);
   CHECK(layout->spec() == "Y-m-dTH:M:SG6Z");
@@ -122,13 +131,15 @@ TEST_CASE("fractions without trailing zeros are one layout") {
     CHECK(std::string_view(out, layout->format(difference, 5, out)) == text);
   }
   std::int64_t difference = 0;
-  for (const char* bad : {"2026-01-10T08:00:00.120Z", "2026-01-10T08:00:00.Z", "2026-01-10T08:00:00.0Z", "2026-01-10T08:00:00.1234567Z"}) {
+  for (const char* bad : {"2026-01-10T08:00:00.120Z", "2026-01-10T08:00:00.Z", "2026-01-10T08:00:00.0Z",
+                          "2026-01-10T08:00:00.1234567Z"}) {
     CHECK_FALSE(layout->parse(bad, 5, difference));
   }
 }
 
 TEST_CASE("ids of one shape become bytes and come back") {
-  for (const char* text : {"0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF", "123e4567-e89b-12d3-a456-426614174000"}) {
+  for (const char* text :
+       {"0123456789abcdef", "0123456789ABCDEF0123456789ABCDEF", "123e4567-e89b-12d3-a456-426614174000"}) {
     const auto shape = id_shape_of(text);
     REQUIRE(shape);
     std::string bytes;
@@ -137,7 +148,8 @@ TEST_CASE("ids of one shape become bytes and come back") {
     format_id(*shape, bytes.data(), again.data());
     CHECK(again == text);
   }
-  for (const char* text : {"", "0123456789abcde", "0123456789abcdeF", "0123456789abcdeg", "123e4567-e89b-12d3-a456_426614174000"}) {
+  for (const char* text :
+       {"", "0123456789abcde", "0123456789abcdeF", "0123456789abcdeg", "123e4567-e89b-12d3-a456_426614174000"}) {
     CHECK_FALSE(id_shape_of(text));
   }
 }
@@ -145,7 +157,8 @@ TEST_CASE("ids of one shape become bytes and come back") {
 TEST_CASE("id tokens are found whole") {
   const auto places = [](std::string_view text) {
     std::string shown;
-    for (const auto& place : locate_id_tokens(text)) shown += std::string(text.substr(place.begin, place.end - place.begin)) + ";";
+    for (const auto& place : locate_id_tokens(text))
+      shown += std::string(text.substr(place.begin, place.end - place.begin)) + ";";
     return shown;
   };
   CHECK(places("a 0123456789abcdef b") == "0123456789abcdef;");

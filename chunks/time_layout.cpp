@@ -50,7 +50,8 @@ Civil civil_from_days(std::int64_t days) {
   const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned shifted = (5 * day_of_year + 2) / 153;
   const unsigned month = shifted < 10 ? shifted + 3 : shifted - 9;
-  return {static_cast<std::int64_t>(year_of_era) + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1};
+  return {static_cast<std::int64_t>(year_of_era) + era * 400 + (month <= 2), month,
+          day_of_year - (153 * shifted + 2) / 5 + 1};
 }
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0); }
@@ -59,12 +60,19 @@ std::size_t field_width(char field) {
   switch (field) {
     case 'Y': return 4;
     case 'b': return 3;
-    case 'y': case 'm': case 'd': case 'e': case 'H': case 'M': case 'S': return 2;
+    case 'y':
+    case 'm':
+    case 'd':
+    case 'e':
+    case 'H':
+    case 'M':
+    case 'S': return 2;
     default: return 0;
   }
 }
 
-// Known shapes. A digit-free field must match exactly; 'F' here means an optional fraction after the character before it.
+// Known shapes. A digit-free field must match exactly; 'F' here means an optional fraction after the character before
+// it.
 struct Known {
   std::string_view spec;
   std::string_view fraction_marks;  // characters that may begin a fraction after the seconds
@@ -95,7 +103,8 @@ std::size_t zone_bytes(std::string_view text, std::size_t at) {
   if (text[at] == ' ') ++sign;
   if (sign >= text.size() || (text[sign] != '+' && text[sign] != '-')) return 0;
   if (digits_at(text, sign + 1, 4)) return sign + 5 - at;
-  if (sign == at && digits_at(text, sign + 1, 2) && text.substr(sign + 3, 1) == ":" && digits_at(text, sign + 4, 2)) return 6;
+  if (sign == at && digits_at(text, sign + 1, 2) && text.substr(sign + 3, 1) == ":" && digits_at(text, sign + 4, 2))
+    return 6;
   return 0;
 }
 
@@ -167,7 +176,8 @@ bool read_field(char field, std::string_view text, Fields& f) {
   return true;
 }
 
-/// Reads the digits of a fraction, scaled to `places`; bytes taken. What does not fit shows when the text is written again.
+/// Reads the digits of a fraction, scaled to `places`; bytes taken. What does not fit shows when the text is written
+/// again.
 std::size_t read_fraction(std::string_view text, bool trimmed, int places, Fields& f) {
   std::size_t at = trimmed && !text.empty() && text[0] == '.' ? 1 : 0;
   const bool none = trimmed && at == 0;
@@ -302,7 +312,8 @@ std::size_t TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, c
     f.year = civil.year, f.month = civil.month, f.day = civil.day;
   }
   f.hour = of_day / 3600, f.minute = of_day / 60 % 60, f.second = of_day % 60;
-  f.fraction = static_cast<std::uint64_t>(units) - static_cast<std::uint64_t>(seconds) * static_cast<std::uint64_t>(units_per_second_);
+  f.fraction = static_cast<std::uint64_t>(units) -
+               static_cast<std::uint64_t>(seconds) * static_cast<std::uint64_t>(units_per_second_);
   char* const begin = out;
   for (std::size_t i = 0; i < spec_.size(); ++i) {
     const char c = spec_[i];

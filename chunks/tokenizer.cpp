@@ -14,12 +14,12 @@ namespace {
 
 enum Class : std::uint8_t {
   kDigit = 1,
-  kHexLetter = 2,     // a-f
-  kLetter = 4,        // every letter, and bytes >= 0x80
-  kBareEnd = 8,       // ends a bare JSON value
-  kJsonFixed = 16,    // punctuation and blanks between JSON values
+  kHexLetter = 2,   // a-f
+  kLetter = 4,      // every letter, and bytes >= 0x80
+  kBareEnd = 8,     // ends a bare JSON value
+  kJsonFixed = 16,  // punctuation and blanks between JSON values
   kBlank = 32,
-  kKeyByte = 64,      // may stand before `=`
+  kKeyByte = 64,  // may stand before `=`
 };
 
 constexpr std::array<std::uint8_t, 256> kClasses = [] {
@@ -39,7 +39,9 @@ constexpr std::array<std::uint8_t, 256> kClasses = [] {
 }();
 
 std::uint8_t class_at(std::string_view text, std::size_t i) { return kClasses[static_cast<unsigned char>(text[i])]; }
-bool is(std::string_view text, std::size_t i, unsigned classes) { return i < text.size() && class_at(text, i) & classes; }
+bool is(std::string_view text, std::size_t i, unsigned classes) {
+  return i < text.size() && class_at(text, i) & classes;
+}
 
 /// Position of the next quote or backslash at or after `i`, or the end.
 std::size_t find_quote(std::string_view text, std::size_t i) {
@@ -48,7 +50,8 @@ std::size_t find_quote(std::string_view text, std::size_t i) {
   for (; i + 16 <= text.size(); i += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
     const __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-    if (const int mask = _mm_movemask_epi8(hit); mask != 0) return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    if (const int mask = _mm_movemask_epi8(hit); mask != 0)
+      return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
 #endif
   while (i < text.size() && text[i] != '"' && text[i] != '\\') ++i;
@@ -161,7 +164,8 @@ class Cutter {
 
   /// A UUID whose first group has no digit.
   bool starts_hyphenated_id(std::size_t begin, std::size_t end) const {
-    return end - begin == 8 && end < line_.size() && line_[end] == '-' && all_hex(begin, end) && run_end(end + 1) == end + 5;
+    return end - begin == 8 && end < line_.size() && line_[end] == '-' && all_hex(begin, end) &&
+           run_end(end + 1) == end + 5;
   }
 
   bool all_hex(std::size_t begin, std::size_t end) const {
@@ -192,7 +196,8 @@ class Cutter {
   std::size_t number_begin(std::size_t begin) const {
     const bool minus = begin > 0 && line_[begin - 1] == '-' && is(line_, begin, kDigit);
     if (!minus || (!tokens_.empty() && tokens_.back().end > begin - 1)) return begin;
-    return begin == 1 || is(line_, begin - 2, kBlank) || line_[begin - 2] == '(' || line_[begin - 2] == ':' ? begin - 1 : begin;
+    return begin == 1 || is(line_, begin - 2, kBlank) || line_[begin - 2] == '(' || line_[begin - 2] == ':' ? begin - 1
+                                                                                                            : begin;
   }
 
   /// Where the unit after a plain number begins: 12.5|ms; `end` if there is none.
@@ -201,7 +206,8 @@ class Cutter {
     while (digits_end < end && (is(line_, digits_end, kDigit) || line_[digits_end] == '.')) ++digits_end;
     const std::string_view unit = line_.substr(digits_end, end - digits_end);
     if (digits_end == begin || unit.empty() || unit.size() > 3) return end;
-    for (const std::string_view known : {"ms", "s", "us", "ns", "m", "h", "KB", "MB", "GB", "kB", "B", "K", "M", "G", "KiB", "MiB", "GiB", "x"}) {
+    for (const std::string_view known :
+         {"ms", "s", "us", "ns", "m", "h", "KB", "MB", "GB", "kB", "B", "K", "M", "G", "KiB", "MiB", "GiB", "x"}) {
       if (unit == known) return digits_end;
     }
     return end;

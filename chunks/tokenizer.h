@@ -1,9 +1,11 @@
-// tokenizer.h -- cuts a line into fixed text and variables, so that lines written by one statement share their fixed text.
+// tokenizer.h -- cuts a line into fixed text and variables, so that lines written by one statement share their fixed
+// text.
 //
-// JSON:     (first byte `{`) every string or bare value is a variable; keys and punctuation are fixed. A flat scan, no tree: any
+// JSON:     (first byte `{`) every string or bare value is a variable; keys and punctuation are fixed. A flat scan, no
+// tree: any
 //           bytes give some cut.
-// Else:     the value of key=value, the inside of a quoted string, instants, and words with a digit are variables; digits at
-//           the end of a word and digits before a unit stand alone.
+// Else:     the value of key=value, the inside of a quoted string, instants, and words with a digit are variables;
+//           digits at the end of a word and digits before a unit stand alone.
 // Law:      the cut depends on the line's bytes only; joining fixed text and variables gives the line back.
 #pragma once
 

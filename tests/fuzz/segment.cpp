@@ -1,5 +1,5 @@
-// Reads a damaged segment in every way there is, or (input without the magic) a block whose META is the input. Checksums are
-// mended first, or the fuzzer would never get past them.
+// Reads a damaged segment in every way there is, or (input without the magic) a block whose META is the input.
+// Checksums are mended first, or the fuzzer would never get past them.
 #include <cstring>
 
 #include "chunks/block_pruner.h"
@@ -41,7 +41,9 @@ void use_segment(std::string_view bytes) {
   if (!reader) return;
   (void)describe_segment(**reader);
   (void)verify_segment(**reader);
-  const BlockPruner pruner(**reader, {{TimestampNs::min(), TimestampNs::max()}, {"error id 0123456789abcdef0123456789abcdef"}, {"0123456789abcdef"}});
+  const BlockPruner pruner(
+      **reader,
+      {{TimestampNs::min(), TimestampNs::max()}, {"error id 0123456789abcdef0123456789abcdef"}, {"0123456789abcdef"}});
   for (std::size_t b = 0; b < (*reader)->blocks().size(); ++b) {
     (void)pruner.cannot_match(b);
     if (auto block = (*reader)->open_block(b)) use_block(**block);

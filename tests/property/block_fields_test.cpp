@@ -51,7 +51,8 @@ Judged judge(FieldSyntax syntax, std::span<const EntryView> rows) {
   return judged;
 }
 
-void check_values(const FieldValues& values, const std::string& name, const Judged& judged, std::span<const EntryView> rows) {
+void check_values(const FieldValues& values, const std::string& name, const Judged& judged,
+                  std::span<const EntryView> rows) {
   for (std::size_t row = 0; row < rows.size(); ++row) {
     CAPTURE(name);
     CAPTURE(std::string(rows[row].line));
@@ -63,7 +64,8 @@ void check_values(const FieldValues& values, const std::string& name, const Judg
   }
 }
 
-void check_numbers(const chunks::FieldNumbers& numbers, const std::string& name, const Judged& judged, std::span<const EntryView> rows) {
+void check_numbers(const chunks::FieldNumbers& numbers, const std::string& name, const Judged& judged,
+                   std::span<const EntryView> rows) {
   for (std::size_t row = 0; row < rows.size(); ++row) {
     CAPTURE(name);
     CAPTURE(std::string(rows[row].line));
@@ -108,7 +110,8 @@ TEST_CASE("columns give the fields that the stages extract") {
     CAPTURE(seed);
     answers += check_block(seed);
   }
-  CHECK(answers > static_cast<int>(blocks / 4));  // the fast path is taken, not only refused: most blocks hold damaged lines
+  CHECK(answers >
+        static_cast<int>(blocks / 4));  // the fast path is taken, not only refused: most blocks hold damaged lines
 }
 
 }  // namespace
