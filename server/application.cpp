@@ -25,6 +25,7 @@
 #include "server/life_cycle.h"
 #include "server/maintenance.h"
 #include "server/query_service.h"
+#include "server/rule_metrics.h"
 #include "server/services.h"
 #include "server/start_ruler.h"
 #include "server/tail_hub.h"
@@ -208,6 +209,7 @@ Result<void> Application::start_rules() {
   };
   KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")}, system_clock(),
                                       posix_filesystem(), query));
+  parts.metrics.set_rules(std::make_shared<RuleMetrics>(*parts.ruler.ruler));
   return {};
 }
 
@@ -256,6 +258,7 @@ void Application::stop() {
   parts.life.stopping = true;
   if (parts.tails) parts.tails->close("the server is stopping");
   if (parts.server) parts.server->drain(loaded_->config.http.graceful_shutdown_timeout);
+  parts.metrics.set_rules(nullptr);
   parts.ruler = {};
   if (parts.scheduler) parts.scheduler->close();
   if (parts.maintenance) parts.maintenance->stop();

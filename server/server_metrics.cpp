@@ -95,6 +95,11 @@ void ServerMetrics::on_collect(std::function<void()> refresh) {
   refreshers_.push_back(std::move(refresh));
 }
 
+void ServerMetrics::set_rules(std::shared_ptr<prometheus::Collectable> rules) {
+  MutexLock lock(mutex_);
+  rules_ = std::move(rules);
+}
+
 void ServerMetrics::refresh_process() {
   std::ifstream statm("/proc/self/statm");
   double pages = 0;
@@ -117,13 +122,17 @@ void ServerMetrics::refresh_process() {
 
 std::string ServerMetrics::text() {
   std::vector<std::function<void()>> refreshers;
+  std::vector<prometheus::MetricFamily> families;
   {
     MutexLock lock(mutex_);
     refreshers = refreshers_;
+    if (rules_ != nullptr) families = rules_->Collect();
   }
   for (const auto& refresh : refreshers) refresh();
   refresh_process();
-  std::string out = prometheus::TextSerializer().Serialize(registry_->Collect());
+  auto own = registry_->Collect();
+  families.insert(families.begin(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+  std::string out = prometheus::TextSerializer().Serialize(families);
   // the client library has no settable counter
   const std::string gauge_type = "# TYPE process_cpu_seconds_total gauge";
   if (const auto at = out.find(gauge_type); at != std::string::npos) {

@@ -31,6 +31,8 @@ class ServerMetrics {
   prometheus::Registry& registry() { return *registry_; }
   /// Text exposition of everything, with the process' own figures refreshed.
   std::string text();
+  /// More families, collected at each exposition; nullptr takes them away again.
+  void set_rules(std::shared_ptr<prometheus::Collectable> rules);
   /// Runs before each exposition: for gauges that are read rather than counted.
   void on_collect(std::function<void()> refresh);
 
@@ -73,6 +75,7 @@ class ServerMetrics {
   Mutex mutex_;
   std::map<std::tuple<std::string, std::string, int>, ExchangeMetrics> exchanges_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> refreshers_ KVASIR_GUARDED_BY(mutex_);
+  std::shared_ptr<prometheus::Collectable> rules_ KVASIR_GUARDED_BY(mutex_);
 };
 
 /// Version numbers shown by /metrics, buildinfo and -version.
