@@ -150,9 +150,6 @@ bool ColumnBlock::open_source(std::size_t name, bool as_numbers) {
 
 std::unique_ptr<ColumnBlock> ColumnBlock::open(const ColumnPlan& plan, LogBlock& block) {
   std::unique_ptr<ColumnBlock> out(new ColumnBlock(plan, block));
-  // Metadata of this name is an error of the entry, which only the pipeline knows how to treat.
-  if (block.may_have_metadata("__error__") && block.metadata_field("__error__") == nullptr) return nullptr;
-  if (block.may_have_metadata("__error__") && !block.metadata_field("__error__")->values.empty()) return nullptr;
   out->sources_.resize(plan.names_.size());
   for (std::size_t name = 0; name < plan.names_.size(); ++name) {
     // A name that is only unwrapped may come as plain numbers.
@@ -165,6 +162,11 @@ std::unique_ptr<ColumnBlock> ColumnBlock::open(const ColumnPlan& plan, LogBlock&
                                                                     [](const Source& source) { return source.field != nullptr; });
   const bool reads_nothing = plan.names_.empty() && plan.filters_.empty();
   if (plan.parser_ && !knows_errors && !reads_nothing) return nullptr;
+  // Metadata may carry an error, which only the pipeline knows how to treat. Where nothing runs, nothing can have failed.
+  const bool only_counts = !plan.parser_ && plan.filters_.empty() && !plan.unwrap_;
+  if (only_counts || !block.may_have_metadata("__error__")) return out;
+  const FieldColumn* errors = block.metadata_field("__error__");
+  if (errors == nullptr || !errors->values.empty()) return nullptr;
   return out;
 }
 

@@ -77,6 +77,7 @@ struct RangeScan {
   QueryContext& context;
   std::unique_ptr<const ColumnPlan> columns[2];  // for pipeline(filtered)
   bool statistics = false;                       // counts from handles are allowed
+  bool may_fail = false;                         // some stage can set an error; metadata named __error__ alone does not count
 
   RangeScan(const ScanPlan& scan_plan, const BucketGrid& bucket_grid, SampleValue sample, QueryContext& query)
       : plan(scan_plan), grid(bucket_grid), value(sample), context(query) {
@@ -87,6 +88,10 @@ struct RangeScan {
     }
     statistics = plan.pushdowns().block_statistics && plan.stages(false).empty() && plan.unwrap() == nullptr &&
                  !plan.has_field_selectors();
+    const auto stages = plan.stages(false);
+    may_fail = plan.unwrap() != nullptr || std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
+                 return !std::holds_alternative<LineFilter>(stage);
+               });
   }
 };
 
@@ -242,7 +247,7 @@ class RangeWorker {
       if (!bucket) return;
       const auto metadata = needs_metadata ? block.metadata(row) : std::span<const LabelView>();
       if (!runner.process(time, lines_[row], metadata)) return;
-      if (runner.fails_query()) {
+      if (scan_.may_fail && runner.fails_query()) {
         error = pipeline_error(runner.error(), runner.final_labels());
         return;
       }
