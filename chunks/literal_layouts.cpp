@@ -7,6 +7,8 @@ namespace {
 
 using Kind = VariableTest::Kind;
 
+constexpr std::size_t kStepsMax = 4096;  // per template; beyond, building its rows is cheaper
+
 class LayoutFinder {
  public:
   LayoutFinder(const TableReader& table, const RowTemplate& shape, std::string_view literal,
@@ -57,6 +59,9 @@ class LayoutFinder {
 
   /// literal[0, at) lies before variable v; there is more.
   void at_variable(std::uint16_t v, std::size_t at) {
+    // Ways that lead nowhere are counted too: there can be very many.
+    if (++steps_ > kStepsMax) too_many_ = true;
+    if (too_many_) return;
     const std::string_view rest = literal_.substr(at);
     if (may_hold(v, rest)) {
       tests_.push_back({Kind::kBeginsWith, v, rest});
@@ -84,7 +89,7 @@ class LayoutFinder {
   }
 
   void emit() {
-    if (layouts_.size() >= kLayoutsMax || ++steps_ > kLayoutsMax) too_many_ = true;
+    if (layouts_.size() >= kLayoutsMax) too_many_ = true;
     else layouts_.push_back(tests_);
   }
 

@@ -90,5 +90,24 @@ TEST_CASE("searching columns finds exactly what searching lines finds") {
   }
 }
 
+TEST_CASE("a literal that could lie in very many ways is still searched exactly and soon") {
+  std::mt19937_64 random(1);
+  TestRows rows;
+  for (int i = 0; i < 500; ++i) {
+    std::string line = "v";
+    for (int n = 0; n < 40; ++n)
+      line += " \"" + std::string(random() % 3, '\'') + "\" \"" + std::string(random() % 2 == 0 ? "a, b" : "a") + "\",";
+    rows.add(i, static_cast<std::uint64_t>(i), line);
+  }
+  Encoded encoded = encode(rows.views, Encoding::kColumns);
+  auto block = StoredBlock::open(encoded.bytes, encoded.ids, nullptr);
+  REQUIRE(block);
+  std::string needle(rows.views[7].line.substr(20, 200));
+  check_needle(**block, rows.views, needle, false);
+  needle += "!";
+  check_needle(**block, rows.views, needle, false);
+  check_needle(**block, rows.views, R"(" "a, b", "")", false);
+}
+
 }  // namespace
 }  // namespace kvasir::chunks
