@@ -61,6 +61,11 @@ class Block {
   virtual bool has_metadata() const = 0;
   /// In the order it was sent. Decodes all metadata of the block at the first call.
   virtual Result<std::span<const LabelView>> metadata(std::size_t row) = 0;
+  /// False only if no row carries metadata of that name. Cheap: decodes nothing.
+  virtual bool may_have_metadata(std::string_view name) const {
+    (void)name;
+    return has_metadata();
+  }
 
   /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is
   /// unchanged.

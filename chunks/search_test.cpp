@@ -76,6 +76,7 @@ void check_slice(std::uint64_t seed, int needles) {
       REQUIRE(metadata);
       REQUIRE(std::equal(metadata->begin(), metadata->end(), rows.views[row].metadata.begin(),
                          rows.views[row].metadata.end()));
+      for (const LabelView& pair : *metadata) REQUIRE((*block)->may_have_metadata(pair.name));
     }
   }
 }

@@ -121,6 +121,17 @@ Result<std::span<const LabelView>> StoredBlock::metadata(std::size_t row) {
   return std::span<const LabelView>(pairs_).subspan(pair_starts_[row], pair_starts_[row + 1] - pair_starts_[row]);
 }
 
+bool StoredBlock::may_have_metadata(std::string_view name) const {
+  if (!metadata_) return false;
+  const auto& templates = metadata_->templates();
+  // The first template holds whole texts: any name may be in there.
+  if (!templates.empty() && templates.front().rows > 0) return true;
+  return std::any_of(templates.begin(), templates.end(), [&](const RowTemplate& shape) {
+    const auto names = std::span(shape.fixed).first(shape.columns.size());
+    return shape.rows > 0 && std::find(names.begin(), names.end(), name) != names.end();
+  });
+}
+
 Result<void> StoredBlock::load_metadata() {
   KVASIR_TRY(const auto ids, metadata_->template_ids());
   std::vector<std::span<const std::string_view>> texts(metadata_->column_count());

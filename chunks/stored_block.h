@@ -31,6 +31,7 @@ class StoredBlock final : public Block {
   Result<void> lines(ConstRowBits rows, std::span<std::string_view> out) override;
   bool has_metadata() const override { return metadata_.has_value(); }
   Result<std::span<const LabelView>> metadata(std::size_t row) override;
+  bool may_have_metadata(std::string_view name) const override;
   bool narrow_literal(std::string_view literal, bool negated, RowBits rows) override;
   void narrow_perhaps(std::string_view literal, RowBits rows) override;
   bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) override;

@@ -96,9 +96,7 @@ class SegmentLogBlock final : public logql::LogBlock {
     return it->second ? &*it->second : nullptr;
   }
   bool may_have_metadata(std::string_view name) override {
-    if (!has_metadata()) return false;
-    const auto& column = metadata_columns_.column(*this, name);
-    return !column.values.empty();
+    return block_->may_have_metadata(name);
   }
   const FieldColumn* metadata_field(std::string_view name) override { return &metadata_columns_.column(*this, name); }
 
