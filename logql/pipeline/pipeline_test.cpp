@@ -307,8 +307,10 @@ TEST_CASE("structured metadata stands between stream and parsed labels") {
 
 TEST_CASE("labels are told apart by category") {
   PipelineRunner runner = make_runner(R"(| logfmt | label_format env=`{{.a}}`)");
-  runner.bind(Labels{{"app", "x"}, {"env", "prod"}});
-  REQUIRE(runner.process(kTime, "a=1", std::vector<LabelView>{{"trace", "t"}}));
+  const Labels stream{{"app", "x"}, {"env", "prod"}};  // both must outlive the binding
+  const std::vector<LabelView> metadata{{"trace", "t"}};
+  runner.bind(stream);
+  REQUIRE(runner.process(kTime, "a=1", metadata));
   CHECK(runner.labels_of(LabelCategory::kStream).to_string() == R"({app="x"})");
   CHECK(runner.labels_of(LabelCategory::kMetadata).to_string() == R"({trace="t"})");
   CHECK(runner.labels_of(LabelCategory::kParsed).to_string() == R"({a="1", env="1"})");
