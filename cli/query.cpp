@@ -6,6 +6,7 @@
 #include "cli/answer.h"
 #include "cli/commands.h"
 #include "common/number.h"
+#include "logql/syntax/parser.h"
 
 namespace kvasir::cli {
 namespace {
@@ -98,6 +99,19 @@ class Pager {
   bool first_page_ = true;
 };
 
+// `| order by timestamp` says which end comes first, whatever --forward says.
+bool oldest_first(const QueryFlags& flags) {
+  const auto parsed = logql::parse_log_query(flags.query);
+  if (!parsed) return flags.forward;  // the server words the error
+  for (const auto& pipe : parsed->pipes) {
+    const auto* order = std::get_if<logql::OrderBy>(&pipe);
+    if (order != nullptr && !order->keys.empty() && order->keys.front().field == "timestamp") {
+      return !order->keys.front().descending;
+    }
+  }
+  return flags.forward;
+}
+
 struct TailState {
   EntryPrinter printer;
   TimestampNs last;
@@ -125,7 +139,9 @@ Result<bool> read_tail(net::WebSocketClient& socket, TailState& state) {
 
 }  // namespace
 
-Result<void> run_query(Connection& connection, const QueryFlags& flags) {
+Result<void> run_query(Connection& connection, const QueryFlags& asked) {
+  QueryFlags flags = asked;
+  flags.forward = oldest_first(asked);
   KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
   Pager pager(connection, flags, range);
   while (true) {

@@ -55,6 +55,8 @@ def check_command_line(house):
     assert house.ctl("query", '{job="app"} |= "installed"', "--output", "raw") == ['{"level":"info","msg":"package installed"}']
     lines = house.ctl("query", '{job="app"}', "--output", "jsonl", "--forward")
     assert [json.loads(line)["labels"]["level"] for line in lines] == ["info", "error"], lines
+    ordered = house.ctl("query", '{job="app"} | order by timestamp asc', "--output", "jsonl")
+    assert [json.loads(line)["labels"]["level"] for line in ordered] == ["info", "error"], ordered
     assert "level" in house.ctl("labels")
     assert house.ctl("labels", "level") == ["error", "info"]
     assert len(house.ctl("series", '{job="app"}')) == 2
