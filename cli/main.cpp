@@ -88,6 +88,7 @@ class Program {
     app_.require_subcommand(1);
     app_.fallthrough();
     add_connection_flags(app_, global_);
+    app_.add_flag("--stdin", local_.standard_input, "query standard input instead of a server");
     query_ = app_.add_subcommand("query", "entries of a log query, or a metric query over a range");
     add_entry_flags(*query_, flags_);
     add_time_flags(*query_, flags_.times);
@@ -147,7 +148,6 @@ class Program {
 
   void add_local_flags(CLI::App& command) {
     command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")->allow_extra_args(false);
-    command.add_flag("--stdin", local_.standard_input, "query standard input instead of a server");
   }
 
   Result<void> what() {
