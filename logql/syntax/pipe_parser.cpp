@@ -137,6 +137,34 @@ bool is_label_operator(TokenKind kind) {
   return std::find(std::begin(kOperators), std::end(kOperators), kind) != std::end(kOperators);
 }
 
+/// One letter more, less or other, or two neighbours swapped.
+bool one_slip_apart(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty() && a.front() == b.front()) {
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  while (!a.empty() && !b.empty() && a.back() == b.back()) {
+    a.remove_suffix(1);
+    b.remove_suffix(1);
+  }
+  const bool swapped = a.size() == 2 && b.size() == 2 && a[0] == b[1] && a[1] == b[0];
+  return swapped || std::max(a.size(), b.size()) == 1;
+}
+
+/// What a mistyped name of a pipe was probably meant to be; empty if nothing is near.
+std::string_view probably_meant(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kPipes[] = {
+      {"order", "did you mean `| order by`?"},
+      {"sort", "did you mean `| sort by`?"},
+      {"stats", "did you mean `| stats`?"},
+      {"limit", "did you mean `| limit`?"},
+  };
+  for (const auto& [pipe, hint] : kPipes) {
+    if (name.size() >= 3 && one_slip_apart(name, pipe)) return hint;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<Pipe>> parse_pipe(TokenStream& tokens, const Token& word) {
@@ -155,6 +183,10 @@ Result<std::optional<Pipe>> parse_pipe(TokenStream& tokens, const Token& word) {
     return fail(tokens.unexpected_with_hint("a function", kStatsHint));
   }
   if (name == "limit" && tokens.at(kNumber)) return wrap(parse_limit(tokens));
+  // A label filter needs an operator here, so this cannot be one.
+  if (const auto hint = probably_meant(name); !hint.empty() && !is_label_operator(tokens.kind())) {
+    return fail(tokens.unexpected_with_hint("a comparison", hint));
+  }
   return std::optional<Pipe>();
 }
 
