@@ -266,7 +266,10 @@ std::optional<std::uint64_t> parse_byte_size(std::string_view text) {
   if (!value) return std::nullopt;
   while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
   std::string unit = lower(rest);
-  if (unit.empty() || unit == "b") return static_cast<std::uint64_t>(*value);
+  if (unit.empty() || unit == "b") {
+    if (*value >= 18446744073709551615.0) return std::nullopt;
+    return static_cast<std::uint64_t>(*value);
+  }
   if (unit.back() == 'b') unit.pop_back();
   const bool binary = unit.size() == 2 && unit[1] == 'i';
   if (unit.size() != 1 && !binary) return std::nullopt;

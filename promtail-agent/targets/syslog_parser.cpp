@@ -243,14 +243,16 @@ Result<void> SyslogFramer::feed(std::string_view bytes, std::vector<std::string>
 }
 
 Result<void> SyslogFramer::take_counted(std::vector<std::string>& out) {
+  constexpr std::size_t kLengthDigitsMax = 10;
   std::size_t at = 0;
-  while (at < held_.size()) {
+  while (true) {
+    // Some senders end counted messages with a newline too; it may come with the next piece.
+    while (at < held_.size() && held_[at] == '\n') ++at;
     const std::size_t space = held_.find(' ', at);
-    if (space == std::string::npos) {
-      if (held_.size() - at > 10) return fail(ErrorCode::kInvalidArgument, "message length is not a number");
-      break;
-    }
-    const auto length = parse_uint64(std::string_view(held_).substr(at, space - at));
+    const std::size_t digits = std::min(space, held_.size()) - at;
+    if (digits > kLengthDigitsMax) return fail(ErrorCode::kInvalidArgument, "message length is not a number");
+    if (space == std::string::npos) break;
+    const auto length = parse_uint64(std::string_view(held_).substr(at, digits));
     if (!length) return fail(ErrorCode::kInvalidArgument, "message length is not a number");
     if (*length > message_bytes_max_) {
       return fail(ErrorCode::kInvalidArgument,
@@ -259,7 +261,6 @@ Result<void> SyslogFramer::take_counted(std::vector<std::string>& out) {
     if (held_.size() - space - 1 < *length) break;
     out.push_back(held_.substr(space + 1, *length));
     at = space + 1 + *length;
-    while (at < held_.size() && held_[at] == '\n') ++at;  // some senders end counted messages with a newline too
   }
   held_.erase(0, at);
   return {};

@@ -477,9 +477,13 @@ class Parser {
     const auto real = parse_go_float_literal(text);
     if (!whole && !real) return false;
     const bool looks_real = text.find_first_of(".eEpP") != std::string::npos && !whole;
-    node.number_is_int = whole.has_value() || (real && *real == static_cast<double>(static_cast<std::int64_t>(*real)));
+    if (!whole && !looks_real) return false;  // digits only, and too many of them
+    // Only numbers below 2^63 may be turned into integers at all.
+    const bool fits = real && *real >= -9223372036854775808.0 && *real < 9223372036854775808.0;
+    const std::int64_t truncated = whole ? *whole : fits ? static_cast<std::int64_t>(*real) : 0;
+    node.number_is_int = whole.has_value() || (fits && *real == static_cast<double>(truncated));
     node.number_is_float = true;
-    node.number_int = whole ? *whole : static_cast<std::int64_t>(*real);
+    node.number_int = truncated;
     node.number_float = real ? *real : static_cast<double>(*whole);
     node.constant = looks_real ? Value::real(node.number_float) : Value::integer(node.number_int);
     return true;
