@@ -170,14 +170,7 @@ Result<Value> strip_domain(const Call& call) {
 
 Result<Value> same_text(const Call& call) { return call.string(call.text(0)); }
 
-// What net/url's QueryEscape gives: a blank becomes a plus.
-std::string query_escape(std::string_view text) {
-  std::string escaped = net::percent_encode(text);
-  for (std::size_t at; (at = escaped.find("%20")) != std::string::npos;) escaped.replace(at, 3, "+");
-  return escaped;
-}
-
-Result<Value> url_query_escape(const Call& call) { return call.string(query_escape(call.text(0))); }
+Result<Value> url_query_escape(const Call& call) { return call.string(net::form_encode(call.text(0))); }
 
 Result<Value> now_seconds(const Call& call) { return Value::real(static_cast<double>(data_of(call).now.value) / 1e9); }
 
@@ -203,7 +196,7 @@ Result<Value> grafana_explore(const Call& call) {
   json.begin_object().key("datasource").string(call.text(0)).key("queries").begin_array().begin_object();
   json.key("expr").string(call.text(1)).key("refId").string("A").end_object().end_array();
   json.key("range").begin_object().key("from").string("now-1h").key("to").string("now").end_object().end_object();
-  return call.string(fmt::format("{}/explore?left={}", data_of(call).external_url, query_escape(left)));
+  return call.string(fmt::format("{}/explore?left={}", data_of(call).external_url, net::form_encode(left)));
 }
 
 Result<Value> jaeger_trace(const Call& call) {

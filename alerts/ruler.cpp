@@ -23,9 +23,7 @@ std::string explore_link(const RulerOptions& options, const std::string& expr) {
   json.begin_object().key("queries").begin_array().begin_object().key("expr").string(expr).key("queryType").string("range");
   json.key("datasource").begin_object().key("type").string("loki").key("uid").string(options.datasource_uid).end_object();
   json.end_object().end_array().end_object();
-  std::string escaped = net::percent_encode(left);
-  for (std::size_t at; (at = escaped.find("%20")) != std::string::npos;) escaped.replace(at, 3, "+");
-  return options.external_url + "/explore?left=" + escaped;
+  return options.external_url + "/explore?left=" + net::form_encode(left);
 }
 
 const std::string& expression_of(const GroupRunner& runner, const Alert& alert) {

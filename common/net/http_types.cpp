@@ -124,6 +124,17 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
+std::string form_encode(std::string_view text) {
+  std::string out;
+  while (true) {
+    const auto blank = text.find(' ');
+    out += percent_encode(text.substr(0, blank));
+    if (blank == std::string_view::npos) return out;
+    out += '+';
+    text.remove_prefix(blank + 1);
+  }
+}
+
 Result<std::string> percent_decode(std::string_view text) { return decode(text, false); }
 
 HttpResponse HttpResponse::text(int status, std::string body) {

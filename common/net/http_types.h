@@ -59,6 +59,8 @@ class HttpParams {
 
 /// Everything but A-Z a-z 0-9 - . _ ~ becomes %XX.
 std::string percent_encode(std::string_view text);
+/// The same with a blank as `+`: what a query string of a form, and Go's url.QueryEscape, hold.
+std::string form_encode(std::string_view text);
 /// Errors: invalid_argument for a broken escape. `+` stays.
 Result<std::string> percent_decode(std::string_view text);
 /// True if both are equal when ASCII letters are folded.

@@ -50,5 +50,10 @@ TEST_CASE("path decoding keeps the plus sign") {
   CHECK_FALSE(percent_decode("/%").has_value());
 }
 
+TEST_CASE("form encoding writes a blank as a plus and a plus as itself encoded") {
+  CHECK(form_encode("") == "");
+  CHECK(form_encode(" a b+c%20 ") == "+a+b%2Bc%2520+");
+}
+
 }  // namespace
 }  // namespace kvasir::net
