@@ -126,6 +126,52 @@ Result<logql::QueryResult> read_result(std::string_view type, element from) {
   return malformed("unknown result type " + std::string(type));
 }
 
+// The list of strings under `key`; a missing or null one is empty.
+Result<std::vector<std::string>> read_strings(std::string_view json, const char* key) {
+  simdjson::dom::parser parser;
+  KVASIR_TRY(const element root, parse_json(parser, json));
+  std::vector<std::string> values;
+  element data;
+  if (root[key].get(data) != simdjson::SUCCESS || data.is_null()) return values;
+  array items;
+  if (data.get(items) != simdjson::SUCCESS) return malformed(std::string(key) + " is not a list");
+  for (const element item : items) {
+    std::string_view value;
+    if (item.get(value) != simdjson::SUCCESS) return malformed("an item of " + std::string(key) + " is not a string");
+    values.emplace_back(value);
+  }
+  return values;
+}
+
+Result<DetectedField> read_detected_field(element from) {
+  std::string_view name, type;
+  DetectedField field;
+  const bool shaped = from["label"].get(name) == simdjson::SUCCESS && from["type"].get(type) == simdjson::SUCCESS &&
+                      from["cardinality"].get(field.cardinality) == simdjson::SUCCESS;
+  if (!shaped) return malformed("a field lacks `label`, `type` or `cardinality`");
+  field.name = name;
+  field.type = type;
+  array parsers;
+  if (from["parsers"].get(parsers) != simdjson::SUCCESS) return field;
+  for (const element parser : parsers) {
+    std::string_view text;
+    if (parser.get(text) != simdjson::SUCCESS) return malformed("a parser is not a string");
+    field.parsers += (field.parsers.empty() ? "" : ",") + std::string(text);
+  }
+  return field;
+}
+
+Result<DeleteRequest> read_delete_request(element from) {
+  std::string_view id, query, status;
+  double start = 0, end = 0;
+  const bool shaped = from["request_id"].get(id) == simdjson::SUCCESS && from["query"].get(query) == simdjson::SUCCESS &&
+                      from["status"].get(status) == simdjson::SUCCESS && from["start_time"].get(start) == simdjson::SUCCESS &&
+                      from["end_time"].get(end) == simdjson::SUCCESS;
+  if (!shaped) return malformed("a delete request lacks `request_id`, `query`, `status`, `start_time` or `end_time`");
+  const auto time = [](double seconds) { return TimestampNs{std::llround(seconds * 1000) * 1'000'000}; };
+  return DeleteRequest{std::string(id), std::string(query), std::string(status), time(start), time(end)};
+}
+
 }  // namespace
 
 Result<QueryAnswer> read_query_answer(std::string_view json) {
@@ -148,20 +194,34 @@ Result<QueryAnswer> read_query_answer(std::string_view json) {
   return answer;
 }
 
-Result<std::vector<std::string>> read_list_answer(std::string_view json) {
+Result<std::vector<std::string>> read_list_answer(std::string_view json) { return read_strings(json, "data"); }
+
+Result<std::vector<std::string>> read_field_values(std::string_view json) { return read_strings(json, "values"); }
+
+Result<std::vector<DetectedField>> read_detected_fields(std::string_view json) {
   simdjson::dom::parser parser;
   KVASIR_TRY(const element root, parse_json(parser, json));
-  std::vector<std::string> values;
-  element data;
-  if (root["data"].get(data) != simdjson::SUCCESS || data.is_null()) return values;
+  std::vector<DetectedField> fields;
   array items;
-  if (data.get(items) != simdjson::SUCCESS) return malformed("data is not a list");
+  if (root["fields"].get(items) != simdjson::SUCCESS) return fields;
   for (const element item : items) {
-    std::string_view value;
-    if (item.get(value) != simdjson::SUCCESS) return malformed("an item of data is not a string");
-    values.emplace_back(value);
+    KVASIR_TRY(auto field, read_detected_field(item));
+    fields.push_back(std::move(field));
   }
-  return values;
+  return fields;
+}
+
+Result<std::vector<DeleteRequest>> read_delete_requests(std::string_view json) {
+  simdjson::dom::parser parser;
+  KVASIR_TRY(const element root, parse_json(parser, json));
+  array items;
+  if (root.get(items) != simdjson::SUCCESS) return malformed("delete requests are not a list");
+  std::vector<DeleteRequest> requests;
+  for (const element item : items) {
+    KVASIR_TRY(auto request, read_delete_request(item));
+    requests.push_back(std::move(request));
+  }
+  return requests;
 }
 
 Result<std::vector<Labels>> read_series_answer(std::string_view json) {

@@ -28,6 +28,29 @@ Result<std::vector<std::string>> read_list_answer(std::string_view json);
 /// `{"status":"success","data":[{"a":"b"}]}`.
 Result<std::vector<Labels>> read_series_answer(std::string_view json);
 
+struct DetectedField {
+  std::string name;
+  std::string type;
+  std::int64_t cardinality = 0;
+  std::string parsers;  // joined by commas; empty for structured metadata
+};
+
+/// `{"fields":[{"label":"status","type":"int","cardinality":2,"parsers":["json"]}]}`.
+Result<std::vector<DetectedField>> read_detected_fields(std::string_view json);
+/// `{"values":["200"]}`.
+Result<std::vector<std::string>> read_field_values(std::string_view json);
+
+struct DeleteRequest {
+  std::string id;
+  std::string query;
+  std::string status;
+  TimestampNs start;
+  TimestampNs end;
+};
+
+/// `[{"request_id":"a","start_time":1795250000,"end_time":1795253600,"query":"{}","status":"received"}]`.
+Result<std::vector<DeleteRequest>> read_delete_requests(std::string_view json);
+
 struct TailFrame {
   std::vector<logql::ResultStream> streams;
   std::size_t dropped_entries = 0;

@@ -59,12 +59,17 @@ net::HttpCall Connection::call(std::string_view method, std::string_view path, c
 }
 
 Result<std::string> Connection::send(std::string_view method, std::string_view path, const net::HttpParams& params) {
+  KVASIR_TRY(auto answer, exchange(method, path, params));
+  return std::move(answer.body);
+}
+
+Result<net::HttpResponse> Connection::exchange(std::string_view method, std::string_view path, const net::HttpParams& params) {
   const net::HttpCall request = call(method, path, params);
   if (!options_.quiet) std::cerr << request.url << "\n";
   std::string reason;
   for (unsigned attempt = 0; attempt <= options_.retries; ++attempt) {
     auto answer = client_->send(request);
-    if (answer && answer->status / 100 == 2) return std::move(answer->body);
+    if (answer && answer->status / 100 == 2) return std::move(*answer);
     reason = answer ? fmt::format("Error response from server: {} ({})", trimmed(answer->body), answer->status)
                     : answer.error().message();
   }

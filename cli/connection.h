@@ -35,6 +35,8 @@ class Connection {
  public:
   static Result<std::unique_ptr<Connection>> open(ConnectionOptions options);
 
+  /// The 2xx answer to METHOD address/path?params.
+  Result<net::HttpResponse> exchange(std::string_view method, std::string_view path, const net::HttpParams& params);
   /// The body of a 2xx answer to METHOD address/path?params.
   Result<std::string> send(std::string_view method, std::string_view path, const net::HttpParams& params);
   Result<std::string> get(std::string_view path, const net::HttpParams& params) { return send("GET", path, params); }

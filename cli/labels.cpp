@@ -22,14 +22,6 @@ Result<TimestampNs> parse_time_flag(std::string_view flag, const std::string& te
               fmt::format("{} is not a time: \"{}\" (RFC 3339, seconds or nanoseconds since the epoch)", flag, text));
 }
 
-Result<net::HttpParams> time_params(const TimeFlags& times) {
-  KVASIR_TRY(const auto range, resolve_times(times, system_clock()));
-  net::HttpParams params;
-  params.add("end", std::to_string(range.end.value));
-  params.add("start", std::to_string(range.begin.value));
-  return params;
-}
-
 void print_label_analysis(const std::vector<Labels>& all) {
   std::map<std::string, std::pair<std::set<std::string>, std::size_t>> by_name;
   for (const auto& labels : all) {
@@ -66,6 +58,14 @@ Result<TimeRange> resolve_times(const TimeFlags& flags, const Clock& clock) {
   return range;
 }
 
+Result<net::HttpParams> time_params(const TimeFlags& times) {
+  KVASIR_TRY(const auto range, resolve_times(times, system_clock()));
+  net::HttpParams params;
+  params.add("end", std::to_string(range.end.value));
+  params.add("start", std::to_string(range.begin.value));
+  return params;
+}
+
 Result<void> run_labels(Connection& connection, const std::string& name, const TimeFlags& times) {
   KVASIR_TRY(const auto params, time_params(times));
   const std::string path = name.empty() ? "/loki/api/v1/labels" : "/loki/api/v1/label/" + net::percent_encode(name) + "/values";
@@ -97,14 +97,16 @@ Result<void> run_stats(Connection& connection, const std::string& query, const T
   return {};
 }
 
-Result<void> run_volume(Connection& connection, const QueryFlags& flags, bool range) {
+Result<void> run_volume(Connection& connection, const VolumeFlags& flags, const PrintOptions& print, bool range) {
   KVASIR_TRY(auto params, time_params(flags.times));
   params.add("query", flags.query);
   params.add("limit", std::to_string(flags.limit));
   if (range && !flags.step.empty()) params.add("step", flags.step);
+  if (!flags.target_labels.empty()) params.add("targetLabels", fmt::format("{}", fmt::join(flags.target_labels, ",")));
+  if (flags.by_labels) params.add("aggregateBy", "labels");
   KVASIR_TRY(const auto body, connection.get(range ? "/loki/api/v1/index/volume_range" : "/loki/api/v1/index/volume", params));
   KVASIR_TRY(const auto answer, read_query_answer(body));
-  print_metric(answer.result, flags.print, std::cout);
+  print_metric(answer.result, print, std::cout);
   return {};
 }
 

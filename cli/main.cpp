@@ -1,6 +1,7 @@
 // kvasirctl: queries a Loki-compatible server from a terminal. Commands and flags are those of logcli.
 #include <unistd.h>
 
+#include <functional>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
@@ -80,7 +81,15 @@ Result<void> finish_print_options(const GlobalFlags& global, QueryFlags& flags) 
   return {};
 }
 
-// All commands with the flags they fill; what() runs the one that was named.
+void add_volume_flags(CLI::App& command, VolumeFlags& flags) {
+  command.add_option("query", flags.query, "selector")->required();
+  command.add_option("--limit", flags.limit, "series to print");
+  command.add_option("--targetLabels", flags.target_labels, "sum by these labels (a,b)")->delimiter(',')->allow_extra_args(false);
+  command.add_flag("--aggregateByLabels", flags.by_labels, "one sum for each label name");
+  add_time_flags(command, flags.times);
+}
+
+// All commands, each with its flags and what it runs.
 class Program {
  public:
   Program() {
@@ -89,40 +98,10 @@ class Program {
     app_.fallthrough();
     add_connection_flags(app_, global_);
     app_.add_flag("--stdin", local_.standard_input, "query standard input instead of a server");
-    query_ = app_.add_subcommand("query", "entries of a log query, or a metric query over a range");
-    add_entry_flags(*query_, flags_);
-    add_time_flags(*query_, flags_.times);
-    query_->add_option("--step", flags_.step, "resolution of a metric query, like 1m");
-    query_->add_option("--interval", flags_.interval, "at most one entry in this time");
-    query_->add_option("--batch", flags_.batch, "entries fetched at a time")->check(CLI::Range(1, 5000));
-    query_->add_flag("-t,--tail,-f,--follow", flags_.tail, "go on printing new entries");
-    add_local_flags(*query_);
-    instant_ = app_.add_subcommand("instant-query", "a metric query at one instant");
-    add_entry_flags(*instant_, flags_);
-    instant_->add_option("--now", flags_.now, "the instant (RFC 3339)");
-    add_local_flags(*instant_);
-    tail_ = app_.add_subcommand("tail", "print new entries as they arrive");
-    add_entry_flags(*tail_, flags_);
-    add_time_flags(*tail_, flags_.times);
-    labels_ = app_.add_subcommand("labels", "names of labels, or the values of one");
-    labels_->add_option("label", name_, "the label whose values are wanted");
-    add_time_flags(*labels_, flags_.times);
-    series_ = app_.add_subcommand("series", "label sets of the streams that match");
-    series_->add_option("matcher", matchers_, "selectors like '{app=\"web\"}'")->required();
-    series_->add_flag("--analyze-labels", analyse_, "how many values each label has");
-    add_time_flags(*series_, flags_.times);
-    stats_ = app_.add_subcommand("stats", "streams, chunks, entries and bytes of a selector");
-    stats_->add_option("query", flags_.query, "selector")->required();
-    add_time_flags(*stats_, flags_.times);
-    volume_ = add_volume("volume", "bytes by stream over the range");
-    volume_range_ = add_volume("volume_range", "bytes by stream and step");
-    volume_range_->add_option("--step", flags_.step, "like 1m");
-    inspect_ = app_.add_subcommand("inspect", "what is in a segment file, and where its bytes went");
-    inspect_->add_option("segment", inspect_flags_.path, "the file")->required();
-    inspect_->add_flag("--columns", inspect_flags_.columns, "bytes by column");
-    inspect_->add_flag("--templates", inspect_flags_.templates, "the first templates of each block");
-    verify_ = app_.add_subcommand("verify", "read every segment below a data folder whole");
-    verify_->add_option("directory", name_, "the data folder")->required();
+    add_query_commands();
+    add_index_commands();
+    add_delete_commands();
+    add_file_commands();
   }
 
   int run(int argc, char** argv) {
@@ -131,50 +110,148 @@ class Program {
     } catch (const CLI::ParseError& error) {
       return app_.exit(error);
     }
-    const auto outcome = what();
+    const auto outcome = run_command();
     if (outcome) return 0;
     std::cerr << "error: " << outcome.error().message() << "\n";
     return 1;
   }
 
  private:
-  CLI::App* add_volume(const char* name, const char* text) {
+  using OnServer = std::function<Result<void>(Connection&)>;
+  using Local = std::function<Result<void>()>;
+
+  struct Command {
+    CLI::App* app;
+    OnServer on_server;
+    Local local;  // instead, where the command needs no server
+  };
+
+  CLI::App& add(CLI::App& parent, const char* name, const char* text, OnServer on_server) {
+    CLI::App* command = parent.add_subcommand(name, text);
+    commands_.push_back({command, std::move(on_server), nullptr});
+    return *command;
+  }
+
+  CLI::App& add_local(const char* name, const char* text, Local local) {
     CLI::App* command = app_.add_subcommand(name, text);
-    command->add_option("query", flags_.query, "selector")->required();
-    command->add_option("--limit", flags_.limit, "series to print");
-    add_time_flags(*command, flags_.times);
-    return command;
+    commands_.push_back({command, nullptr, std::move(local)});
+    return *command;
+  }
+
+  void add_query_commands() {
+    CLI::App& query = add(app_, "query", "entries of a log query, or a metric query over a range", [this](Connection& c) {
+      return flags_.tail ? run_tail(c, flags_) : run_query(c, flags_);
+    });
+    add_entry_flags(query, flags_);
+    add_time_flags(query, flags_.times);
+    query.add_option("--step", flags_.step, "resolution of a metric query, like 1m");
+    query.add_option("--interval", flags_.interval, "at most one entry in this time");
+    query.add_option("--batch", flags_.batch, "entries fetched at a time")->check(CLI::Range(1, 5000));
+    query.add_flag("-t,--tail,-f,--follow", flags_.tail, "go on printing new entries");
+    add_local_flags(query);
+    instant_ = &add(app_, "instant-query", "a metric query at one instant",
+                    [this](Connection& c) { return run_instant_query(c, flags_); });
+    add_entry_flags(*instant_, flags_);
+    instant_->add_option("--now", flags_.now, "the instant (RFC 3339)");
+    add_local_flags(*instant_);
+    CLI::App& tail = add(app_, "tail", "print new entries as they arrive", [this](Connection& c) { return run_tail(c, flags_); });
+    add_entry_flags(tail, flags_);
+    add_time_flags(tail, flags_.times);
+    CLI::App& trace = add(app_, "trace", "the lines of one trace over all services, oldest first",
+                          [this](Connection& c) { return run_trace(c, name_, trace_limit_, flags_.print); });
+    trace.add_option("id", name_, "trace id, hexadecimal")->required();
+    trace.add_option("--limit", trace_limit_, "lines to print");
+    CLI::App& format = add_local("fmt", "a query as the server would write it", [this] { return run_format(flags_.query); });
+    format.add_option("query", flags_.query, "LogQL; standard input if it is not given");
+  }
+
+  void add_index_commands() {
+    CLI::App& labels = add(app_, "labels", "names of labels, or the values of one",
+                           [this](Connection& c) { return run_labels(c, name_, flags_.times); });
+    labels.add_option("label", name_, "the label whose values are wanted");
+    add_time_flags(labels, flags_.times);
+    CLI::App& series = add(app_, "series", "label sets of the streams that match",
+                           [this](Connection& c) { return run_series(c, matchers_, flags_.times, analyse_); });
+    series.add_option("matcher", matchers_, "selectors like '{app=\"web\"}'")->required();
+    series.add_flag("--analyze-labels", analyse_, "how many values each label has");
+    add_time_flags(series, flags_.times);
+    CLI::App& stats = add(app_, "stats", "streams, chunks, entries and bytes of a selector",
+                          [this](Connection& c) { return run_stats(c, flags_.query, flags_.times); });
+    stats.add_option("query", flags_.query, "selector")->required();
+    add_time_flags(stats, flags_.times);
+    add_volume_flags(add(app_, "volume", "bytes by stream over the range",
+                         [this](Connection& c) { return run_volume(c, volume_, flags_.print, false); }),
+                     volume_);
+    CLI::App& volume_range = add(app_, "volume_range", "bytes by stream and step",
+                                 [this](Connection& c) { return run_volume(c, volume_, flags_.print, true); });
+    add_volume_flags(volume_range, volume_);
+    volume_range.add_option("--step", volume_.step, "like 1m");
+    CLI::App& fields = add(app_, "detected-fields", "fields that the lines hold, or the values of one",
+                           [this](Connection& c) { return run_detected_fields(c, fields_, flags_.print); });
+    fields.add_option("query", fields_.query, "LogQL")->required();
+    fields.add_option("field", fields_.field, "the field whose values are wanted");
+    fields.add_option("--limit", fields_.limit, "fields to print");
+    fields.add_option("--line-limit", fields_.line_limit, "lines to look at");
+    add_time_flags(fields, fields_.times);
+  }
+
+  void add_delete_commands() {
+    CLI::App& group = *app_.add_subcommand("delete", "requests that delete lines");
+    group.require_subcommand(1);
+    CLI::App& create = add(group, "create", "delete the lines of a query",
+                           [this](Connection& c) { return run_delete_create(c, delete_); });
+    create.add_option("query", delete_.query, "selector, line filters allowed")->required();
+    create.add_option("--from", delete_.times.from, "start (RFC 3339)")->required();
+    create.add_option("--to", delete_.times.to, "end (RFC 3339); now if it is not given");
+    create.add_option("--max-interval", delete_.max_interval, "longest piece deleted at once, like 12h");
+    add(group, "list", "requests and how far they are", [this](Connection& c) { return run_delete_list(c, flags_.print); });
+    CLI::App& cancel = add(group, "cancel", "take a request back", [this](Connection& c) { return run_delete_cancel(c, delete_); });
+    cancel.add_option("request-id", delete_.request_id, "as list prints it")->required();
+    cancel.add_flag("--force", delete_.force, "even if a part of it is done");
+  }
+
+  void add_file_commands() {
+    CLI::App& inspect = add_local("inspect", "what is in a segment file, and where its bytes went",
+                                  [this] { return run_inspect(inspect_flags_); });
+    inspect.add_option("segment", inspect_flags_.path, "the file")->required();
+    inspect.add_flag("--columns", inspect_flags_.columns, "bytes by column");
+    inspect.add_flag("--templates", inspect_flags_.templates, "the first templates of each block");
+    CLI::App& verify = add_local("verify", "read every segment below a data folder whole", [this] { return run_verify(name_); });
+    verify.add_option("directory", name_, "the data folder")->required();
   }
 
   void add_local_flags(CLI::App& command) {
-    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")->allow_extra_args(false);
+    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")
+        ->allow_extra_args(false);
   }
 
-  Result<void> what() {
+  Result<void> run_command() {
     KVASIR_CHECK_OK(finish_print_options(global_, flags_));
     local_.instant = instant_->parsed();
     if (local_.standard_input || !local_.patterns.empty()) return run_local_query(local_, flags_);
-    if (inspect_->parsed()) return run_inspect(inspect_flags_);
-    if (verify_->parsed()) return run_verify(name_);
-    KVASIR_TRY(const auto connection, Connection::open(global_.connection));
-    if (tail_->parsed() || (query_->parsed() && flags_.tail)) return run_tail(*connection, flags_);
-    if (query_->parsed()) return run_query(*connection, flags_);
-    if (instant_->parsed()) return run_instant_query(*connection, flags_);
-    if (labels_->parsed()) return run_labels(*connection, name_, flags_.times);
-    if (series_->parsed()) return run_series(*connection, matchers_, flags_.times, analyse_);
-    if (stats_->parsed()) return run_stats(*connection, flags_.query, flags_.times);
-    return run_volume(*connection, flags_, volume_range_->parsed());
+    for (const Command& command : commands_) {
+      if (!command.app->parsed()) continue;
+      if (command.local) return command.local();
+      KVASIR_TRY(const auto connection, Connection::open(global_.connection));
+      return command.on_server(*connection);
+    }
+    return fail(ErrorCode::kInternal, "no command was given");
   }
 
   CLI::App app_{"kvasirctl: queries a Kvasir or Loki server from a terminal"};
+  std::vector<Command> commands_;
+  CLI::App* instant_ = nullptr;
   GlobalFlags global_;
   QueryFlags flags_;
   LocalFlags local_;
   InspectFlags inspect_flags_;
+  VolumeFlags volume_;
+  FieldFlags fields_;
+  DeleteFlags delete_;
   std::string name_;
   std::vector<std::string> matchers_;
   bool analyse_ = false;
-  CLI::App *query_, *instant_, *tail_, *labels_, *series_, *stats_, *volume_, *volume_range_, *inspect_, *verify_;
+  std::uint32_t trace_limit_ = 1000;
 };
 
 }  // namespace

@@ -42,24 +42,6 @@ std::string local_rfc3339(TimestampNs timestamp, bool nanoseconds) {
                                     std::labs(minutes) % 60);
 }
 
-using Rows = std::vector<std::vector<std::string>>;
-
-void print_columns(const std::vector<std::string>& names, const Rows& rows, std::ostream& out) {
-  std::vector<std::size_t> widths;
-  for (const auto& name : names) widths.push_back(name.size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  const auto print_row = [&](const std::vector<std::string>& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      out << (i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]));
-    }
-    out << '\n';
-  };
-  print_row(names);
-  for (const auto& row : rows) print_row(row);
-}
-
 // One row a sample: the labels as columns, time (for a matrix), value.
 void print_series_table(const std::vector<logql::Series>& all, bool with_time, std::ostream& out) {
   std::map<std::string, std::size_t> column_of;
@@ -130,6 +112,22 @@ Result<OutputMode> parse_output_mode(std::string_view name) {
   if (name == "table") return OutputMode::kTable;
   return fail(ErrorCode::kInvalidArgument,
               "--output must be one of default, raw, jsonl, table, got \"" + std::string(name) + "\"");
+}
+
+void print_columns(const std::vector<std::string>& names, const Rows& rows, std::ostream& out) {
+  std::vector<std::size_t> widths;
+  for (const auto& name : names) widths.push_back(name.size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  const auto print_row = [&](const std::vector<std::string>& row) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out << (i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]));
+    }
+    out << '\n';
+  };
+  print_row(names);
+  for (const auto& row : rows) print_row(row);
 }
 
 std::vector<PrintEntry> in_time_order(const std::vector<logql::ResultStream>& streams, bool forward) {

@@ -60,6 +60,10 @@ class EntryPrinter {
 /// Entries of all streams in time order, oldest first if `forward`.
 std::vector<PrintEntry> in_time_order(const std::vector<logql::ResultStream>& streams, bool forward);
 
+using Rows = std::vector<std::vector<std::string>>;
+/// A table with its columns padded; each row has as many cells as there are names.
+void print_columns(const std::vector<std::string>& names, const Rows& rows, std::ostream& out);
+
 /// Vector, Matrix, Scalar or Table.
 void print_metric(const logql::QueryResult& result, const PrintOptions& options, std::ostream& out);
 
