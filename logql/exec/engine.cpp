@@ -1,12 +1,11 @@
 #include "logql/engine.h"
 
 #include <algorithm>
-#include <map>
 
 #include "logql/exec/evaluate.h"
 #include "logql/exec/let_rewrite.h"
-#include "logql/exec/log_scan.h"
 #include "logql/exec/stats_scan.h"
+#include "logql/log_pages.h"
 #include "logql/syntax/parser.h"
 
 namespace kvasir::logql {
@@ -17,74 +16,6 @@ constexpr std::size_t kStepsMax = 1 << 20;  // the server's own limit is far bel
 std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   const std::int64_t rest = value % step;
   return value - (rest < 0 ? rest + step : rest);
-}
-
-// ---- log queries
-
-struct LogPlan {
-  LogScanRequest scan;
-  bool sorted_by_field = false;
-};
-
-LogPlan plan_logs(const LogQuery& query, const QueryParams& params) {
-  LogPlan plan;
-  plan.scan.scan = {.selector = &query.selector,
-                    .stages = query.stages,
-                    .range = {params.start, params.end},
-                    .direction = params.direction};
-  plan.scan.limit = params.limit;
-  plan.scan.categorize = params.categorize_labels;
-  if (params.categorize_labels) plan.scan.scan.options.grouping.kind = ResultGrouping::Kind::kStream;
-  for (const auto& pipe : query.pipes) {
-    if (const auto* limit = std::get_if<Limit>(&pipe)) plan.scan.limit = std::min<std::size_t>(plan.scan.limit, limit->count);
-    if (const auto* filter = std::get_if<LabelFilter>(&pipe)) plan.scan.filters.push_back(*filter);
-    // The last order decides first.
-    if (const auto* order = std::get_if<OrderBy>(&pipe)) {
-      plan.scan.order.insert(plan.scan.order.begin(), order->keys.begin(), order->keys.end());
-    }
-  }
-  if (!plan.scan.order.empty() && plan.scan.order.front().field == "timestamp") {
-    plan.scan.scan.direction = plan.scan.order.front().descending ? Direction::kBackward : Direction::kForward;
-    plan.scan.order.clear();
-  }
-  plan.sorted_by_field = !plan.scan.order.empty();
-  return plan;
-}
-
-/// Entries that are at least `interval` apart, over all streams. The limit was applied before: clients know it so.
-std::vector<LogRow> thin_out(std::vector<LogRow> rows, Duration interval) {
-  std::vector<LogRow> out;
-  for (auto& row : rows) {
-    const bool far = out.empty() || std::chrono::abs(row.entry.timestamp - out.back().entry.timestamp) >= interval;
-    if (far) out.push_back(std::move(row));
-  }
-  return out;
-}
-
-Streams make_streams(std::vector<LogRow> rows, bool keep_order) {
-  Streams result;
-  std::map<std::string, ResultStream> by_text;
-  for (auto& row : rows) {
-    if (!keep_order) {
-      auto& stream = by_text[row.labels.to_string()];
-      stream.labels = std::move(row.labels);
-      stream.entries.push_back(std::move(row.entry));
-      continue;
-    }
-    // Sorted by a field: the streams, one after the other, read in that order.
-    if (result.streams.empty() || result.streams.back().labels != row.labels) result.streams.push_back({std::move(row.labels), {}});
-    result.streams.back().entries.push_back(std::move(row.entry));
-  }
-  for (auto& [text, stream] : by_text) result.streams.push_back(std::move(stream));
-  return result;
-}
-
-Result<QueryResult> run_log_query(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
-  const LogPlan plan = plan_logs(query, params);
-  KVASIR_TRY(auto rows, scan_logs(plan.scan, params, source, context));
-  if (params.interval.count() > 0 && !plan.sorted_by_field) rows = thin_out(std::move(rows), params.interval);
-  context.stats().entries_returned += rows.size();
-  return make_streams(std::move(rows), plan.sorted_by_field);
 }
 
 Result<QueryResult> run_table(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
@@ -202,7 +133,9 @@ Result<QueryResult> run_query(const QueryParams& params, LogSource& source, Quer
     return fail(ErrorCode::kInvalidArgument,
                 "log queries are not supported as an instant query type, please change your query to a range query type");
   }
-  return run_log_query(*query, params, source, context);
+  LogPager pager(params, expr, 0, std::nullopt);
+  KVASIR_TRY(LogPage page, pager.next(source, context));
+  return group_streams(std::move(page));
 }
 
 }  // namespace kvasir::logql

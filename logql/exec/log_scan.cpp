@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <unordered_map>
 
 #include "common/number.h"
 #include "logql/exec/parallel.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kFirstRowsFetched = 256;
 constexpr std::size_t kRowsFetchedMax = 8192;
+constexpr std::uint64_t kLabelBytes = sizeof(Label) + 32;  // of a label with short texts
 
 /// Total order of rows: keys, then time and sequence in the direction.
 class RowOrder {
@@ -39,26 +41,23 @@ class RowOrder {
   bool forward_;
 };
 
-/// The best `limit` rows so far.
+/// The best rows so far: at most `limit`, and not more than `bytes_max` of them.
 class TopRows {
  public:
-  TopRows(const RowOrder& order, std::size_t limit, MemoryBudget& budget) : order_(order), limit_(limit), budget_(budget) {}
+  TopRows(const RowOrder& order, const LogScanRequest& request, MemoryBudget& budget)
+      : order_(order), limit_(request.limit), bytes_max_(request.bytes_max), budget_(budget) {}
   ~TopRows() { budget_.release(charged_); }
 
   Result<void> offer(LogRow row) {
     MutexLock lock(mutex_);
-    if (rows_.size() == limit_) {
-      if (!order_(row, rows_.front())) return {};
-      std::pop_heap(rows_.begin(), rows_.end(), order_);
-      rows_.back() = std::move(row);
-    } else {
-      const std::uint64_t bytes = sizeof(LogRow) + row.entry.line.size();
-      KVASIR_CHECK_OK(budget_.charge(bytes));
-      charged_ += bytes;
-      rows_.push_back(std::move(row));
-    }
+    if (full_ && !order_(row, rows_.front())) return {};
+    KVASIR_CHECK_OK(budget_.charge(row.bytes));
+    charged_ += row.bytes;
+    rows_.push_back(std::move(row));
     std::push_heap(rows_.begin(), rows_.end(), order_);
-    if (rows_.size() == limit_) worst_ns_.store(rows_.front().entry.timestamp.value, std::memory_order_relaxed);
+    while (rows_.size() > limit_ || (bytes_max_ != 0 && charged_ > bytes_max_ && rows_.size() > 1)) drop_worst();
+    full_ = full_ || rows_.size() == limit_;
+    if (full_) worst_ns_.store(rows_.front().entry.timestamp.value, std::memory_order_relaxed);
     return {};
   }
 
@@ -70,21 +69,54 @@ class TopRows {
     return order_.forward() ? t.value <= worst : t.value >= worst;
   }
 
-  std::vector<LogRow> take() {
+  LogScanResult take() {
     std::sort_heap(rows_.begin(), rows_.end(), order_);
-    return std::move(rows_);
+    return {std::move(rows_), full_};
   }
 
  private:
   static constexpr std::int64_t kOpen = std::numeric_limits<std::int64_t>::min();
 
+  /// From here on nothing may enter that comes after what is left: rows_ stays a beginning of the whole order.
+  void drop_worst() {
+    std::pop_heap(rows_.begin(), rows_.end(), order_);
+    budget_.release(rows_.back().bytes);
+    charged_ -= rows_.back().bytes;
+    rows_.pop_back();
+    full_ = true;
+  }
+
   const RowOrder& order_;
   std::size_t limit_;
+  std::uint64_t bytes_max_;
   MemoryBudget& budget_;
   std::uint64_t charged_ = 0;
+  bool full_ = false;
   std::atomic<std::int64_t> worst_ns_{kOpen};
   Mutex mutex_;
   std::vector<LogRow> rows_;  // a heap whose front is the worst
+};
+
+/// Label sets that rows share: most rows of a scan have one of few.
+class LabelSets {
+ public:
+  struct Found {
+    std::shared_ptr<const Labels> labels;
+    std::uint64_t new_bytes = 0;  // taken for it now
+  };
+  Found of(const PipelineRunner& runner) {
+    auto& slot = sets_[runner.result_hash()];
+    if (slot != nullptr && runner.result_equals(*slot)) return {slot, 0};
+    if (sets_.size() > kSetsMax) return {std::make_shared<const Labels>(runner.result_labels()), 0};
+    slot = std::make_shared<const Labels>(runner.result_labels());
+    std::uint64_t bytes = sizeof(Labels);
+    for (const auto& label : *slot) bytes += sizeof(Label) + label.name.size() + label.value.size();
+    return {slot, bytes};
+  }
+
+ private:
+  static constexpr std::size_t kSetsMax = 4096;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const Labels>> sets_;
 };
 
 /// `| order by x | y > 5`: filters over the final labels of a row.
@@ -156,11 +188,19 @@ class LogWorker {
     for (const auto row : rows) {
       const TimestampNs timestamp{block.timestamps()[row]};
       if (!top_.may_enter(timestamp)) break;
+      if (given_before(timestamp, block, row)) continue;
       if (!runner.process(timestamp, lines_[row], block.metadata(row))) continue;
       ++context_.stats().lines_matched;
       KVASIR_CHECK_OK(offer(timestamp, block.sequence(row), runner));
     }
     return {};
+  }
+
+  bool given_before(TimestampNs timestamp, const LogBlock& block, std::size_t row) const {
+    if (!request_.after) return false;
+    const auto order = timestamp != request_.after->timestamp ? timestamp <=> request_.after->timestamp
+                                                              : block.sequence(row) <=> request_.after->sequence;
+    return forward() ? order <= 0 : order >= 0;
   }
 
   Result<void> offer(TimestampNs timestamp, std::uint64_t sequence, const PipelineRunner& runner) {
@@ -170,10 +210,14 @@ class LogWorker {
     row.entry.line = runner.line();
     for (const auto& key : request_.order) row.keys.push_back(key_text(key.field, row.entry, runner));
     if (!request_.filters.empty() && !filter_.keeps(row, runner.final_labels())) return {};
-    row.labels = runner.result_labels();
+    auto found = sets_.of(runner);
+    row.labels = std::move(found.labels);
+    row.bytes = sizeof(LogRow) + row.entry.line.size() + found.new_bytes;
+    for (const auto& key : row.keys) row.bytes += sizeof(std::string) + key.size();
     if (request_.categorize) {
       row.entry.structured_metadata = runner.labels_of(LabelCategory::kMetadata);
       row.entry.parsed = runner.labels_of(LabelCategory::kParsed);
+      row.bytes += (row.entry.structured_metadata.size() + row.entry.parsed.size()) * kLabelBytes;
     }
     return top_.offer(std::move(row));
   }
@@ -193,6 +237,7 @@ class LogWorker {
   RowFilter filter_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;
+  LabelSets sets_;
 };
 
 }  // namespace
@@ -210,12 +255,12 @@ std::strong_ordering compare_field_texts(std::string_view a, std::string_view b)
   return a <=> b;
 }
 
-Result<std::vector<LogRow>> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
-                                      QueryContext& context) {
+Result<LogScanResult> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
+                                QueryContext& context) {
   KVASIR_TRY(const auto plan, ScanPlan::build(request.scan, params, source, context));
-  if (request.limit == 0) return std::vector<LogRow>();
+  if (request.limit == 0) return LogScanResult();
   const RowOrder order(request.order, request.scan.direction);
-  TopRows top(order, request.limit, context.budget());
+  TopRows top(order, request, context.budget());
   const bool forward = request.scan.direction == Direction::kForward;
   std::atomic<std::size_t> next{0};
   const auto& units = plan->units();
