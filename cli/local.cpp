@@ -8,7 +8,7 @@
 #include <limits>
 #include <memory>
 
-#include "common/go_time.h"
+#include "cli/line_stamp.h"
 #include "common/net/content_encoding.h"
 #include "common/number.h"
 #include "logql/engine.h"
@@ -16,30 +16,7 @@
 namespace kvasir::cli {
 namespace {
 
-constexpr std::size_t kStampSearchBytes = 256;
 constexpr auto kLocalDeadline = std::chrono::hours(24);
-
-// `2026-11-21 12:06:42` without a zone is local time.
-std::optional<TimestampNs> local_stamp(std::string_view text) {
-  const auto time = parse_go_time("2006-01-02 15:04:05", text.substr(0, 19), TimeZone::local());
-  return time ? time->timestamp() : std::nullopt;
-}
-
-// The first RFC 3339 stamp near the line's beginning.
-std::optional<TimestampNs> find_stamp(std::string_view line) {
-  const auto head = line.substr(0, kStampSearchBytes);
-  for (std::size_t i = 0; i + 19 <= head.size(); ++i) {
-    const bool looks_right = head[i] >= '0' && head[i] <= '9' && head[i + 4] == '-' && head[i + 7] == '-' &&
-                             (head[i + 10] == 'T' || head[i + 10] == ' ') && head[i + 13] == ':';
-    if (!looks_right) continue;
-    const auto end = head.find_first_not_of("0123456789-:TZ.+ ", i);
-    auto text = head.substr(i, end == std::string_view::npos ? end : end - i);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '.' || text.back() == ':')) text.remove_suffix(1);
-    if (const auto stamp = parse_rfc3339(text.substr(0, text.find(' ', 11)))) return stamp;
-    if (const auto stamp = local_stamp(text)) return stamp;
-  }
-  return std::nullopt;
-}
 
 Result<std::vector<std::string>> expand(const std::vector<std::string>& patterns) {
   std::vector<std::string> paths;
@@ -98,7 +75,7 @@ void add_lines(logql::MemorySource& source, const Labels& stream, std::string_vi
     auto line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    time = find_stamp(line).value_or(time);
+    time = find_line_stamp(line, fallback).value_or(time);
     source.add(stream, time, line);
     range.begin = range.empty() ? time : std::min(range.begin, time);
     range.end = std::max(range.end, time + Duration(1));

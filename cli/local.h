@@ -1,8 +1,7 @@
 // local.h -- the whole query engine over files or standard input, without a server.
 //
 // Shape:    every line becomes an entry of the stream {filename="..."} or {source="stdin"}. Its time is the first stamp in the
-//           line's first bytes (RFC 3339, or `2026-11-21 12:06:42` in local time), else that of the line before, else the
-//           file's own.
+//           line's first bytes (line_stamp.h), else that of the line before, else the file's own.
 //           Files ending in .gz and .zst are decompressed. A query that begins with a pipe gets the selector {}.
 // Errors:   io and corruption with the file's name; parse errors as from a server.
 // Limits:   kLocalFileBytesMax of each file after decompression.

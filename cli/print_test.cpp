@@ -8,6 +8,7 @@
 
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/line_stamp.h"
 #include "cli/local.h"
 
 using namespace kvasir;
@@ -89,6 +90,30 @@ TEST_CASE("times: flags name themselves in errors") {
   CHECK(bad.error().message().starts_with("--from is not a time: \"yesterday\""));
   CHECK_FALSE(resolve_times({.since = "soon"}, clock).has_value());
   CHECK_FALSE(resolve_times({.from = "1768032001"}, clock).has_value());
+}
+
+TEST_CASE("stamps of the usual log formats are found") {
+  setenv("TZ", "UTC", 1);
+  tzset();
+  const TimestampNs near = *parse_rfc3339("2026-03-01T00:00:00Z");
+  const auto found = [&](std::string_view line) {
+    const auto stamp = find_line_stamp(line, near);
+    return stamp ? format_rfc3339(*stamp) : "none";
+  };
+  CHECK(found("2026-01-10T08:00:00.5+01:00 x") == "2026-01-10T07:00:00.5Z");
+  CHECK(found(R"({"ts":"2026-01-10T08:00:00Z","a":1})") == "2026-01-10T08:00:00Z");
+  CHECK(found("[2026-01-10 09:00:00] two") == "2026-01-10T09:00:00Z");
+  CHECK(found("2026-01-10 09:00:00,123 INFO three") == "2026-01-10T09:00:00.123Z");
+  CHECK(found("2026-01-10 09:00:00.000001 +0000") == "2026-01-10T09:00:00.000001Z");
+  CHECK(found("2026/01/10 09:00:00 [error] 7#7: x") == "2026-01-10T09:00:00Z");
+  CHECK(found(R"(::1 - - [10/Jan/2026:09:00:00 +0100] "GET / HTTP/1.1" 200)") == "2026-01-10T08:00:00Z");
+  CHECK(found("Feb  3 04:05:06 host sshd[1]: x") == "2026-02-03T04:05:06Z");
+  CHECK(found("<13>Dec 31 23:59:59 host x") == "2025-12-31T23:59:59Z");  // last year's: it would be ten months ahead
+  CHECK(found("Mar  1 12:00:00 host clock a little ahead") == "2026-03-01T12:00:00Z");
+  CHECK(found("2026-13-45 99:99:99 no time") == "none");
+  CHECK(found("12026-01-10 09:00:00") == "none");
+  CHECK(found("Foo 12 12:12:12") == "none");
+  CHECK(found("") == "none");
 }
 
 TEST_CASE("lines of local files keep the times they carry") {
