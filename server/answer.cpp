@@ -48,9 +48,9 @@ net::HttpResponse json_answer(const net::HttpRequest& request, std::string body,
   if (!compress || response.body.size() < kCompressBytesMin) return response;
   response.headers.set("Vary", "Accept-Encoding");
   const auto encoding = net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or(""));
-  if (encoding != net::ContentEncoding::kGzip) return response;
+  if (encoding == net::ContentEncoding::kIdentity) return response;
   response.body = net::compress(encoding, response.body);
-  response.headers.set("Content-Encoding", "gzip");
+  response.headers.set("Content-Encoding", std::string(net::content_encoding_name(encoding)));
   return response;
 }
 

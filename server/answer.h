@@ -26,7 +26,7 @@ inline net::HttpResponse bare_error(const Error& error) { return bare_error(stat
 /// Family C: {"status":"error","data":null,"errorType":...,"error":...}.
 net::HttpResponse prometheus_error(int status, std::string_view type, std::string_view text);
 
-/// application/json; charset=UTF-8, gzipped when the request allows it and the body is large enough.
+/// application/json; charset=UTF-8, compressed (gzip, zstd) when the request allows it and the body is large enough.
 net::HttpResponse json_answer(const net::HttpRequest& request, std::string body, bool compress);
 
 }  // namespace kvasir::server

@@ -192,18 +192,108 @@ std::string compress(ContentEncoding encoding, std::string_view data) {
 }
 
 ContentEncoding choose_response_encoding(std::string_view accept_encoding) {
+  double gzip = -1;
+  double zstd = -1;
+  double others = 0;
   while (!accept_encoding.empty()) {
     const std::string_view item = accept_encoding.substr(0, accept_encoding.find(','));
     accept_encoding.remove_prefix(std::min(item.size() + 1, accept_encoding.size()));
     const std::size_t semicolon = item.find(';');
     const std::string_view name = trim(item.substr(0, semicolon));
-    if (!equal_ignore_case(name, "gzip") && name != "*") continue;
-    if (semicolon == std::string_view::npos) return ContentEncoding::kGzip;
-    const std::string_view weight = trim(item.substr(semicolon + 1));
-    if (!weight.starts_with("q=") || parse_go_float(weight.substr(2)).value_or(0) > 0) return ContentEncoding::kGzip;
-    return ContentEncoding::kIdentity;
+    const std::string_view weight = semicolon == std::string_view::npos ? std::string_view() : trim(item.substr(semicolon + 1));
+    const double q = weight.starts_with("q=") ? parse_go_float(weight.substr(2)).value_or(0) : 1;
+    if (equal_ignore_case(name, "gzip")) gzip = q;
+    else if (equal_ignore_case(name, "zstd")) zstd = q;
+    else if (name == "*") others = q;
   }
-  return ContentEncoding::kIdentity;
+  if (gzip < 0) gzip = others;
+  if (zstd > 0 && zstd >= gzip) return ContentEncoding::kZstd;
+  return gzip > 0 ? ContentEncoding::kGzip : ContentEncoding::kIdentity;
+}
+
+std::string_view content_encoding_name(ContentEncoding encoding) { return encoding == ContentEncoding::kZstd ? "zstd" : "gzip"; }
+
+struct StreamCompressor::Coder {
+  virtual ~Coder() = default;
+  virtual void run(std::string_view data, bool last, std::string& out) = 0;
+};
+
+namespace {
+
+constexpr std::size_t kPieceBytes = 64 * 1024;
+
+/// Lets `produce(room)` fill the tail of `out`; it gives how much it used.
+template <class Produce>
+void append_piece(std::string& out, Produce produce) {
+  const std::size_t old_size = out.size();
+  out.resize(old_size + kPieceBytes);
+  out.resize(old_size + produce(out.data() + old_size));
+}
+
+class GzipCoder final : public StreamCompressor::Coder {
+ public:
+  GzipCoder() {
+    KVASIR_ASSERT(deflateInit2(&stream_, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK, "deflate cannot start");
+  }
+  ~GzipCoder() override { deflateEnd(&stream_); }
+
+  void run(std::string_view data, bool last, std::string& out) override {
+    KVASIR_ASSERT(data.size() < (1u << 30), "a piece for gzip is too large");
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+    stream_.avail_in = static_cast<uInt>(data.size());
+    do {
+      append_piece(out, [&](char* tail) {
+        stream_.next_out = reinterpret_cast<Bytef*>(tail);
+        stream_.avail_out = kPieceBytes;
+        deflate(&stream_, last ? Z_FINISH : Z_NO_FLUSH);
+        return kPieceBytes - stream_.avail_out;
+      });
+    } while (stream_.avail_out == 0);
+  }
+
+ private:
+  z_stream stream_{};
+};
+
+class ZstdCoder final : public StreamCompressor::Coder {
+ public:
+  ZstdCoder() : context_(ZSTD_createCCtx(), ZSTD_freeCCtx) {
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, 1);
+  }
+
+  void run(std::string_view data, bool last, std::string& out) override {
+    ZSTD_inBuffer in{data.data(), data.size(), 0};
+    std::size_t left = 1;
+    while (in.pos < in.size || (last && left != 0)) {
+      append_piece(out, [&](char* tail) {
+        ZSTD_outBuffer piece{tail, kPieceBytes, 0};
+        left = ZSTD_compressStream2(context_.get(), &piece, &in, last ? ZSTD_e_end : ZSTD_e_continue);
+        KVASIR_ASSERT(!ZSTD_isError(left), "zstd failed");
+        return piece.pos;
+      });
+    }
+  }
+
+ private:
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context_;
+};
+
+}  // namespace
+
+StreamCompressor::StreamCompressor(ContentEncoding encoding) {
+  if (encoding == ContentEncoding::kGzip) coder_ = std::make_unique<GzipCoder>();
+  if (encoding == ContentEncoding::kZstd) coder_ = std::make_unique<ZstdCoder>();
+}
+
+StreamCompressor::~StreamCompressor() = default;
+
+void StreamCompressor::add(std::string_view data, std::string& out) {
+  if (coder_ == nullptr) out += data;
+  else if (!data.empty()) coder_->run(data, false, out);
+}
+
+void StreamCompressor::finish(std::string& out) {
+  if (coder_ != nullptr) coder_->run({}, true, out);
 }
 
 }  // namespace kvasir::net

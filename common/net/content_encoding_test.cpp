@@ -98,6 +98,34 @@ TEST_CASE("the encoding of an answer") {
   CHECK_FALSE(gzip("br, deflate"));
   CHECK_FALSE(gzip("gzip;q=0"));
   CHECK_FALSE(gzip("gzip; q=0.0, deflate"));
+  const auto zstd = [](std::string_view accept) { return choose_response_encoding(accept) == ContentEncoding::kZstd; };
+  CHECK(zstd("gzip, deflate, br, zstd"));
+  CHECK(zstd("zstd;q=0.5, gzip;q=0.2"));
+  CHECK(gzip("zstd;q=0.2, gzip;q=0.5"));
+  CHECK(gzip("zstd;q=0, *"));
+  CHECK_FALSE(zstd("zstd;q=0"));
+}
+
+TEST_CASE("a body that is compressed piece by piece is the same body") {
+  std::string body;
+  for (int i = 0; i < 40000; ++i) body += std::to_string(i * 7919) + (i % 3 == 0 ? " error\n" : " info\n");
+  for (const auto encoding : {ContentEncoding::kIdentity, ContentEncoding::kGzip, ContentEncoding::kZstd}) {
+    for (const std::size_t piece : {std::size_t{1000}, std::size_t{65536}, body.size()}) {
+      StreamCompressor compressor(encoding);
+      std::string out;
+      for (std::size_t begin = 0; begin < body.size(); begin += piece) {
+        compressor.add(std::string_view(body).substr(begin, piece), out);
+        compressor.add({}, out);
+      }
+      compressor.finish(out);
+      CHECK(decompress(encoding, out, body.size()).value() == body);
+      if (encoding != ContentEncoding::kIdentity) CHECK(out.size() < body.size() / 2);
+    }
+    StreamCompressor nothing(encoding);
+    std::string out;
+    nothing.finish(out);
+    CHECK(decompress(encoding, out, 10).value().empty());
+  }
 }
 
 }  // namespace
