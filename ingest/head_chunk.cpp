@@ -14,6 +14,7 @@
 namespace kvasir::ingest {
 namespace {
 
+constexpr std::uint64_t kHashTag = ~std::uint64_t{0} << 32;
 constexpr std::size_t kSlabBytesMin = 512;
 constexpr std::size_t kSlabBytesMax = 64 << 10;  // larger ones would stand half empty in each of many streams
 
@@ -82,19 +83,35 @@ const MetadataSet* HeadChunk::keep(std::span<const LabelView> metadata) {
   return set;
 }
 
+void HeadChunk::note_content(std::uint64_t hash, std::uint32_t row) {
+  const std::size_t mask = by_content_.size() - 1;
+  std::size_t at = hash & mask;
+  while (by_content_[at] != 0) at = (at + 1) & mask;
+  by_content_[at] = (hash & kHashTag) | (row + 1);
+}
+
+/// Notes all rows anew in so many slots. REQUIRES: a power of two, at least twice the rows.
+void HeadChunk::grow_content(std::size_t slots) {
+  by_content_.assign(slots, 0);
+  for (std::uint32_t i = 0; i < summary_.rows; ++i) {
+    const Row& row = stored(i);
+    note_content(content_hash(row.timestamp, {row.line, row.length}), i);
+  }
+}
+
 bool HeadChunk::is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata) {
-  if (by_content_.empty()) {
-    for (std::uint32_t i = 0; i < summary_.rows; ++i) {
-      const Row& row = stored(i);
-      by_content_.emplace(content_hash(row.timestamp, {row.line, row.length}), i);
+  if (by_content_.empty()) grow_content(std::bit_ceil(std::size_t{summary_.rows} * 4));
+  const std::uint64_t hash = content_hash(timestamp, line);
+  const std::size_t mask = by_content_.size() - 1;
+  for (std::size_t at = hash & mask; by_content_[at] != 0; at = (at + 1) & mask) {
+    if (((by_content_[at] ^ hash) & kHashTag) != 0) continue;
+    const Row& row = stored(static_cast<std::uint32_t>(by_content_[at]) - 1);
+    if (row.timestamp == timestamp && std::string_view(row.line, row.length) == line &&
+        (row.metadata == metadata || same_labels(labels_of(row.metadata), labels_of(metadata)))) {
+      return true;
     }
   }
-  const auto [begin, end] = by_content_.equal_range(content_hash(timestamp, line));
-  return std::any_of(begin, end, [&](const auto& item) {
-    const Row& row = stored(item.second);
-    return row.timestamp == timestamp && std::string_view(row.line, row.length) == line &&
-           (row.metadata == metadata || same_labels(labels_of(row.metadata), labels_of(metadata)));
-  });
+  return false;
 }
 
 bool HeadChunk::append(TimestampNs timestamp, std::uint64_t sequence, std::string_view line,
@@ -105,7 +122,10 @@ bool HeadChunk::append(TimestampNs timestamp, std::uint64_t sequence, std::strin
     if (is_repeat(timestamp.value, line, metadata)) return false;
     if (timestamp < summary_.last) summary_.in_order = false;
   }
-  if (!by_content_.empty()) by_content_.emplace(content_hash(timestamp.value, line), i);
+  if (!by_content_.empty()) {
+    if (by_content_.size() < 2 * (std::size_t{i} + 1)) grow_content(by_content_.size() * 4);
+    note_content(content_hash(timestamp.value, line), i);
+  }
   if (i == 0) summary_.first_sequence = sequence;
   const auto slab = static_cast<std::size_t>(std::bit_width(i / kFirstSlabRows + 1) - 1);
   if (rows_[slab] == nullptr) rows_[slab] = std::make_unique_for_overwrite<Row[]>(kFirstSlabRows << slab);

@@ -14,7 +14,6 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "common/entry.h"
@@ -80,6 +79,8 @@ class HeadChunk {
   static constexpr std::size_t kRecentSets = 16;
 
   const Row& stored(std::uint32_t i) const;
+  void note_content(std::uint64_t hash, std::uint32_t row);
+  void grow_content(std::size_t slots);
   bool is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata);
   char* allocate(std::size_t bytes);
 
@@ -92,8 +93,9 @@ class HeadChunk {
   std::size_t left_ = 0;
   std::array<const MetadataSet*, kRecentSets> recent_sets_{};
   std::size_t next_recent_ = 0;
-  // Row numbers by hash of (timestamp, line), kept from the first row on that is not newer than all before it.
-  std::unordered_multimap<std::uint64_t, std::uint32_t> by_content_;
+  // Rows by hash of (timestamp, line), open addressing: the hash's upper half, then row + 1; 0 is free. Kept from the first row
+  // on that is not newer than all before it.
+  std::vector<std::uint64_t> by_content_;
 };
 
 /// The first `summary.rows` rows of a chunk.

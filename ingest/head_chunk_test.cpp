@@ -62,6 +62,20 @@ TEST_CASE("the same timestamp, line and metadata is taken once") {
   CHECK(chunk.summary().metadata_bytes == 4);
 }
 
+TEST_CASE("repeats are found among many rows, of one instant or of many") {
+  for (const std::int64_t step : {0, 1}) {
+    HeadChunk chunk;
+    add(chunk, 1'000'000, 1, "newest");
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < 5000; ++i) {
+        const bool is_new = add(chunk, i * step, static_cast<std::uint64_t>(round * 5000 + i + 2), std::to_string(i));
+        REQUIRE(is_new == (round == 0));
+      }
+    }
+    CHECK(chunk.summary().rows == 5001);
+  }
+}
+
 TEST_CASE("a view sorts by time, equal times by arrival") {
   auto chunk = std::make_shared<HeadChunk>();
   const std::vector<std::int64_t> times{5, 3, 5, 1, 3};
