@@ -12,7 +12,7 @@
 #include "promtail-agent/feeder.h"
 #include "promtail-agent/positions.h"
 #include "promtail-agent/progress.h"
-#include "promtail-agent/relabel.h"
+#include "common/relabel.h"
 #include "promtail-agent/stages/metric_registry.h"
 
 namespace kvasir::agent {

@@ -12,7 +12,7 @@
 
 #include "promtail-agent/config/config.h"
 #include "promtail-agent/discovery/glob.h"
-#include "promtail-agent/relabel.h"
+#include "common/relabel.h"
 #include "promtail-agent/stages/label_set.h"
 #include "promtail-agent/stages/metric_registry.h"
 #include "promtail-agent/targets/target.h"

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "promtail-agent/relabel.h"
+#include "common/relabel.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace kvasir;
@@ -14,14 +14,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     part = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  agent::RelabelRule rule;
+  RelabelRule rule;
   rule.source_labels = {"a"};
   rule.regex = parts[0];
   rule.target_label = parts[1];
   rule.replacement = parts[2];
   rule.action = parts[3];
   rule.modulus = parts[0].size();
-  const auto relabeler = agent::Relabeler::create({rule});
+  const auto relabeler = Relabeler::create({rule});
   if (!relabeler) return 0;
   const auto out = relabeler->apply(Labels{{"a", parts[4]}, {"b", "x"}});
   if (!out) return 0;

@@ -1,4 +1,4 @@
-#include "promtail-agent/relabel.h"
+#include "common/relabel.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include "common/regex.h"
 #include "common/utf8.h"
 
-namespace kvasir::agent {
+namespace kvasir {
 namespace {
 
 using Values = std::map<std::string, std::string, std::less<>>;
@@ -312,4 +312,4 @@ std::optional<Labels> Relabeler::apply(const Labels& labels) const {
   return Labels::from_sorted(std::move(out));
 }
 
-}  // namespace kvasir::agent
+}  // namespace kvasir

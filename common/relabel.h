@@ -1,4 +1,4 @@
-// relabel.h -- relabel_configs: rules that rewrite, keep or drop the labels of a target.
+// relabel.h -- relabel_configs: rules that rewrite, keep or drop a set of labels (of a target, of an alert).
 //
 // Model:    a missing label reads as ""; a label set to "" is removed. Rules run in order; the first that drops ends
 //           it.
@@ -22,7 +22,7 @@ namespace re2 {
 class RE2;
 }
 
-namespace kvasir::agent {
+namespace kvasir {
 
 enum class RelabelAction {
   kReplace, kKeep, kDrop, kKeepEqual, kDropEqual, kHashMod, kLabelMap, kLabelDrop, kLabelKeep, kLowercase, kUppercase,
@@ -57,4 +57,4 @@ class Relabeler {
   std::vector<std::shared_ptr<const Compiled>> rules_;
 };
 
-}  // namespace kvasir::agent
+}  // namespace kvasir

@@ -1,10 +1,10 @@
-#include "promtail-agent/relabel.h"
+#include "common/relabel.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
-namespace kvasir::agent {
+namespace kvasir {
 namespace {
 
 std::string apply(std::string_view yaml, const Labels& labels) {
@@ -113,4 +113,4 @@ TEST_CASE("rules that make no sense are refused in the words of Prometheus") {
 }
 
 }  // namespace
-}  // namespace kvasir::agent
+}  // namespace kvasir
