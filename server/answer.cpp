@@ -1,7 +1,6 @@
 #include "server/answer.h"
 
 #include "common/json_writer.h"
-#include "common/net/content_encoding.h"
 
 namespace kvasir::server {
 
@@ -45,13 +44,16 @@ net::HttpResponse prometheus_error(int status, std::string_view type, std::strin
 
 net::HttpResponse json_answer(const net::HttpRequest& request, std::string body, bool compress) {
   auto response = net::HttpResponse::json(200, std::move(body));
-  if (!compress || response.body.size() < kCompressBytesMin) return response;
+  if (compress) compress_answer(response, net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or("")));
+  return response;
+}
+
+void compress_answer(net::HttpResponse& response, net::ContentEncoding encoding) {
+  if (response.body.size() < kCompressBytesMin) return;
   response.headers.set("Vary", "Accept-Encoding");
-  const auto encoding = net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or(""));
-  if (encoding == net::ContentEncoding::kIdentity) return response;
+  if (encoding == net::ContentEncoding::kIdentity) return;
   response.body = net::compress(encoding, response.body);
   response.headers.set("Content-Encoding", std::string(net::content_encoding_name(encoding)));
-  return response;
 }
 
 }  // namespace kvasir::server

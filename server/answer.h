@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/net/content_encoding.h"
 #include "common/net/http_server.h"
 #include "common/result.h"
 
@@ -28,5 +29,7 @@ net::HttpResponse prometheus_error(int status, std::string_view type, std::strin
 
 /// application/json; charset=UTF-8, compressed (gzip, zstd) when the request allows it and the body is large enough.
 net::HttpResponse json_answer(const net::HttpRequest& request, std::string body, bool compress);
+/// Compresses the body if it is large enough, and says that it depends on Accept-Encoding.
+void compress_answer(net::HttpResponse& response, net::ContentEncoding encoding);
 
 }  // namespace kvasir::server

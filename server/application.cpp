@@ -37,6 +37,8 @@ namespace {
 constexpr std::string_view kLog = "server";
 constexpr std::size_t kPushQueueMax = 256;
 constexpr std::size_t kAdminThreads = 2;
+constexpr std::size_t kAnswerThreads = 8;       // long answers that go out at one time; they mostly wait for their readers
+constexpr std::size_t kAnswersWaitingMax = 64;
 
 std::uint64_t memory_limit(const ServerConfig& config) {
   if (config.kvasir.memory_limit != 0) return config.kvasir.memory_limit;
@@ -81,6 +83,7 @@ struct Application::Parts {
   std::unique_ptr<TenantGate> gate;
   std::unique_ptr<RunningQueries> running;
   std::unique_ptr<QueryScheduler> scheduler;
+  std::unique_ptr<net::WorkerPool> answers;
   std::unique_ptr<Services> services;
   std::unique_ptr<TailHub> tails;
   RulerParts ruler;
@@ -153,9 +156,10 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   parts.running = std::make_unique<RunningQueries>(clock);
   const std::size_t threads = std::max<std::size_t>(config.querier.max_concurrent, cores());
   parts.scheduler = std::make_unique<QueryScheduler>(threads, config.querier.max_outstanding_per_tenant, clock);
+  parts.answers = std::make_unique<net::WorkerPool>(net::WorkerPoolOptions{"answers", kAnswerThreads, kAnswersWaitingMax});
   parts.services = std::make_unique<Services>(Services{clock, config, *parts.gate, *parts.tenants, parts.metrics, *parts.store,
                                                        *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
-                                                       parts.query_budget});
+                                                       parts.query_budget, *parts.answers});
   collect_metrics(*parts.services, parts.ingest_budget);
   parts.tails = std::make_unique<TailHub>(*parts.ingester, *parts.store, parts.metrics, clock);
   parts.life.request_stop = std::move(request_stop);
@@ -261,6 +265,7 @@ void Application::stop() {
   parts.metrics.set_rules(nullptr);
   parts.ruler = {};
   if (parts.scheduler) parts.scheduler->close();
+  if (parts.answers) parts.answers->stop();
   if (parts.maintenance) parts.maintenance->stop();
   if (parts.ingester) parts.ingester->close(loaded_->config.ingester.flush_on_shutdown || parts.life.prepared_to_shut_down);
   log::info(kLog, "stopped");

@@ -14,25 +14,6 @@ void append_integer(std::string& out, std::int64_t value) {
   out.append(buffer, end);
 }
 
-void append_flags(std::string& out, const std::vector<std::string>& flags) {
-  out += "\"encodingFlags\":[";
-  for (std::size_t i = 0; i < flags.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, flags[i]);
-  }
-  out += ']';
-}
-
-void append_warnings(std::string& out, const std::vector<std::string>& warnings) {
-  if (warnings.empty()) return;
-  out += ",\"warnings\":[";
-  for (std::size_t i = 0; i < warnings.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, warnings[i]);
-  }
-  out += ']';
-}
-
 void append_streams(std::string& out, const logql::Streams& streams, const EncodeOptions& options) {
   out += "{\"resultType\":\"streams\",";
   if (!options.encoding_flags.empty()) {
@@ -90,6 +71,37 @@ void append_data(std::string& out, const logql::QueryResult& result, const Encod
 }
 
 }  // namespace
+
+void append_flags(std::string& out, const std::vector<std::string>& flags) {
+  out += "\"encodingFlags\":[";
+  for (std::size_t i = 0; i < flags.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, flags[i]);
+  }
+  out += ']';
+}
+
+void append_warnings(std::string& out, const std::vector<std::string>& warnings) {
+  if (warnings.empty()) return;
+  out += ",\"warnings\":[";
+  for (std::size_t i = 0; i < warnings.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, warnings[i]);
+  }
+  out += ']';
+}
+
+void StatsSummary::add(const StatsSummary& other) {
+  exec_seconds += other.exec_seconds;
+  queue_seconds += other.queue_seconds;
+  bytes_processed += other.bytes_processed;
+  lines_processed += other.lines_processed;
+  post_filter_lines += other.post_filter_lines;
+  entries_returned += other.entries_returned;
+  blocks_selected += other.blocks_selected;
+  blocks_opened += other.blocks_opened;
+  bytes_decompressed += other.bytes_decompressed;
+}
 
 StatsSummary summarise(const logql::QueryStats& stats, Duration exec, Duration queue) {
   StatsSummary summary;
@@ -159,34 +171,44 @@ void append_entry(std::string& out, const logql::ResultEntry& entry, bool catego
   out += ']';
 }
 
+/// `{"metric":{...},"value":[...]}` with the last point.
+static void append_sample(std::string& out, const logql::Series& series) {
+  out += "{\"metric\":";
+  append_labels(out, series.labels);
+  out += ",\"value\":";
+  append_point(out, series.points.back());
+  out += '}';
+}
+
+/// `{"metric":{...},"values":[...]}`.
+static void append_samples(std::string& out, const logql::Series& series) {
+  out += "{\"metric\":";
+  append_labels(out, series.labels);
+  out += ",\"values\":[";
+  for (std::size_t i = 0; i < series.points.size(); ++i) {
+    if (i > 0) out += ',';
+    append_point(out, series.points[i]);
+  }
+  out += "]}";
+}
+
 void append_vector(std::string& out, const std::vector<logql::Series>& series) {
   out += '[';
   bool first = true;
   for (const auto& one : series) {
     if (one.points.empty()) continue;
-    out += first ? "{\"metric\":" : ",{\"metric\":";
+    if (!first) out += ',';
     first = false;
-    append_labels(out, one.labels);
-    out += ",\"value\":";
-    append_point(out, one.points.back());
-    out += '}';
+    append_sample(out, one);
   }
   out += ']';
 }
 
 void append_matrix(std::string& out, const std::vector<logql::Series>& series) {
   out += '[';
-  bool first = true;
-  for (const auto& one : series) {
-    out += first ? "{\"metric\":" : ",{\"metric\":";
-    first = false;
-    append_labels(out, one.labels);
-    out += ",\"values\":[";
-    for (std::size_t i = 0; i < one.points.size(); ++i) {
-      if (i > 0) out += ',';
-      append_point(out, one.points[i]);
-    }
-    out += "]}";
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    if (i > 0) out += ',';
+    append_samples(out, series[i]);
   }
   out += ']';
 }
@@ -248,6 +270,28 @@ void append_stats(std::string& out, const StatsSummary& s) {
   w.end_object().end_object();
 }
 
+void append_ndjson(std::string& out, const logql::QueryResult& result) {
+  if (const auto* scalar = std::get_if<logql::Scalar>(&result)) {
+    out += "{\"value\":";
+    append_point(out, scalar->point);
+    out += "}\n";
+  } else if (const auto* vector = std::get_if<logql::Vector>(&result)) {
+    for (const auto& series : vector->series) {
+      if (!series.points.empty()) append_sample(out, series), out += '\n';
+    }
+  } else if (const auto* matrix = std::get_if<logql::Matrix>(&result)) {
+    for (const auto& series : matrix->series) append_samples(out, series), out += '\n';
+  } else if (const auto* table = std::get_if<logql::Table>(&result)) {
+    for (const auto& row : table->rows) {
+      JsonWriter w(out);
+      w.begin_object();
+      for (std::size_t c = 0; c < row.size(); ++c) w.key(table->columns[c]).string(row[c]);
+      w.end_object();
+      out += '\n';
+    }
+  }
+}
+
 void append_query_answer(std::string& out, const logql::QueryResult& result, const StatsSummary& stats,
                          const EncodeOptions& options) {
   const bool streams = std::holds_alternative<logql::Streams>(result);
@@ -257,6 +301,10 @@ void append_query_answer(std::string& out, const logql::QueryResult& result, con
   append_data(out, result, options);
   out += ",\"stats\":";
   append_stats(out, stats);
+  if (options.cursor) {
+    out += ",\"cursor\":";
+    append_json_string(out, *options.cursor);
+  }
   out += '}';
   if (!streams) append_warnings(out, options.warnings);
   out += streams ? "}\n" : "}";

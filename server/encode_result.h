@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,8 @@ struct StatsSummary {
   std::uint64_t blocks_selected = 0;
   std::uint64_t blocks_opened = 0;
   std::uint64_t bytes_decompressed = 0;
+
+  void add(const StatsSummary& other);
 };
 StatsSummary summarise(const logql::QueryStats& stats, Duration exec, Duration queue);
 
@@ -34,12 +37,21 @@ struct EncodeOptions {
   std::vector<std::string> encoding_flags;   // of the request's header, echoed
   bool categorize = false;
   std::vector<std::string> warnings;
+  std::optional<std::string> cursor;         // ours, `"cursor":"..."` behind the statistics: where the next request goes on
 };
 
 void append_query_answer(std::string& out, const logql::QueryResult& result, const StatsSummary& stats,
                          const EncodeOptions& options);
 
+/// One object per series or row and line: {"metric":...,"values":...}, {"metric":...,"value":...}, {"value":...}, {"column":"text"}.
+/// REQUIRES: no Streams.
+void append_ndjson(std::string& out, const logql::QueryResult& result);
+
 void append_stats(std::string& out, const StatsSummary& stats);
+/// `"encodingFlags":["a"]`
+void append_flags(std::string& out, const std::vector<std::string>& flags);
+/// `,"warnings":[...]`, or nothing.
+void append_warnings(std::string& out, const std::vector<std::string>& warnings);
 /// `{"a":"b"}`.
 void append_labels(std::string& out, const Labels& labels);
 /// `[sec,"v"]`.

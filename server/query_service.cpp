@@ -50,6 +50,55 @@ std::string tenant_names(const QueryTenants& tenants) {
   return out;
 }
 
+/// False: the whole range is older than tenants may look back.
+bool cut_to_lookback(logql::QueryParams& params, const QuerySettings& settings, TimestampNs now) {
+  if (settings.max_query_lookback.count() <= 0) return true;
+  const TimestampNs oldest = now - settings.max_query_lookback;
+  if (params.end < oldest) return false;
+  if (!params.instant) params.start = std::max(params.start, oldest);
+  return true;
+}
+
+logql::QueryLimits engine_limits(const QuerySettings& settings, bool any_series_count) {
+  logql::QueryLimits limits;
+  limits.series_max = any_series_count ? 0 : settings.max_query_series;
+  limits.bytes_read_max = settings.max_query_bytes_read != 0 ? settings.max_query_bytes_read : settings.max_querier_bytes_read;
+  limits.field_selectors = settings.field_selectors;
+  limits.multi_variant_queries = settings.enable_multi_variant_queries;
+  return limits;
+}
+
+Duration deadline_of(const QuerySettings& settings, Duration begun) {
+  return settings.query_timeout.count() > 0 ? begun + settings.query_timeout : Duration::max();
+}
+
+std::unique_ptr<RunningQueries::Ticket> register_query(const Services& services, const QueryCall& call) {
+  return services.running.start({0, tenant_names(call.tenants), call.params.query, call.route, call.peer, {}}, call.client);
+}
+
+struct Finished {
+  std::string_view kind;
+  Duration took;
+  StatsSummary stats;
+  const Error* error = nullptr;
+};
+
+/// Counts a query that has ended, and logs it if it took long.
+void report(const Services& services, const QueryCall& call, const Finished& finished) {
+  const auto& params = call.params;
+  const int status = finished.error == nullptr ? 200 : status_of(*finished.error);
+  services.metrics.observe_query(std::string(finished.kind), !params.instant, status,
+                                 static_cast<double>(finished.took.count()) / 1e9, finished.stats.bytes_processed);
+  if (finished.took < services.config.querier.log_queries_longer_than) return;
+  log::info("query", finished.error == nullptr ? "query" : finished.error->message(),
+            {{"tenant", tenant_names(call.tenants)}, {"route", call.route}, {"type", std::string(finished.kind)},
+             {"query", params.query}, {"length", format_go_duration(params.end - params.start)},
+             {"status", std::to_string(status)}, {"duration", format_go_duration(finished.took)},
+             {"queued", format_go_duration(call.queued)}, {"bytes", std::to_string(finished.stats.bytes_processed)},
+             {"lines", std::to_string(finished.stats.lines_processed)},
+             {"blocks", std::to_string(finished.stats.blocks_opened)}, {"tags", call.tags}, {"peer", call.peer}});
+}
+
 }  // namespace
 
 std::string clean_query_tags(std::string_view header) {
@@ -96,62 +145,96 @@ std::shared_ptr<logql::LogSource> QueryService::source_of(const QueryTenants& te
   return std::make_shared<TenantsSource>(services_.store, std::move(names));
 }
 
+Result<logql::ExprPtr> QueryService::check(const QueryCall& call, const QuerySettings& settings) const {
+  const auto& params = call.params;
+  KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
+  KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
+  KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
+  KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
+  const bool logs = logql::is_log_query(*expr);
+  if (logs && !call.log_queries_allowed) {
+    return bad("log queries are not supported as an instant query type, please change your query to a range query type");
+  }
+  if (logs && call.check_limits) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
+  if (call.check_limits) KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
+  KVASIR_CHECK_OK(check_range_width(*expr, settings));
+  if (call.check_selectors) KVASIR_CHECK_OK(check_required_labels(*expr, settings));
+  return expr;
+}
+
 Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
   const QuerySettings settings = effective_settings(call.tenants);
-  const auto& params = call.params;
   const Duration begun = services_.clock.steady();
-  const auto checked = [&]() -> Result<logql::ExprPtr> {
-    KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
-    KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
-    KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
-    KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
-    const bool logs = logql::is_log_query(*expr);
-    if (logs && !call.log_queries_allowed) {
-      return bad("log queries are not supported as an instant query type, please change your query to a range query type");
-    }
-    if (logs && call.check_limits) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
-    if (call.check_limits) KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
-    KVASIR_CHECK_OK(check_range_width(*expr, settings));
-    if (call.check_selectors) KVASIR_CHECK_OK(check_required_labels(*expr, settings));
-    return expr;
-  }();
+  const auto checked = check(call, settings);
   Result<QueryOutcome> outcome = checked ? execute(call, settings, **checked) : Result<QueryOutcome>(fail(checked.error()));
-  const Duration took = services_.clock.steady() - begun;
-  const std::string kind = checked ? std::string(query_kind(**checked)) : "unknown";
-  const int status = outcome ? 200 : status_of(outcome.error());
-  services_.metrics.observe_query(kind, !params.instant, status, static_cast<double>(took.count()) / 1e9,
-                                  outcome ? outcome->stats.bytes_processed : 0);
-  if (took >= services_.config.querier.log_queries_longer_than) {
-    log::info("query", outcome ? "query" : outcome.error().message(),
-              {{"tenant", tenant_names(call.tenants)}, {"route", call.route}, {"type", kind}, {"query", params.query},
-               {"length", format_go_duration(params.end - params.start)}, {"status", std::to_string(status)},
-               {"duration", format_go_duration(took)}, {"queued", format_go_duration(call.queued)},
-               {"bytes", std::to_string(outcome ? outcome->stats.bytes_processed : 0)},
-               {"lines", std::to_string(outcome ? outcome->stats.lines_processed : 0)},
-               {"blocks", std::to_string(outcome ? outcome->stats.blocks_opened : 0)}, {"tags", call.tags}, {"peer", call.peer}});
-  }
+  Finished finished{checked ? query_kind(**checked) : "unknown", services_.clock.steady() - begun};
+  if (outcome) finished.stats = outcome->stats;
+  else finished.error = &outcome.error();
+  report(services_, call, finished);
   return outcome;
+}
+
+Result<std::unique_ptr<PagedQuery>> QueryService::open_pages(const QueryCall& call, std::uint64_t page_bytes,
+                                                             std::optional<EntryPosition> after) const {
+  const QuerySettings settings = effective_settings(call.tenants);
+  const auto checked = check(call, settings);
+  if (!checked) {
+    report(services_, call, {"unknown", {}, {}, &checked.error()});
+    return fail(checked.error());
+  }
+  if (!logql::is_log_query(**checked)) return std::unique_ptr<PagedQuery>();
+  logql::QueryParams params = call.params;
+  params.tenant = call.tenants.tenants.front().tenant;
+  if (!cut_to_lookback(params, settings, services_.clock.now())) params.start = params.end;  // an empty answer
+  KVASIR_TRY(auto pager, logql::LogPager::open(std::move(params), page_bytes, after));
+  QueryCall with_kind = call;
+  with_kind.kind = query_kind(**checked);
+  return std::make_unique<PagedQuery>(services_, std::move(with_kind), settings, std::move(pager));
+}
+
+PagedQuery::PagedQuery(const Services& services, QueryCall call, const QuerySettings& settings,
+                       std::unique_ptr<logql::LogPager> pager)
+    : services_(services),
+      call_(std::move(call)),
+      settings_(settings),
+      pager_(std::move(pager)),
+      source_(QueryService(services).source_of(call_.tenants)),
+      ticket_(register_query(services, call_)),
+      budget_("query", 0, &services.query_budget) {
+  services_.metrics.queries_in_progress().Increment();
+}
+
+PagedQuery::~PagedQuery() {
+  services_.metrics.queries_in_progress().Decrement();
+  report(services_, call_, {call_.kind, worked_, stats_, error_ ? &*error_ : nullptr});
+}
+
+Result<logql::LogPage> PagedQuery::next() {
+  const Duration begun = services_.clock.steady();
+  logql::QueryContext context(services_.clock, deadline_of(settings_, begun), ticket_->stop_token(), budget_,
+                              engine_limits(settings_, false));
+  auto page = pager_->next(*source_, context);
+  const Duration took = services_.clock.steady() - begun;
+  worked_ += took;
+  stats_.add(summarise(context.stats(), took, worked_ == took ? call_.queued : Duration{0}));
+  for (auto& warning : context.warnings()) {
+    if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
+  }
+  if (!page) error_ = page.error();
+  return page;
 }
 
 Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const {
   logql::QueryParams params = call.params;
   params.tenant = call.tenants.tenants.front().tenant;
   QueryOutcome outcome{empty_result(call, expr), {}, {}};
-  if (settings.max_query_lookback.count() > 0) {
-    const TimestampNs oldest = services_.clock.now() - settings.max_query_lookback;
-    if (params.end < oldest) return outcome;
-    if (!params.instant) params.start = std::max(params.start, oldest);
-  }
+  if (!cut_to_lookback(params, settings, services_.clock.now())) return outcome;
   const bool partial = call.tags.find(kDrilldownTag) != std::string::npos;
-  logql::QueryLimits limits;
-  limits.series_max = partial ? 0 : settings.max_query_series;
-  limits.bytes_read_max = settings.max_query_bytes_read != 0 ? settings.max_query_bytes_read : settings.max_querier_bytes_read;
-  limits.field_selectors = settings.field_selectors;
-  const auto ticket = services_.running.start({0, tenant_names(call.tenants), params.query, call.route, call.peer, {}}, call.client);
+  const auto ticket = register_query(services_, call);
   const Duration begun = services_.clock.steady();
-  const Duration deadline = settings.query_timeout.count() > 0 ? begun + settings.query_timeout : Duration::max();
   MemoryBudget budget("query", 0, &services_.query_budget);
-  logql::QueryContext context(services_.clock, deadline, ticket->stop_token(), budget, limits);
+  logql::QueryContext context(services_.clock, deadline_of(settings, begun), ticket->stop_token(), budget,
+                              engine_limits(settings, partial));
   const auto source = source_of(call.tenants);
   services_.metrics.queries_in_progress().Increment();
   auto result = logql::run_query(params, *source, context);

@@ -2,16 +2,18 @@
 //
 // Order:    parse, blocked queries, matchers, entries, length, range, required labels; the first that fails is the answer.
 // Errors:   the engine's, and invalid_argument / limit_exceeded with the texts that clients know; status_of() maps them.
-// Threads:  run() from the scheduler's threads; blocks until the query is done.
+// Threads:  run() from the scheduler's threads; blocks until the query is done. A PagedQuery is used by one thread at a time.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
 #include "logql/engine.h"
+#include "logql/log_pages.h"
 #include "logql/syntax/ast.h"
 #include "server/encode_result.h"
 #include "server/services.h"
@@ -24,6 +26,7 @@ struct QueryCall {
   std::string route;                    // for logs: query_range, query, ...
   std::string peer;
   std::string tags;                     // of X-Query-Tags, cleaned
+  std::string kind;                     // filter, limited, ...: filled in by the service
   std::stop_token client;               // stops when the client goes away
   Duration queued{0};
   bool check_selectors = true;          // required labels (not for instant queries)
@@ -43,16 +46,47 @@ std::string clean_query_tags(std::string_view header);
 /// The strictest of the tenants' limits.
 QuerySettings effective_settings(const QueryTenants& tenants);
 
+/// A query of log entries whose answer comes in pages. Seen by /api/v1/queries from open() until it is destroyed; its deadline
+/// counts for each page anew, for the time between pages belongs to the client.
+class PagedQuery {
+ public:
+  PagedQuery(const Services& services, QueryCall call, const QuerySettings& settings, std::unique_ptr<logql::LogPager> pager);
+  ~PagedQuery();  // counts and logs the query
+
+  /// REQUIRES: the last page has not been given.
+  Result<logql::LogPage> next();
+  /// Of all pages so far.
+  const StatsSummary& stats() const { return stats_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  const Services& services_;
+  const QueryCall call_;
+  const QuerySettings settings_;
+  std::unique_ptr<logql::LogPager> pager_;
+  std::shared_ptr<logql::LogSource> source_;
+  std::unique_ptr<RunningQueries::Ticket> ticket_;
+  MemoryBudget budget_;
+  StatsSummary stats_;
+  std::vector<std::string> warnings_;
+  Duration worked_{0};
+  std::optional<Error> error_;
+};
+
 class QueryService {
  public:
   explicit QueryService(const Services& services) : services_(services) {}
 
   Result<QueryOutcome> run(const QueryCall& call) const;
+  /// Null: not a query of log entries; run() is for those. page_bytes as in LogPager.
+  Result<std::unique_ptr<PagedQuery>> open_pages(const QueryCall& call, std::uint64_t page_bytes,
+                                                 std::optional<EntryPosition> after) const;
 
   /// The source for these tenants: with several, streams carry __tenant_id__.
   std::shared_ptr<logql::LogSource> source_of(const QueryTenants& tenants) const;
 
  private:
+  Result<logql::ExprPtr> check(const QueryCall& call, const QuerySettings& settings) const;
   Result<QueryOutcome> execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const;
 
   const Services& services_;

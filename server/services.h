@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/memory_budget.h"
+#include "common/net/worker_pool.h"
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
 #include "server/config/server_config.h"
@@ -27,6 +28,7 @@ struct Services {
   QueryScheduler& scheduler;
   RunningQueries& running;
   MemoryBudget& query_budget;
+  net::WorkerPool& answers;      // the pages after the first of long answers: slow readers wait here, not on the query threads
 };
 
 }  // namespace kvasir::server

@@ -9,19 +9,20 @@
 namespace kvasir::server {
 namespace {
 
-net::HttpResponse answer_safely(const QueryHandler& handler, QueryExchange& exchange) {
-  auto params = merged_params(exchange.request);
-  if (!params) return bare_error(params.error());
-  exchange.params = std::move(*params);
+void answer_safely(const StreamingQueryHandler& handler, const std::shared_ptr<QueryExchange>& exchange,
+                   const std::shared_ptr<net::HttpReply>& reply) {
+  auto params = merged_params(exchange->request);
+  if (!params) return reply->send(bare_error(params.error()));
+  exchange->params = std::move(*params);
   try {
-    return handler(exchange);
+    handler(exchange, reply);
   } catch (const std::exception& e) {
-    log::error("query", "a handler ended with an exception", {{"target", exchange.request.target}, {"error", e.what()}});
-    return bare_error(500, "internal error");
+    log::error("query", "a handler ended with an exception", {{"target", exchange->request.target}, {"error", e.what()}});
+    reply->send(bare_error(500, "internal error"));
   }
 }
 
-void queue_exchange(const Services& services, const QueryHandler& handler, net::HttpRequest request,
+void queue_exchange(const Services& services, const StreamingQueryHandler& handler, net::HttpRequest request,
                     const std::shared_ptr<net::HttpReply>& reply) {
   auto tenants = services.gate.query_tenants(request, *reply);
   if (!tenants) return;
@@ -38,7 +39,7 @@ void queue_exchange(const Services& services, const QueryHandler& handler, net::
   QueryJob job;
   job.run = [&handler, exchange, reply](Duration queued) {
     exchange->queued = queued;
-    if (!exchange->client.stop_requested()) reply->send(answer_safely(handler, *exchange));
+    if (!exchange->client.stop_requested()) answer_safely(handler, exchange, reply);
   };
   job.on_dropped = [reply] { reply->send(bare_error(503, "the server is stopping")); };
   if (!services.scheduler.submit(queue, std::move(job))) reply->send(bare_error(429, "too many outstanding requests"));
@@ -47,11 +48,19 @@ void queue_exchange(const Services& services, const QueryHandler& handler, net::
 }  // namespace
 
 void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler) {
+  add_query_route(server, services, std::move(pattern),
+                  StreamingQueryHandler([handler = std::move(handler)](const std::shared_ptr<QueryExchange>& exchange,
+                                                                       const std::shared_ptr<net::HttpReply>& reply) {
+                    reply->send(handler(*exchange));
+                  }));
+}
+
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, StreamingQueryHandler handler) {
   net::HttpRoute route;
   route.methods = {"GET", "POST"};
   route.pattern = std::move(pattern);
   route.pool = net::kIoPool;
-  const auto shared = std::make_shared<const QueryHandler>(std::move(handler));
+  const auto shared = std::make_shared<const StreamingQueryHandler>(std::move(handler));
   route.handler = [&services, shared](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) {
     queue_exchange(services, *shared, std::move(request), reply);
   };

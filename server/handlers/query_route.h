@@ -24,7 +24,11 @@ struct QueryExchange {
 
 using QueryHandler = std::function<net::HttpResponse(QueryExchange&)>;
 
+/// Answers through the reply, now or later, on any thread. Dropping the reply without an answer is a 500.
+using StreamingQueryHandler = std::function<void(std::shared_ptr<QueryExchange>, std::shared_ptr<net::HttpReply>)>;
+
 /// GET and POST.
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, StreamingQueryHandler handler);
 void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler);
 
 }  // namespace kvasir::server

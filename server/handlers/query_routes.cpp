@@ -6,6 +6,7 @@
 #include "server/answer.h"
 #include "server/encode_result.h"
 #include "server/encoding_flags.h"
+#include "server/handlers/log_answer.h"
 #include "server/handlers/query_route.h"
 #include "server/params.h"
 #include "server/query_service.h"
@@ -46,18 +47,39 @@ net::HttpResponse answer_outcome(const Services& services, QueryExchange& exchan
   if (!outcome) return bare_error(outcome.error());
   options.warnings = outcome->warnings;
   std::string body;
+  if (wants_ndjson(exchange.request)) {
+    append_ndjson(body, outcome->result);
+    auto response = json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+    response.headers.set("Content-Type", kNdjsonType);
+    return response;
+  }
   append_query_answer(body, outcome->result, outcome->stats, options);
   return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
 }
 
-net::HttpResponse query_range(const Services& services, QueryExchange& exchange) {
-  auto range = parse_range_params(exchange.params, services.clock.now());
-  if (!range) return bare_error(range.error());
-  const EncodeOptions options = encode_options(exchange.request);
-  QueryCall call = call_of(exchange, "query_range");
+/// Where the client wants to go on: the `cursor` parameter, which may be empty.
+Result<std::optional<EntryPosition>> resume_position(const QueryExchange& exchange) {
+  const auto cursor = exchange.params.value_or_empty("cursor");
+  if (cursor.empty()) return std::nullopt;
+  if (exchange.tenants.several) return fail(ErrorCode::kInvalidArgument, "a cursor belongs to one tenant");
+  return logql::parse_cursor(cursor).map([](EntryPosition position) { return std::optional(position); });
+}
+
+void query_range(const Services& services, const std::shared_ptr<QueryExchange>& exchange,
+                 const std::shared_ptr<net::HttpReply>& reply) {
+  auto range = parse_range_params(exchange->params, services.clock.now());
+  if (!range) return reply->send(bare_error(range.error()));
+  const auto after = resume_position(*exchange);
+  if (!after) return reply->send(bare_error(after.error()));
+  const EncodeOptions options = encode_options(exchange->request);
+  QueryCall call = call_of(*exchange, "query_range");
   fill_range(call, std::move(*range));
   call.params.categorize_labels = options.categorize;
-  return answer_outcome(services, exchange, QueryService(services).run(call), options);
+  const QueryService service(services);
+  auto pages = service.open_pages(call, kPageBytes, *after);
+  if (!pages) return reply->send(bare_error(pages.error()));
+  if (*pages != nullptr) return answer_log_query(services, *exchange, std::move(*pages), reply);
+  reply->send(answer_outcome(services, *exchange, service.run(call), options));
 }
 
 net::HttpResponse query_instant(const Services& services, QueryExchange& exchange) {
@@ -133,7 +155,11 @@ void add_query_routes(net::HttpServer& server, const Services& services) {
   const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
     add_query_route(server, services, pattern, [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
   };
-  add("/loki/api/v1/query_range", query_range);
+  add_query_route(server, services, "/loki/api/v1/query_range",
+                  StreamingQueryHandler([&services](const std::shared_ptr<QueryExchange>& exchange,
+                                                    const std::shared_ptr<net::HttpReply>& reply) {
+                    query_range(services, exchange, reply);
+                  }));
   add("/loki/api/v1/query", query_instant);
   add("/api/prom/query", legacy_query);
   net::HttpRoute format;
