@@ -34,6 +34,7 @@ struct QueryLimits {
   std::uint64_t bytes_read_max = 0;             // line bytes processed
   std::uint32_t parallelism = 0;                // worker threads; 0 = all cores
   bool field_selectors = true;                  // positive matchers on names that no stream carries select by field
+  bool multi_variant_queries = false;           // `variants(...) of (...)` is allowed
 };
 
 class QueryContext {
@@ -41,6 +42,7 @@ class QueryContext {
   /// budget and clock must outlive the context. deadline is on clock.steady().
   QueryContext(const Clock& clock, Duration deadline, std::stop_token stop, MemoryBudget& budget, QueryLimits limits)
       : clock_(clock), deadline_(deadline), stop_(std::move(stop)), budget_(budget), limits_(limits) {}
+  ~QueryContext() { budget_.release(kept_bytes_); }
   QueryContext(const QueryContext&) = delete;
   QueryContext& operator=(const QueryContext&) = delete;
 
@@ -50,6 +52,8 @@ class QueryContext {
   QueryStats& stats() { return stats_; }
   const QueryStats& stats() const { return stats_; }
   MemoryBudget& budget() { return budget_; }
+  /// Charges bytes that stay as long as the query: its result.
+  Result<void> keep_bytes(std::uint64_t bytes);
   const QueryLimits& limits() const { return limits_; }
   /// Shown to the client beside the result.
   void add_warning(std::string text);
@@ -62,6 +66,7 @@ class QueryContext {
   MemoryBudget& budget_;
   QueryLimits limits_;
   QueryStats stats_;
+  std::atomic<std::uint64_t> kept_bytes_{0};
   mutable Mutex mutex_;
   std::vector<std::string> warnings_ KVASIR_GUARDED_BY(mutex_);
 };

@@ -123,7 +123,7 @@ Result<QueryResult> run_query(const QueryParams& params, LogSource& source, Quer
   KVASIR_TRY(const ExprPtr parsed, parse_query(params.query));
   KVASIR_CHECK_OK(context.check());
   const ExprPtr expr = resolve_let(parsed);
-  if (std::holds_alternative<Variants>(expr->node)) {
+  if (std::holds_alternative<Variants>(expr->node) && !context.limits().multi_variant_queries) {
     return fail(ErrorCode::kInvalidArgument, "multi variant queries are disabled for this instance");
   }
   const auto* query = std::get_if<LogQuery>(&expr->node);

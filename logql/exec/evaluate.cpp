@@ -8,6 +8,24 @@
 namespace kvasir::logql {
 namespace {
 
+/// A metric of `variants(...) of (range)`: its own aggregation, over what `of` says. Only unwrap may come from the metric.
+Result<Expr> over_range(const Expr& metric, const LogRange& range) {
+  if (const auto* node = std::get_if<VectorAggregation>(&metric.node)) {
+    KVASIR_TRY(auto operand, over_range(*node->operand, range));
+    VectorAggregation copy = *node;
+    copy.operand = std::make_shared<const Expr>(std::move(operand));
+    return Expr{std::move(copy)};
+  }
+  const auto* node = std::get_if<RangeAggregation>(&metric.node);
+  if (node == nullptr) {
+    return fail(ErrorCode::kInvalidArgument, "each variant must be a range aggregation, or vector aggregations over one");
+  }
+  RangeAggregation copy = *node;
+  copy.range = range;
+  if (!copy.range.unwrap) copy.range.unwrap = node->range.unwrap;
+  return Expr{std::move(copy)};
+}
+
 class Evaluator {
  public:
   explicit Evaluator(const Evaluation& evaluation) : evaluation_(evaluation) {}
@@ -62,7 +80,26 @@ class Evaluator {
     return StepValue(stats_series(tables));
   }
 
-  /// Names are resolved before evaluation, variants refused.
+  Result<StepValue> operator()(const Variants& node) const {
+    StepVector out;
+    for (std::size_t i = 0; i < node.metrics.size(); ++i) {
+      KVASIR_TRY(const Expr metric, over_range(*node.metrics[i], node.range));
+      KVASIR_TRY(StepVector series, evaluate_vector(metric));
+      const std::uint32_t max = evaluation_.context.limits().series_max;
+      if (max != 0 && series.size() > max) {
+        evaluation_.context.add_warning("maximum number of series (" + std::to_string(max) + ") reached for variant (" +
+                                        std::to_string(i) + "); it is left out");
+        continue;
+      }
+      for (auto& one : series) {
+        one.labels.set("__variant__", std::to_string(i));
+        out.push_back(std::move(one));
+      }
+    }
+    return StepValue(std::move(out));
+  }
+
+  /// Names are resolved before evaluation.
   Result<StepValue> operator()(const auto&) const { return fail(ErrorCode::kInternal, "unexpected node in evaluation"); }
 
  private:

@@ -79,7 +79,9 @@ class Resolver {
       collect_variables(*expr, variables);
       replacements = group_by_pinned(variables);
     }
-    const Resolver inner(node.matching ? Replacements() : std::move(replacements));
+    // Matching by name and set operators are no arithmetic: below them names mean what they were bound to.
+    const bool arithmetic = !node.matching && !is_set_operator(node.op);
+    const Resolver inner(arithmetic ? std::move(replacements) : Replacements());
     BinaryOperation copy = node;
     copy.left = inner(node.left);
     copy.right = inner(node.right);

@@ -21,6 +21,12 @@ Result<void> QueryContext::check() const {
   return {};
 }
 
+Result<void> QueryContext::keep_bytes(std::uint64_t bytes) {
+  KVASIR_CHECK_OK(budget_.charge(bytes));
+  kept_bytes_ += bytes;
+  return {};
+}
+
 void QueryContext::add_warning(std::string text) {
   MutexLock lock(mutex_);
   if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) warnings_.push_back(std::move(text));

@@ -14,7 +14,6 @@ namespace kvasir::logql {
 namespace {
 
 constexpr std::size_t kRowsBetweenChecks = 8192;
-constexpr std::size_t kUnitsBetweenAccounts = 8;
 constexpr std::size_t kNarrowWindowBuckets = 8;  // windows of up to so many buckets are merged one by one
 
 /// What a sample is worth before unwrap: 1, or the length of the line.
@@ -122,13 +121,12 @@ class RangeWorker {
   SeriesTable<State>& table() { return table_; }
 
   Result<void> scan(const ScanUnit& unit) {
-    if (take_statistics(unit)) return {};
+    if (take_statistics(unit)) return table_.account();
     KVASIR_TRY(auto blocks, scan_.plan.prepare(unit, fields_.get(), scan_.context));
     for (auto& scanned : blocks) {
       if (!take_columns(scanned)) KVASIR_CHECK_OK(take_rows(scanned));
+      KVASIR_CHECK_OK(table_.account());
     }
-    // Now and then is enough: what grows in between is one unit's worth of samples.
-    if (++units_ % kUnitsBetweenAccounts == 0) return table_.account();
     return {};
   }
 
@@ -144,7 +142,7 @@ class RangeWorker {
       const auto labels = stream_group(unit.handles.front()->stream()->labels);
       if (!bucket || !labels) return false;
       const BlockHandle& handle = *unit.handles.front();
-      add_many(table_[table_.find(*labels)].at(*bucket), handle.rows(), static_cast<double>(handle.line_bytes()));
+      add_many(table_.at(table_.find(*labels), *bucket), handle.rows(), static_cast<double>(handle.line_bytes()));
       return true;
     } else {
       return false;
@@ -194,7 +192,7 @@ class RangeWorker {
           continue;
         }
         const std::size_t next = first_after(times, row, bucket->last_ns);
-        table_[series[0]].at(bucket->index).add_many(next - row);
+        table_.at(series[0], bucket->index).add_many(next - row);
         row = next;
       }
       return true;
@@ -216,7 +214,7 @@ class RangeWorker {
       Sample sample{times[row], kNeedsSequence ? block.sequence(row) : 0, 1};
       if (scan_.value == SampleValue::kLineBytes) sample.value = lengths[row];
       if (scan_.value == SampleValue::kUnwrapped) sample.value = columns.value(row);
-      table_[series[columns.group(row)]].at(bucket->index).add(sample);
+      table_.add(series[columns.group(row)], bucket->index, sample);
     });
   }
 
@@ -240,7 +238,9 @@ class RangeWorker {
       if (error) return;
       if (--until_check == 0) {
         until_check = kRowsBetweenChecks;
-        if (auto checked = scan_.context.check(); !checked) error = std::move(checked).error();
+        auto checked = scan_.context.check();
+        if (checked) checked = table_.account();
+        if (!checked) error = std::move(checked).error();
       }
       const TimestampNs time{block.timestamps()[row]};
       if (!bucket || time.value > bucket->last_ns) bucket = scan_.grid.find(time);
@@ -269,7 +269,7 @@ class RangeWorker {
     const std::size_t series = table_.find(
         runner.result_hash(), [&](const Labels& labels) { return runner.result_equals(labels); },
         [&] { return runner.result_labels(); });
-    table_[series].at(bucket).add(sample);
+    table_.add(series, bucket, sample);
   }
 
   const RangeScan& scan_;
@@ -278,7 +278,6 @@ class RangeWorker {
   PipelineRunner rest_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;
-  std::size_t units_ = 0;
 };
 
 /// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as a
@@ -359,7 +358,11 @@ Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
   }));
   // Workers find series by the hash of whatever way they read a block; here each label set is one series.
   SeriesTable<State> table(scan.context.budget());
-  for (auto& worker : workers) table.merge_from(worker->table());
+  for (auto& worker : workers) {
+    table.merge_from(worker->table());
+    KVASIR_CHECK_OK(table.account());
+    KVASIR_CHECK_OK(scan.context.check());
+  }
 
   StepVector out;
   for (auto& series : table.series()) {
@@ -374,7 +377,11 @@ Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
       State state = merger.window(step);
       if (!state.empty()) result.points.push_back({static_cast<std::uint32_t>(step), finish(state)});
     }
-    if (!result.points.empty()) out.push_back(std::move(result));
+    if (result.points.empty()) continue;
+    KVASIR_CHECK_OK(scan.context.keep_bytes(sizeof result + labels_bytes(result.labels) + result.points.capacity() * sizeof(StepPoint)));
+    out.push_back(std::move(result));
+    // The samples are done with; only the points go on.
+    series.buckets = {};
   }
   return out;
 }

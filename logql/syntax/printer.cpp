@@ -48,6 +48,7 @@ std::string literal_text(double value) {
 
 /// 5.1kB: one decimal below ten, powers of 1000.
 std::string byte_size_text(std::uint64_t bytes) {
+  if (bytes == 0) return "0kB";  // `0B` would be read as the beginning of a binary number
   if (bytes < 10) return std::to_string(bytes) + "B";
   static constexpr std::string_view kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   double value = static_cast<double>(bytes);
