@@ -189,18 +189,66 @@ Result<Value> path_prefix(const Call& call) {
   return call.string(path == std::string_view::npos ? std::string_view() : url.substr(path));
 }
 
-// A link to Grafana's Explore that runs a query: grafanaExplore "Loki" "{app=\"x\"}".
-Result<Value> grafana_explore(const Call& call) {
+std::string explore_link(const TemplateData& data, std::string_view source, std::string_view query, std::string_view from,
+                         std::string_view to) {
   std::string left;
   JsonWriter json(left);
-  json.begin_object().key("datasource").string(call.text(0)).key("queries").begin_array().begin_object();
-  json.key("expr").string(call.text(1)).key("refId").string("A").end_object().end_array();
-  json.key("range").begin_object().key("from").string("now-1h").key("to").string("now").end_object().end_object();
-  return call.string(fmt::format("{}/explore?left={}", data_of(call).external_url, net::form_encode(left)));
+  json.begin_object().key("datasource").string(source).key("queries").begin_array().begin_object();
+  json.key("expr").string(query).key("refId").string("A").end_object().end_array();
+  json.key("range").begin_object().key("from").string(from).key("to").string(to).end_object().end_object();
+  return fmt::format("{}/explore?left={}", data.external_url, net::form_encode(left));
+}
+
+// A link to Grafana's Explore that runs a query: grafanaExplore "Loki" "{app=\"x\"}".
+Result<Value> grafana_explore(const Call& call) {
+  return call.string(explore_link(data_of(call), call.text(0), call.text(1), "now-1h", "now"));
 }
 
 Result<Value> jaeger_trace(const Call& call) {
   return call.string(fmt::format("{}/trace/{}", call.text(0), net::percent_encode(call.text(1))));
+}
+
+Result<EvidenceQuery> evidence_of(const TemplateData& data) { return evidence_query(data.expr, data.labels, data.now); }
+
+Result<Value> log_query(const Call& call) {
+  KVASIR_TRY(const auto evidence, evidence_of(data_of(call)));
+  return call.string(evidence.query);
+}
+
+// Grafana's Explore with the lines behind the alert, in the window that made it fire: logLink "Loki".
+Result<Value> log_link(const Call& call) {
+  KVASIR_TRY(const auto evidence, evidence_of(data_of(call)));
+  const auto milliseconds = [](TimestampNs t) { return std::to_string(t.value / 1'000'000); };
+  return call.string(explore_link(data_of(call), call.text(0), evidence.query, milliseconds(evidence.start), milliseconds(evidence.end)));
+}
+
+Result<std::vector<std::string>> newest_lines(const TemplateData& data, std::size_t limit) {
+  if (data.lines == nullptr || !*data.lines) return fail(ErrorCode::kUnavailable, "lines are not available here");
+  KVASIR_TRY(const auto evidence, evidence_of(data));
+  return (*data.lines)(evidence, limit);
+}
+
+Value text_list(const Call& call, const std::vector<std::string>& texts) {
+  auto& list = call.environment.heap.list();
+  for (const auto& text : texts) list.push_back(call.string(text));
+  return Value::list(&list);
+}
+
+std::size_t count_of(const Call& call) {
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(call[0].as_int(), 0, kEvidenceLinesMax));
+}
+
+Result<Value> log_lines(const Call& call) {
+  KVASIR_TRY(auto lines, newest_lines(data_of(call), count_of(call)));
+  for (auto& line : lines) line = evidence_line(line);
+  return text_list(call, lines);
+}
+
+Result<Value> trace_ids_of_lines(const Call& call) {
+  KVASIR_TRY(const auto lines, newest_lines(data_of(call), kEvidenceLinesMax));
+  auto ids = trace_ids(lines);
+  ids.resize(std::min(ids.size(), count_of(call)));
+  return text_list(call, ids);
 }
 
 const gotemplate::FunctionSet& alert_functions() {
@@ -218,6 +266,8 @@ const gotemplate::FunctionSet& alert_functions() {
     set.add("urlQueryEscape", "s", url_query_escape).add("now", "", now_seconds);
     set.add("parseDuration", "s", parse_duration_seconds).add("externalURL", "", external_url).add("pathPrefix", "", path_prefix);
     set.add("grafanaExplore", "ss", grafana_explore).add("jaegerTrace", "ss", jaeger_trace);
+    set.add("logQuery", "", log_query).add("logLink", "s", log_link).add("logLines", "i", log_lines);
+    set.add("traceIDs", "i", trace_ids_of_lines);
     if (const auto* replace = gotemplate::shared_functions().find("regexReplaceAll")) {
       set.add("reReplaceAll", replace->signature, replace->body);
     }

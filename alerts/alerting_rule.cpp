@@ -16,8 +16,8 @@ std::string_view alert_state_name(AlertState state) {
 Alert AlertingRule::make_alert(const logql::Series& series, const EvaluationInputs& inputs) const {
   Alert alert;
   alert.value = series.points.empty() ? 0 : series.points.front().value;
-  const TemplateData data{series.labels,       alert.value, inputs.external_labels, inputs.external_url,
-                          inputs.slot,         inputs.query};
+  const TemplateData data{series.labels, alert.value,  inputs.external_labels, inputs.external_url,
+                          inputs.slot,   inputs.query, rule_.expr,             inputs.lines};
   alert.labels = series.labels;
   alert.labels.erase("__name__");
   for (const auto& [name, text] : rule_.labels) {

@@ -39,6 +39,7 @@ struct EvaluationInputs {
   const Labels& external_labels;
   std::string_view external_url;
   const TemplateQuery& query;
+  const LineQuery* lines = nullptr;
 };
 
 class AlertingRule {

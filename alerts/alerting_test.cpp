@@ -315,3 +315,26 @@ TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
   ruler.reload();
   CHECK(ruler.groups("t1").empty());
 }
+
+TEST_CASE("relabelling changes alerts on their way out and drops some") {
+  MemFilesystem disk;
+  REQUIRE(disk.make_directories("rules/t1").has_value());
+  REQUIRE(write_atomically(disk, "rules/t1/f.yaml",
+                           "groups:\n- {name: g, interval: 10ms, rules: [{alert: Kept, expr: vector(1)}, {alert: Dropped, expr: vector(1)}]}\n")
+              .has_value());
+  const auto rules = parse_yaml("[{source_labels: [alertname], regex: Dropped, action: drop}, {source_labels: [cluster], target_label: region}]");
+  REQUIRE(rules.has_value());
+  const auto client = std::make_shared<ScriptedClient>(std::vector<int>{200});
+  Notifier notifier({.urls = {"http://am"}}, client);
+  const QueryFunction query = [](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
+    return logql::QueryResult(vector_of({{"x", 1}}));
+  };
+  RulerOptions options{.rules_directory = "rules", .state_directory = "state", .external_labels = Labels{{"cluster", "eu"}}};
+  options.alert_relabel = Relabeler::parse(*rules).value();
+  Ruler ruler(std::move(options), {.clock = system_clock(), .filesystem = disk, .query = query, .notifier = &notifier});
+  REQUIRE(client->wait_for_calls(1));
+  for (const auto& call : client->calls()) {
+    CHECK(call.body.find("Dropped") == std::string::npos);
+    CHECK(call.body.find(R"("alertname":"Kept","app":"x","cluster":"eu","region":"eu")") != std::string::npos);
+  }
+}

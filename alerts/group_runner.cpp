@@ -1,5 +1,7 @@
 #include "alerts/group_runner.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/log.h"
@@ -60,7 +62,11 @@ Result<void> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot, std
   KVASIR_TRY(const auto vector, query(rule.alerting.rule().expr, slot));
   if (rule.alerting.rule().kind == Rule::Kind::kRecord) return record(rule, vector, slot, out);
   const TemplateQuery template_query = [&](std::string_view expr) { return query(std::string(expr), slot); };
-  const EvaluationInputs inputs{slot, group_.limit, environment_.external_labels, environment_.external_url, template_query};
+  const LineQuery lines = [&](const EvidenceQuery& evidence, std::size_t limit) {
+    return environment_.lines(identity_.tenant, evidence, limit);
+  };
+  const EvaluationInputs inputs{slot,           group_.limit, environment_.external_labels, environment_.external_url,
+                                template_query, environment_.lines ? &lines : nullptr};
   KVASIR_CHECK_OK(rule.alerting.evaluate(vector, inputs));
   append_alert_series(rule, slot, out);
   return {};
@@ -112,6 +118,12 @@ std::vector<Alert> GroupRunner::take_notifications(TimestampNs now, Duration res
     }
   }
   return due;
+}
+
+std::size_t GroupRunner::failures() const {
+  MutexLock lock(mutex_);
+  return static_cast<std::size_t>(
+      std::count_if(rules_.begin(), rules_.end(), [](const RunningRule& rule) { return !rule.last_error.empty(); }));
 }
 
 GroupStatus GroupRunner::status() const {

@@ -31,6 +31,9 @@ struct GroupIdentity {
   friend auto operator<=>(const GroupIdentity&, const GroupIdentity&) = default;
 };
 
+/// The newest lines of a log query of a tenant, at most `limit`.
+using TenantLineQuery = std::function<Result<std::vector<std::string>>(const std::string& tenant, const EvidenceQuery& query, std::size_t limit)>;
+
 struct RuleStatus {
   Rule rule;
   AlertState state = AlertState::kInactive;
@@ -55,6 +58,7 @@ struct GroupEnvironment {
   QueryFunction query;
   Labels external_labels;
   std::string external_url;
+  TenantLineQuery lines = nullptr;  // null: annotations cannot show lines
 };
 
 class GroupRunner {
@@ -67,6 +71,8 @@ class GroupRunner {
   /// Alerts to notify: firing ones not sent for `resend_delay`, and resolved ones. Marks them as sent.
   std::vector<Alert> take_notifications(TimestampNs now, Duration resend_delay);
   GroupStatus status() const;
+  /// Rules that failed when they were evaluated last.
+  std::size_t failures() const;
   /// The newest value of each recorded series, for /metrics.
   std::vector<RecordedSample> recorded() const;
 

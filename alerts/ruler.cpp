@@ -41,7 +41,7 @@ Ruler::Ruler(RulerOptions options, RulerPorts ports)
     : options_(std::move(options)),
       ports_(std::move(ports)),
       store_(options_.rules_directory, ports_.filesystem),
-      environment_{ports_.clock, ports_.query, options_.external_labels, options_.external_url} {
+      environment_{ports_.clock, ports_.query, options_.external_labels, options_.external_url, ports_.lines} {
   reload();
   threads_.emplace_back([this](std::stop_token stop) { schedule(stop); });
   for (unsigned i = 0; i < options_.workers; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
@@ -161,10 +161,9 @@ void Ruler::work(std::stop_token stop) {
 void Ruler::run_group(GroupRunner& runner, TimestampNs slot) {
   const Duration begin = ports_.clock.steady();
   const auto samples = runner.evaluate(slot);
-  const GroupStatus status = runner.status();
   ++counters_.iterations;
-  counters_.evaluations += status.rules.size();
-  for (const auto& rule : status.rules) counters_.evaluation_failures += rule.last_error.empty() ? 0 : 1;
+  counters_.evaluations += runner.group().rules.size();
+  counters_.evaluation_failures += runner.failures();
   counters_.evaluation_ns += static_cast<std::uint64_t>((ports_.clock.steady() - begin).count());
   if (ports_.remote_write != nullptr) {
     if (auto added = ports_.remote_write->add(runner.identity().tenant, samples); !added) {
@@ -189,7 +188,9 @@ void Ruler::notify(GroupRunner& runner) {
     for (const auto& label : options_.external_labels) {
       if (!labels.has(label.name)) labels.set(label.name, label.value);
     }
-    outgoing.push_back({runner.identity().tenant, std::move(labels), alert.annotations,
+    auto relabelled = options_.alert_relabel.apply(labels);
+    if (!relabelled) continue;
+    outgoing.push_back({runner.identity().tenant, std::move(*relabelled), alert.annotations,
                         alert.fired_at.value != 0 ? alert.fired_at : alert.active_at,
                         resolved ? alert.resolved_at : now + lifetime, explore_link(options_, expression_of(runner, alert))});
   }

@@ -18,6 +18,7 @@
 #include "alerts/notifier.h"
 #include "alerts/remote_write.h"
 #include "alerts/rule_store.h"
+#include "common/relabel.h"
 
 namespace kvasir::alerts {
 
@@ -33,6 +34,7 @@ struct RulerOptions {
   Labels external_labels;
   std::string external_url;
   std::string datasource_uid;
+  Relabeler alert_relabel;  // on alerts with their external labels, before they are sent
 };
 
 struct RulerCounters {
@@ -48,6 +50,7 @@ struct RulerPorts {
   const Clock& clock;
   Filesystem& filesystem;
   QueryFunction query;
+  TenantLineQuery lines = nullptr;
   Notifier* notifier = nullptr;
   RemoteWriter* remote_write = nullptr;
 };

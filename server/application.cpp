@@ -24,7 +24,6 @@
 #include "server/handlers/tail_routes.h"
 #include "server/life_cycle.h"
 #include "server/maintenance.h"
-#include "server/query_service.h"
 #include "server/rule_metrics.h"
 #include "server/services.h"
 #include "server/start_ruler.h"
@@ -200,19 +199,8 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
 Result<void> Application::start_rules() {
   auto& parts = *parts_;
   const DataFolders folders = data_folders(loaded_->config, environment_);
-  const auto query = [&parts](const std::string& tenant, const std::string& text, TimestampNs at) -> Result<logql::QueryResult> {
-    QueryCall call;
-    call.tenants.tenants.push_back({tenant, parts.tenants->of(tenant)});
-    call.route = "rule";
-    call.check_selectors = false;
-    call.params.query = text;
-    call.params.instant = true;
-    call.params.start = call.params.end = at;
-    KVASIR_TRY(QueryOutcome outcome, QueryService(*parts.services).run(call));
-    return std::move(outcome.result);
-  };
   KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")}, system_clock(),
-                                      posix_filesystem(), query));
+                                      posix_filesystem(), make_rule_queries(*parts.services)));
   parts.metrics.set_rules(std::make_shared<RuleMetrics>(*parts.ruler.ruler));
   return {};
 }

@@ -102,7 +102,7 @@ Result<std::unique_ptr<alerts::RemoteWriter>> make_remote_writer(const RulerConf
 }  // namespace
 
 Result<RulerParts> start_ruler(const RulerConfig& config, const RulerFolders& folders, const Clock& clock,
-                               Filesystem& filesystem, alerts::QueryFunction query) {
+                               Filesystem& filesystem, RuleQueries queries) {
   RulerParts parts;
   KVASIR_TRY(parts.notifier, make_notifier(config));
   KVASIR_TRY(parts.remote_write, make_remote_writer(config, folders.state, filesystem));
@@ -119,8 +119,14 @@ Result<RulerParts> start_ruler(const RulerConfig& config, const RulerFolders& fo
   for (const auto& entry : config.external_labels.entries) {
     options.external_labels.set(entry.key, entry.value.as_text().value_or(""));
   }
+  if (auto relabel = Relabeler::parse(config.alert_relabel_configs)) {
+    options.alert_relabel = std::move(*relabel);
+  } else {
+    return fail(relabel.error().with_context("ruler.alert_relabel_configs"));
+  }
   parts.ruler = std::make_unique<alerts::Ruler>(
-      std::move(options), alerts::RulerPorts{clock, filesystem, std::move(query), parts.notifier.get(), parts.remote_write.get()});
+      std::move(options), alerts::RulerPorts{clock, filesystem, std::move(queries.values), std::move(queries.lines),
+                                             parts.notifier.get(), parts.remote_write.get()});
   return parts;
 }
 

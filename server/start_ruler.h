@@ -8,6 +8,7 @@
 
 #include "alerts/ruler.h"
 #include "server/config/server_config.h"
+#include "server/rule_queries.h"
 
 namespace kvasir::server {
 
@@ -23,6 +24,6 @@ struct RulerFolders {
 };
 
 Result<RulerParts> start_ruler(const RulerConfig& config, const RulerFolders& folders, const Clock& clock,
-                               Filesystem& filesystem, alerts::QueryFunction query);
+                               Filesystem& filesystem, RuleQueries queries);
 
 }  // namespace kvasir::server
