@@ -189,6 +189,8 @@ Result<QueryAnswer> read_query_answer(std::string_view json) {
   if (root["warnings"].get(warnings) == simdjson::SUCCESS) {
     for (const element warning : warnings) answer.warnings.push_back(std::string(std::string_view(warning)));
   }
+  std::string_view cursor;
+  if (data["cursor"].get(cursor) == simdjson::SUCCESS) answer.cursor = std::string(cursor);
   element statistics;
   if (data["stats"].get(statistics) == simdjson::SUCCESS) answer.statistics = simdjson::minify(statistics);
   return answer;

@@ -4,6 +4,7 @@
 // Source:   docs/http-api.md (query answers, label answers, tail frames).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@ struct QueryAnswer {
   logql::QueryResult result;
   std::vector<std::string> warnings;
   std::string statistics;  // the stats object as JSON text; empty if there was none
+  std::optional<std::string> cursor;  // where the next page begins, "" at the end; none: the server knows no cursors
 };
 
 Result<QueryAnswer> read_query_answer(std::string_view json);

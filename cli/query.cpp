@@ -12,6 +12,7 @@ namespace kvasir::cli {
 namespace {
 
 constexpr int kTailRetriesMax = 5;
+constexpr std::uint32_t kOrderedEntriesMax = 5000;
 constexpr std::uint16_t kAbnormalClosure = 1006;
 
 net::HttpParams range_params(const QueryFlags& flags, TimeRange range, std::uint32_t limit) {
@@ -31,8 +32,8 @@ void print_warnings(const QueryAnswer& answer, const QueryFlags& flags) {
   if (flags.statistics) std::cerr << answer.statistics << "\n";
 }
 
-// Pages through [range) a batch at a time. Neighbouring pages share the boundary instant, whose entries are remembered so that
-// none is printed twice and none is missed.
+// Pages through [range) a batch at a time. A Kvasir server says where the next page begins. With any other, neighbouring pages
+// share the boundary instant, whose entries are remembered so that none is printed twice and none is missed.
 class Pager {
  public:
   Pager(Connection& connection, const QueryFlags& flags, TimeRange range)
@@ -42,7 +43,9 @@ class Pager {
   Result<bool> next() {
     const std::uint32_t wanted = flags_.limit == 0 ? flags_.batch : std::min(flags_.batch, left_);
     const auto asked = static_cast<std::uint32_t>(wanted + boundary_.size());
-    KVASIR_TRY(const auto body, connection_.get("/loki/api/v1/query_range", range_params(flags_, range_, asked)));
+    auto params = range_params(flags_, range_, asked);
+    params.add("cursor", cursor_);
+    KVASIR_TRY(const auto body, connection_.get("/loki/api/v1/query_range", params));
     KVASIR_TRY(const auto answer, read_query_answer(body));
     print_warnings(answer, flags_);
     const auto* streams = std::get_if<logql::Streams>(&answer.result);
@@ -53,6 +56,7 @@ class Pager {
     if (first_page_) printer_.set_common_labels(streams->streams, std::cerr);
     first_page_ = false;
     const auto entries = in_time_order(streams->streams, flags_.forward);
+    if (answer.cursor) return print_page(entries, *answer.cursor);
     const std::size_t printed = print_new(entries);
     if (entries.size() < asked || printed == 0) return false;
     move_range(entries.back().entry->timestamp);
@@ -64,6 +68,13 @@ class Pager {
 
   static Seen identity(const PrintEntry& item) {
     return {item.entry->timestamp.value, item.labels->to_string(), item.entry->line};
+  }
+
+  bool print_page(const std::vector<PrintEntry>& entries, const std::string& next) {
+    for (const auto& item : entries) printer_.print(item);
+    left_ -= static_cast<std::uint32_t>(std::min<std::size_t>(entries.size(), left_));
+    cursor_ = next;
+    return !cursor_.empty() && (flags_.limit == 0 || left_ > 0);
   }
 
   std::size_t print_new(const std::vector<PrintEntry>& entries) {
@@ -95,21 +106,33 @@ class Pager {
   TimeRange range_;
   EntryPrinter printer_;
   std::uint32_t left_;
+  std::string cursor_;       // empty on the first page
   std::set<Seen> boundary_;
   bool first_page_ = true;
 };
 
-// `| order by timestamp` says which end comes first, whatever --forward says.
-bool oldest_first(const QueryFlags& flags) {
-  const auto parsed = logql::parse_log_query(flags.query);
-  if (!parsed) return flags.forward;  // the server words the error
-  for (const auto& pipe : parsed->pipes) {
+const logql::OrderBy* order_of(const logql::LogQuery& query) {
+  for (const auto& pipe : query.pipes) {
     const auto* order = std::get_if<logql::OrderBy>(&pipe);
-    if (order != nullptr && !order->keys.empty() && order->keys.front().field == "timestamp") {
-      return !order->keys.front().descending;
-    }
+    if (order != nullptr && !order->keys.empty()) return order;
   }
-  return flags.forward;
+  return nullptr;
+}
+
+// `| order by timestamp` says which end comes first, whatever --forward says. What is ordered by a field is one page: no time
+// says where the next one would begin.
+QueryFlags fitted_to_query(QueryFlags flags) {
+  const auto parsed = logql::parse_log_query(flags.query);
+  if (!parsed) return flags;  // the server words the error
+  const auto* order = order_of(*parsed);
+  if (order == nullptr) return flags;
+  if (order->keys.front().field == "timestamp") {
+    flags.forward = !order->keys.front().descending;
+  } else {
+    flags.batch = flags.limit == 0 ? kOrderedEntriesMax : flags.limit;
+    flags.limit = flags.batch;
+  }
+  return flags;
 }
 
 struct TailState {
@@ -140,8 +163,7 @@ Result<bool> read_tail(net::WebSocketClient& socket, TailState& state) {
 }  // namespace
 
 Result<void> run_query(Connection& connection, const QueryFlags& asked) {
-  QueryFlags flags = asked;
-  flags.forward = oldest_first(asked);
+  const QueryFlags flags = fitted_to_query(asked);
   KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
   Pager pager(connection, flags, range);
   while (true) {

@@ -100,6 +100,20 @@ def check_delete(ctl, url):
     assert "could not find delete request" in ctl.error("delete", "cancel", "nothere")
 
 
+def check_paging(ctl, url):
+    """More lines of one instant than fit into a page."""
+    now = str(time.time_ns() - 10**9)
+    values = [[now, f"n={n}"] for n in range(2500)]
+    body = json.dumps({"streams": [{"stream": {"job": "crowd"}, "values": values}]}).encode()
+    assert fetch(url + "/loki/api/v1/push", body, {"Content-Type": "application/json"})[0] == 204
+    for direction in ([], ["--forward"]):
+        lines = ctl.lines("query", '{job="crowd"}', "-o", "raw", "--limit", "0", "--batch", "700", *direction)
+        assert sorted(lines) == sorted(line for _, line in values), (direction, len(lines))
+    assert len(ctl.lines("query", '{job="crowd"}', "-o", "raw", "--limit", "1500", "--batch", "700")) == 1500
+    ordered = ctl.lines("query", '{job="crowd"} | logfmt | order by n desc', "-o", "raw", "--limit", "1500", "--batch", "700")
+    assert ordered == [f"n={n}" for n in range(2499, 999, -1)], (len(ordered), ordered[:3], ordered[-3:])
+
+
 def check_mistakes(ctl):
     assert "--timezone must be Local or UTC" in ctl.error("labels", "--timezone", "Mars")
     assert "--since is not a duration" in ctl.error("labels", "--since", "soon")
@@ -118,6 +132,7 @@ def main():
         check_fields(ctl)
         check_format(ctl)
         check_delete(ctl, url)
+        check_paging(ctl, url)
         check_mistakes(ctl)
     print("every command answered")
 
