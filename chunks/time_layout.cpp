@@ -142,10 +142,40 @@ const Known* find_known(std::string_view text, std::size_t& bytes) {
   return nullptr;
 }
 
+/// Division by a power of ten that is mostly 1, 10^3, 10^6 or 10^9; rounds down.
+std::int64_t floor_div_ten(std::int64_t a, std::int64_t power) {
+  switch (power) {
+    case 1: return a;
+    case 1'000: return floor_div(a, 1'000);
+    case 1'000'000: return floor_div(a, 1'000'000);
+    case 1'000'000'000: return floor_div(a, 1'000'000'000);
+    default: return floor_div(a, power);
+  }
+}
+
+// "000" .. "999" one after the other.
+constexpr std::array<char, 3000> kThreeDigits = [] {
+  std::array<char, 3000> digits{};
+  for (unsigned i = 0; i < 1000; ++i) {
+    digits[i * 3] = static_cast<char>('0' + i / 100);
+    digits[i * 3 + 1] = static_cast<char>('0' + i / 10 % 10);
+    digits[i * 3 + 2] = static_cast<char>('0' + i % 10);
+  }
+  return digits;
+}();
+
 unsigned two_digits(const char* p) { return static_cast<unsigned>((p[0] - '0') * 10 + (p[1] - '0')); }
 
 void put_digits(std::uint64_t value, std::size_t width, char* out) {
+  for (; width >= 3; width -= 3, value /= 1000) std::memcpy(out + width - 3, &kThreeDigits[value % 1000 * 3], 3);
   for (std::size_t i = width; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
+}
+
+/// False: not two digits, or not below `limit`.
+bool read_two(const char* p, unsigned limit, unsigned& value) {
+  const auto tens = static_cast<unsigned>(p[0] - '0'), ones = static_cast<unsigned>(p[1] - '0');
+  value = tens * 10 + ones;
+  return tens < 10 && ones < 10 && value < limit;
 }
 
 struct Fields {
@@ -267,11 +297,75 @@ bool TimeLayout::finish() {
     text_bytes_min_ += width == 0 ? 1 : width;
   }
   has_date_ = has_day;
+  plan_fast_path();
   return text_bytes_max_ <= kTimeTextMax && (has_date_ || !has_year_);
+}
+
+void TimeLayout::plan_fast_path() {
+  std::size_t at = 0, i = 0;
+  for (; i < spec_.size() && spec_[i] != 'F' && spec_[i] != 'G'; ++i) {
+    std::size_t* const place = spec_[i] == 'H' ? &hour_at_ : spec_[i] == 'M' ? &minute_at_ : spec_[i] == 'S' ? &second_at_ : nullptr;
+    if (place != nullptr && *place != kNone) return;
+    if (place != nullptr) *place = at;
+    at += std::max<std::size_t>(field_width(spec_[i]), 1);
+  }
+  head_bytes_ = at;
+  if (i < spec_.size()) {
+    trimmed_ = spec_[i] == 'G';
+    places_ = static_cast<std::uint8_t>(spec_[i + 1] - '0');
+    tail_ = spec_.substr(i + 2);
+  }
+  const bool has_clock = hour_at_ != kNone && minute_at_ != kNone && second_at_ != kNone;
+  is_fast_ = has_clock && std::all_of(tail_.begin(), tail_.end(), [](char c) { return field_width(c) == 0; });
+}
+
+/// Writes the head of this day at midnight.
+void TimeLayout::keep_day(std::int64_t days) const {
+  char text[kTimeTextMax];
+  format_slowly(days * kDaySeconds * units_per_second_, text);
+  std::copy(text, text + head_bytes_, kept_head_.begin());
+  kept_day_ = days;
+  has_kept_day_ = true;
 }
 
 bool TimeLayout::parse(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const {
   if (text.size() < text_bytes_min_ || text.size() > text_bytes_max_) return false;
+  // Without a year the day depends on the entry.
+  if (has_kept_day_ && has_date_ == has_year_ && parse_fast(text, entry_ns, difference)) return true;
+  return parse_slowly(text, entry_ns, difference);  // formats, and so keeps its day
+}
+
+/// A text of the kept day, with a clock and fraction that are written as format() would. False: perhaps another day.
+bool TimeLayout::parse_fast(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const {
+  char head[kTimeTextMax];
+  unsigned hour = 0, minute = 0, second = 0;
+  if (text.size() < head_bytes_ + tail_.size()) return false;
+  std::memcpy(head, text.data(), head_bytes_);
+  if (!read_two(head + hour_at_, 24, hour) || !read_two(head + minute_at_, 60, minute) || !read_two(head + second_at_, 60, second))
+    return false;
+  for (const std::size_t at : {hour_at_, minute_at_, second_at_}) head[at] = head[at + 1] = '0';
+  if (std::memcmp(head, kept_head_.data(), head_bytes_) != 0 || !text.ends_with(tail_)) return false;
+  std::string_view digits = text.substr(head_bytes_, text.size() - head_bytes_ - tail_.size());
+  if (trimmed_ && !digits.empty()) {
+    if (digits[0] != '.' || digits.size() < 2 || digits.back() == '0') return false;
+    digits.remove_prefix(1);
+  }
+  if (trimmed_ ? digits.size() > places_ : digits.size() != places_) return false;
+  std::uint64_t fraction = 0;
+  for (const char c : digits) {
+    if (!is_digit(c)) return false;
+    fraction = fraction * 10 + static_cast<unsigned>(c - '0');
+  }
+  for (std::size_t n = digits.size(); n < places_; ++n) fraction *= 10;
+  const std::int64_t day = has_date_ ? kept_day_ : floor_div(entry_ns, kDaySeconds * 1'000'000'000);
+  const std::int64_t seconds = day * kDaySeconds + hour * 3600 + minute * 60 + second;
+  std::int64_t units = 0;
+  if (__builtin_mul_overflow(seconds, units_per_second_, &units)) return false;
+  if (__builtin_add_overflow(units, static_cast<std::int64_t>(fraction), &units)) return false;
+  return !__builtin_sub_overflow(units, floor_div_ten(entry_ns, unit_ns_), &difference);
+}
+
+bool TimeLayout::parse_slowly(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const {
   Fields f;
   std::size_t at = 0;
   for (std::size_t i = 0; i < spec_.size(); ++i) {
@@ -285,24 +379,47 @@ bool TimeLayout::parse(std::string_view text, std::int64_t entry_ns, std::int64_
     if (width == 0 ? text[at] != c : !read_field(c, text.substr(at, width), f)) return false;
     at += width == 0 ? 1 : width;
   }
-  const std::int64_t entry_units = floor_div(entry_ns, unit_ns_);
-  const std::int64_t entry_seconds = floor_div(entry_ns, 1'000'000'000);
-  if (has_date_ && !has_year_) f.year = civil_from_days(floor_div(entry_seconds, kDaySeconds)).year;
+  const std::int64_t entry_days = floor_div(entry_ns, kDaySeconds * 1'000'000'000);
+  if (has_date_ && !has_year_) f.year = civil_from_days(entry_days).year;
   if (f.month < 1 || f.month > 12 || f.day < 1 || f.day > 31) return false;
-  std::int64_t seconds = f.hour * 3600 + f.minute * 60 + f.second;
-  if (has_date_) seconds += days_from_civil(f.year, f.month, f.day) * kDaySeconds;
-  else seconds += floor_div(entry_seconds, kDaySeconds) * kDaySeconds;
+  const std::int64_t days = has_date_ ? days_from_civil(f.year, f.month, f.day) : entry_days;
+  const std::int64_t seconds = f.hour * 3600 + f.minute * 60 + f.second + days * kDaySeconds;
   std::int64_t units = 0;
   if (__builtin_mul_overflow(seconds, units_per_second_, &units)) return false;
   if (__builtin_add_overflow(units, static_cast<std::int64_t>(f.fraction), &units)) return false;
-  if (__builtin_sub_overflow(units, entry_units, &difference)) return false;
+  if (__builtin_sub_overflow(units, floor_div_ten(entry_ns, unit_ns_), &difference)) return false;
   char again[kTimeTextMax];
   return std::string_view(again, format(difference, entry_ns, again)) == text;
 }
 
 std::size_t TimeLayout::format(std::int64_t difference, std::int64_t entry_ns, char* out) const {
-  const std::int64_t units = static_cast<std::int64_t>(static_cast<std::uint64_t>(floor_div(entry_ns, unit_ns_)) +
+  const std::int64_t units = static_cast<std::int64_t>(static_cast<std::uint64_t>(floor_div_ten(entry_ns, unit_ns_)) +
                                                        static_cast<std::uint64_t>(difference));
+  if (!is_fast_) return format_slowly(units, out);
+  const std::int64_t seconds = floor_div_ten(units, units_per_second_);
+  const std::int64_t days = floor_div(seconds, kDaySeconds);
+  if (!has_kept_day_ || days != kept_day_) {
+    // A day whose midnight is out of range cannot be kept.
+    constexpr std::int64_t kDaysMax = 40'000;
+    if (days < -kDaysMax || days > kDaysMax) return format_slowly(units, out);
+    keep_day(days);
+  }
+  const auto of_day = static_cast<unsigned>(seconds - days * kDaySeconds);
+  std::memcpy(out, kept_head_.data(), head_bytes_);
+  std::memcpy(out + hour_at_, &kThreeDigits[of_day / 3600 * 3 + 1], 2);
+  std::memcpy(out + minute_at_, &kThreeDigits[of_day / 60 % 60 * 3 + 1], 2);
+  std::memcpy(out + second_at_, &kThreeDigits[of_day % 60 * 3 + 1], 2);
+  std::size_t bytes = head_bytes_;
+  if (places_ != 0) {
+    const auto fraction = static_cast<std::uint64_t>(units) -
+                          static_cast<std::uint64_t>(seconds) * static_cast<std::uint64_t>(units_per_second_);
+    bytes += write_fraction(fraction, trimmed_, places_, out + bytes);
+  }
+  std::memcpy(out + bytes, tail_.data(), tail_.size());
+  return bytes + tail_.size();
+}
+
+std::size_t TimeLayout::format_slowly(std::int64_t units, char* out) const {
   const std::int64_t seconds = floor_div(units, units_per_second_);
   const std::int64_t days = floor_div(seconds, kDaySeconds);
   const auto of_day = static_cast<unsigned>(seconds - days * kDaySeconds);

@@ -6,9 +6,11 @@
 // Value:    units of 10^-n seconds since 1970 as if the text were UTC; without a date since midnight (0 .. one day),
 //           without a year in the year of the entry's own timestamp.
 // Law:      parse succeeds only if format gives the same bytes back for the same entry timestamp.
+// Threads:  one at a time: the text of the last day is kept, since rows mostly stay in one.
 // Source:   docs/formats/segment-v1.md section 5.4.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -38,7 +40,14 @@ class TimeLayout {
   std::size_t format(std::int64_t difference, std::int64_t entry_ns, char* out) const;
 
  private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+
   bool finish();
+  void plan_fast_path();
+  void keep_day(std::int64_t days) const;
+  bool parse_fast(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const;
+  bool parse_slowly(std::string_view text, std::int64_t entry_ns, std::int64_t& difference) const;
+  std::size_t format_slowly(std::int64_t units, char* out) const;
   std::string spec_;
   std::int64_t unit_ns_ = 1'000'000'000;
   std::int64_t units_per_second_ = 1;
@@ -46,6 +55,17 @@ class TimeLayout {
   std::size_t text_bytes_min_ = 0;
   bool has_year_ = false;
   bool has_date_ = false;
+
+  // The fast path is for layouts of fixed-width fields, then perhaps a fraction, then literals: all that we detect.
+  bool is_fast_ = false;
+  std::size_t head_bytes_ = 0;  // before the fraction
+  std::size_t hour_at_ = kNone, minute_at_ = kNone, second_at_ = kNone;
+  std::uint8_t places_ = 0;     // of the fraction, 0 = none
+  bool trimmed_ = false;
+  std::string tail_;
+  mutable std::int64_t kept_day_ = 0;
+  mutable bool has_kept_day_ = false;
+  mutable std::array<char, kTimeTextMax> kept_head_{};  // of the kept day at midnight
 };
 
 /// Bytes of the instant that begins at the front of `text`, 0 if none does. Used by the tokeniser; the longest known
