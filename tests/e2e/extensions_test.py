@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""What the HTTP interface has on top of Loki's: docs/http-extensions.md, each part with a request that is sent here."""
+import json
+import threading
+import time
+import urllib.parse
+
+from running import World, eventually, fetch, fetch_json
+
+NOW = int(time.time())
+START = (NOW - 600) * 1_000_000_000
+
+
+def push(url, streams, **headers):
+    body = json.dumps({"streams": streams}).encode()
+    return fetch(url + "/loki/api/v1/push", body, {"Content-Type": "application/json", **headers})
+
+
+def push_lines(url):
+    values = [[str(START + i // 4 * 1_000_000_000), json.dumps({"n": i, "status": 500 if i % 10 == 0 else 200}), {"trace_id": f"{i:016x}"}]
+              for i in range(100)]
+    other = [[str(START + i * 1_000_000_000), f"level=info n={i}"] for i in range(20)]
+    status, text = push(url, [{"stream": {"app": "shop"}, "values": values}, {"stream": {"app": "other"}, "values": other}])
+    assert status == 204, text
+
+
+def check_entry(url):
+    query = {"query": '{app="shop"}', "start": START, "end": START + 60_000_000_000, "limit": 50, "direction": "forward"}
+    status, text = fetch(url + "/loki/api/v1/query_range?" + urllib.parse.urlencode(query), headers={"Accept": "application/x-ndjson"})
+    assert status == 200, text
+    row = json.loads(text.splitlines()[41])
+    assert json.loads(row["line"])["n"] == 41, row
+    data = fetch_json(f"{url}/api/v1/entry/{row['cursor']}", before=3, after=2)["data"]
+    number = lambda entry: json.loads(entry["line"])["n"]
+    assert number(data["entry"]) == 41 and data["entry"]["structuredMetadata"]["trace_id"] == f"{41:016x}", data
+    assert [number(e) for e in data["before"]] == [38, 39, 40] and [number(e) for e in data["after"]] == [42, 43], data
+    data = fetch_json(f"{url}/api/v1/entry/{row['cursor']}", before=0, after=2, query='{app=~".+"} |= "500"')["data"]
+    assert [number(e) for e in data["after"]] == [50, 60] and data["before"] == [], data
+    assert fetch(f"{url}/api/v1/entry/{START}-999999999")[0] == 404
+    assert fetch(f"{url}/api/v1/entry/abc")[0] == 400
+
+
+def check_explain(url):
+    query = {"start": START, "end": START + 60_000_000_000}
+    plan = fetch_json(url + "/api/v1/explain", query='{app="shop"} |= "500" | json | status >= 500', **query)["data"]
+    rows = [(o["operator"], o["text"], o["rows"]) for o in plan["operators"]]
+    assert rows[:4] == [("select", '{app="shop"}', 100), ("stage", '|= "500"', 10), ("stage", "| json", 10),
+                        ("stage", "| status >= 500", 10)] or [r[2] for r in rows[:4]] == [100, 10, 10, 10], rows
+    assert rows[4][0] == "limit" and rows[4][2] == 10, rows
+    assert all(o["seconds"] >= 0 for o in plan["operators"])
+    plan = fetch_json(url + "/api/v1/explain", query='sum by (app) (count_over_time({app=~".+"} [1m]))', step=10, **query)["data"]
+    assert [o["operator"] for o in plan["operators"]] == ["select", "evaluate"] and plan["operators"][1]["series"] == 2, plan
+    assert plan["operators"][0]["rows"] == 120, plan
+    assert fetch(url + "/api/v1/explain?query={")[0] == 400
+
+
+def check_shards(url):
+    query = {"query": '{app=~".+"}', "start": START, "end": START + 60_000_000_000}
+    one = fetch_json(url + "/loki/api/v1/index/shards", targetBytesPerShard="1MB", **query)["shards"]
+    assert len(one) == 1 and one[0]["stats"]["streams"] == 2, one
+    assert one[0]["bounds"] == {"min": 0, "max": 2**64 - 1}, one
+    two = fetch_json(url + "/loki/api/v1/index/shards", targetBytesPerShard="1B", **query)["shards"]
+    assert len(two) == 2 and two[0]["bounds"]["max"] + 1 == two[1]["bounds"]["min"], two
+    assert sum(s["stats"]["bytes"] for s in two) == one[0]["stats"]["bytes"]
+    assert fetch(url + "/loki/api/v1/index/shards?" + urllib.parse.urlencode(query)) == (
+        400, "targetBytesPerShard must be a positive value")
+
+
+def check_verdicts(url):
+    now = str(time.time_ns())
+    streams = [{"stream": {"app": "verdict"}, "values": [[now, "good"], ["1000", "ancient"], [now, "x" * 300_000]]},
+               {"stream": {f"l{i}": "x" for i in range(40)}, "values": [[now, "a"], [now, "b"]]}]
+    status, text = push(url, streams, **{"X-Kvasir-Verdicts": "true"})
+    answer = json.loads(text)
+    assert status == 400 and (answer["accepted"], answer["refused"]) == (1, 4), (status, text)
+    assert [(v["stream"], v["entry"], v["reason"]) for v in answer["verdicts"]] == [
+        (0, 1, "greater_than_max_sample_age"), (0, 2, "line_too_long"),
+        (1, 0, "max_label_names_per_series"), (1, 1, "max_label_names_per_series")], answer
+    late = str(time.time_ns() - 3 * 3600 * 10**9)
+    status, text = push(url, [{"stream": {"app": "verdict"}, "values": [[late, "behind"], [str(time.time_ns()), "in time"]]}],
+                        **{"X-Kvasir-Verdicts": "true"})
+    answer = json.loads(text)
+    assert status == 400 and [(v["entry"], v["reason"]) for v in answer["verdicts"]] == [(0, "too_far_behind")], (status, text)
+    assert push(url, [{"stream": {"app": "verdict"}, "values": [[str(time.time_ns()), "fine"]]}], **{"X-Kvasir-Verdicts": "true"})[0] == 200
+
+
+def check_cancel(url):
+    """A query that would take long is seen, cancelled, and says so."""
+    slow = "{app=\"shop\"} | json | line_format `" + "{{ regexReplaceAll \"(a|b)*\" __line__ \"x\" }}" * 20 + "` |~ `(.*x){20}y`"
+    answers = []
+    query = {"query": f"sum(count_over_time({slow} [10m]))", "start": START, "end": START + 3000_000_000_000, "step": 1}
+    thread = threading.Thread(target=lambda: answers.append(fetch(url + "/loki/api/v1/query_range?" + urllib.parse.urlencode(query))))
+    thread.start()
+    running = eventually("the query is listed", 10, lambda: fetch_json(url + "/api/v1/queries")["data"])
+    assert running[0]["kind"] == "query_range" and "regexReplaceAll" in running[0]["query"], running
+    assert fetch(f"{url}/api/v1/queries/{running[0]['id']}", method="DELETE")[0] == 204
+    thread.join(30)
+    assert answers and answers[0] == (499, "the request was cancelled by the client"), answers
+    assert fetch_json(url + "/api/v1/queries")["data"] == []
+    assert fetch(f"{url}/api/v1/queries/{running[0]['id']}", method="DELETE")[0] == 404
+
+
+def main():
+    with World() as world:
+        _, url = world.kvasir("limits_config: {reject_old_samples: true}\n")
+        push_lines(url)
+        for check in (check_entry, check_explain, check_shards, check_verdicts):
+            check(url)
+            print(check.__name__, "ok")
+
+
+if __name__ == "__main__":
+    main()
