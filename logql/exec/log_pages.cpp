@@ -31,7 +31,7 @@ LogScanRequest plan_scan(const LogQuery& query, const QueryParams& params) {
   }
   if (!scan.order.empty() && scan.order.front().field == "timestamp") {
     scan.scan.direction = scan.order.front().descending ? Direction::kBackward : Direction::kForward;
-    scan.order.clear();
+    if (scan.order.size() == 1) scan.order.clear();
   }
   return scan;
 }

@@ -81,6 +81,8 @@ TEST_CASE("order by time and by fields") {
         "{app=\"a\", took=\"9\"} 1:\"took=9\"");
   CHECK(compare_field_texts("9", "10") < 0);
   CHECK(compare_field_texts("9", "x") < 0);
+  CHECK(compare_field_texts("1768032060000000001", "1768032060000000000") > 0);
+  CHECK(compare_field_texts("007", "7") == 0);
   CHECK(compare_field_texts("b", "a") > 0);
   CHECK(compare_field_texts("1.0", "1") == 0);
 }

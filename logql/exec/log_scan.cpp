@@ -7,6 +7,7 @@
 
 #include "common/number.h"
 #include "logql/exec/parallel.h"
+#include "logql/exec/row_filter.h"
 
 namespace kvasir::logql {
 namespace {
@@ -119,29 +120,6 @@ class LabelSets {
   std::unordered_map<std::uint64_t, std::shared_ptr<const Labels>> sets_;
 };
 
-/// `| order by x | y > 5`: filters over the final labels of a row.
-class RowFilter {
- public:
-  static Result<RowFilter> create(const std::vector<LabelFilter>& filters) {
-    RowFilter filter;
-    if (filters.empty()) return filter;
-    const std::vector<Stage> stages(filters.begin(), filters.end());
-    auto pipeline = Pipeline::compile(stages, nullptr, {});
-    if (!pipeline) return fail(std::move(pipeline).error());
-    filter.runner_.emplace(std::move(*pipeline));
-    return filter;
-  }
-
-  bool keeps(const LogRow& row, const Labels& labels) {
-    if (!runner_) return true;
-    runner_->bind(labels);
-    return runner_->process(row.entry.timestamp, row.entry.line, {}) && runner_->error().empty();
-  }
-
- private:
-  std::optional<PipelineRunner> runner_;
-};
-
 class LogWorker {
  public:
   LogWorker(const ScanPlan& plan, const LogScanRequest& request, TopRows& top, QueryContext& context)
@@ -149,9 +127,7 @@ class LogWorker {
 
   Result<void> start() {
     KVASIR_TRY(fields_, plan_.make_field_selector());
-    auto filter = RowFilter::create(request_.filters);
-    if (!filter) return fail(std::move(filter).error());
-    filter_ = std::move(*filter);
+    KVASIR_TRY(filter_, RowFilter::create(request_.filters));
     return {};
   }
 
@@ -209,7 +185,7 @@ class LogWorker {
     row.entry.sequence = sequence;
     row.entry.line = runner.line();
     for (const auto& key : request_.order) row.keys.push_back(key_text(key.field, row.entry, runner));
-    if (!request_.filters.empty() && !filter_.keeps(row, runner.final_labels())) return {};
+    if (!filter_.empty() && !filter_.keeps(runner.final_labels())) return {};
     auto found = sets_.of(runner);
     row.labels = std::move(found.labels);
     row.bytes = sizeof(LogRow) + row.entry.line.size() + found.new_bytes;
@@ -242,7 +218,23 @@ class LogWorker {
 
 }  // namespace
 
+namespace {
+
+/// The digits of a whole number without zeros in front.
+std::optional<std::string_view> whole_number(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
+  text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+  return text;
+}
+
+}  // namespace
+
 std::strong_ordering compare_field_texts(std::string_view a, std::string_view b) {
+  // Ids and nanoseconds have more digits than a double.
+  const auto m = whole_number(a);
+  const auto n = whole_number(b);
+  if (m && n) return m->size() != n->size() ? m->size() <=> n->size() : *m <=> *n;
   const auto number = [](std::string_view text) {
     const auto value = parse_go_float(text);
     return value && !std::isnan(*value) ? value : std::nullopt;

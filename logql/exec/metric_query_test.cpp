@@ -197,6 +197,20 @@ TEST_CASE("a query over its memory budget ends") {
   CHECK(queries.instant(over("quantile_over_time(0.5"), 60, {.memory = 4096}).find("memory limit of test reached") != std::string::npos);
 }
 
+TEST_CASE("groups, kept rows and answers count too") {
+  TestingQueries queries({.rows_per_block = 64});
+  for (int i = 0; i < 5000; ++i) queries.add({{"app", "a"}}, i * 0.01, "id=" + std::to_string(i) + " v=" + std::to_string(i));
+  const auto refused = [](const std::string& answer) { return answer.find("memory limit of test reached") != std::string::npos; };
+  const TestingOptions small{.end = 60, .limits = {.series_max = 0}, .memory = 100'000};
+  CHECK(refused(queries.table("{app=\"a\"} | logfmt | stats count() as n by id", small)));
+  CHECK(refused(queries.table("{app=\"a\"} | logfmt | stats count_distinct(id) as n", small)));
+  CHECK(refused(queries.table("{app=\"a\"} | logfmt | stats quantile(0.5, v) as n", {.end = 60, .memory = 10'000})));
+  CHECK(refused(queries.instant("count by (id) (count_over_time({app=\"a\"} | logfmt [1m]))", 60, small)));
+  CHECK(refused(queries.logs("{app=\"a\"} | order by line", {.end = 60, .limit = 5000, .memory = 100'000})));
+  CHECK_FALSE(refused(queries.logs("{app=\"a\"} | order by line", {.end = 60, .limit = 10, .memory = 100'000})));
+  CHECK_FALSE(refused(queries.instant("count(count_over_time({app=\"a\"}[1m]))", 60, small)));
+}
+
 TEST_CASE("limits") {
   TestingQueries queries;
   for (int i = 0; i < 20; ++i) queries.add({{"app", "a"}, {"pod", std::to_string(i)}}, 1, "x");
@@ -205,5 +219,7 @@ TEST_CASE("limits") {
   CHECK(queries.instant("sum(count_over_time({app=\"a\"}[1m]))", 60, {.limits = {.series_max = 10}}) == "{} 60:20");
   CHECK(queries.instant("variants(count_over_time({app=\"a\"}[1m])) of ({app=\"a\"}[1m])", 60) ==
         "error: multi variant queries are disabled for this instance");
+  CHECK(queries.instant("variants(sum(count_over_time({app=\"a\"}[1m])), sum by (app) (rate({app=\"a\"}[1m]))) of ({app=\"a\"}[20s])", 10,
+                        {.limits = {.multi_variant_queries = true}}) == "{__variant__=\"0\"} 10:20\n{__variant__=\"1\", app=\"a\"} 10:1");
   CHECK(queries.instant("{app=\"a\"}", 60).starts_with("error: log queries are not supported as an instant query type"));
 }

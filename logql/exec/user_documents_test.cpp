@@ -133,5 +133,8 @@ TEST_CASE("stats functions") {
   CHECK(queries.table("{app=\"a\"} | logfmt | stats sum(n) as s by pod | order by pod desc | limit 1", {.end = 10}) == "pod,s\nq,3");
   CHECK(queries.table("{app=\"a\"} | logfmt | stats count() as c by pod, u | stats count() as kinds by pod", {.end = 10}) ==
         "pod,kinds\np,2\nq,1");
+  CHECK(queries.table("{app=\"none\"} | stats count() as n, sum(x) as s", {.end = 10}) == "n,s\n0,");
+  CHECK(queries.table("{app=\"none\"} | stats count() as n by pod", {.end = 10}) == "pod,n");
+  CHECK(queries.range("{app=\"a\"} | stats count() as n", {.start = 2, .end = 8, .step = 2}) == "{} 2:2 4:1 6:0 8:0");
   CHECK(queries.instant("({app=\"a\"} | stats count() as c by pod) * 2", 10) == "{pod=\"p\"} 10:6\n{pod=\"q\"} 10:2");
 }

@@ -243,7 +243,8 @@ class Printer {
       digits.insert(digits.begin(), alphabet[rest % static_cast<unsigned>(base)]);
       rest /= static_cast<unsigned>(base);
     } while (rest != 0);
-    while (spec.precision && digits.size() < static_cast<std::size_t>(*spec.precision)) digits.insert(digits.begin(), '0');
+    const auto wanted = static_cast<std::size_t>(spec.precision.value_or(0));
+    if (digits.size() < wanted) digits.insert(0, wanted - digits.size(), '0');
     if (spec.sharp && base == 16) digits.insert(0, spec.verb == 'x' ? "0x" : "0X");
     if (spec.sharp && base == 8) digits.insert(0, "0");
     if (spec.sharp && base == 2) digits.insert(0, "0b");
