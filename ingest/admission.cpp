@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ingest/push_verdicts.h"
+
 namespace kvasir::ingest {
 namespace {
 
@@ -58,13 +60,19 @@ Admission admit_streams(TenantHead& head, const PushBatch& batch, const AdmitLim
   for (const auto& stream : batch.streams) {
     StreamSlot* const slot = head.find_or_add(stream.identity, limits.streams_max);
     if (slot == nullptr) {
-      out.rejections.add(stream_limit(stream, batch.tenant));
+      auto rejection = stream_limit(stream, batch.tenant);
+      if (batch.verdicts != nullptr) batch.verdicts->refuse_accepted(stream.entries, rejection);
+      out.rejections.add(std::move(rejection));
       continue;
     }
     std::span<const EntryView> entries = stream.entries;
     const auto refused = head.check_order(*slot, entries, limits.out_of_order_window);
     if (!refused.empty()) {
-      out.rejections.add(too_far_behind(stream, batch.tenant, refused, limits));
+      auto rejection = too_far_behind(stream, batch.tenant, refused, limits);
+      for (const auto& entry : refused) {
+        if (batch.verdicts != nullptr) batch.verdicts->refuse_accepted(entries.subspan(entry.position, 1), rejection);
+      }
+      out.rejections.add(std::move(rejection));
       auto kept = std::make_unique<std::vector<EntryView>>();
       for (std::size_t i = 0, next = 0; i < entries.size(); ++i) {
         if (next < refused.size() && refused[next].position == i) {

@@ -74,6 +74,8 @@ struct PushOrigin {
   std::uint64_t end_offset = 0;
 };
 
+class PushVerdicts;  // ingest/push_verdicts.h
+
 struct PushBatch {
   std::string tenant;
   std::vector<PushStream> streams;
@@ -82,6 +84,7 @@ struct PushBatch {
   std::uint64_t bytes = 0;              // sum of the streams' bytes
   std::shared_ptr<const void> owner;    // keeps the bytes under every view alive
   std::uint64_t owner_bytes = 0;        // memory held by owner, for budgets
+  std::shared_ptr<PushVerdicts> verdicts;  // null unless the client asked for them
 
   bool empty() const { return streams.empty(); }
 };

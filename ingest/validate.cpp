@@ -6,6 +6,7 @@
 #include "ingest/detected_level.h"
 #include "ingest/generic_fields.h"
 #include "ingest/known_streams.h"
+#include "ingest/push_verdicts.h"
 #include "ingest/rate_limit.h"
 #include "ingest/refusal_text.h"
 #include "ingest/wire/metadata_name.h"
@@ -48,11 +49,15 @@ class Validation {
     newest_ = now_ + limits.creation_grace_period;
   }
 
+  void want_verdicts(std::shared_ptr<PushVerdicts> verdicts) { verdicts_ = std::move(verdicts); }
+
   ValidateResult run(TenantIntake& intake, const std::shared_ptr<const TenantLimits>& limits) {
     if (push_.streams.empty()) return Refusal{422, "error at least one valid stream is required for ingestion", {}};
     if (auto refusal = look_up(intake, limits)) return std::move(*refusal);
     reserve();
+    if (verdicts_ != nullptr) verdicts_->set_first(push_.accepted.data());
     for (std::size_t i = 0; i < push_.streams.size(); ++i) {
+      place_ = {static_cast<std::uint32_t>(i), 0};
       if (push_.streams[i].entry_count > 0) take_stream(push_.streams[i], known_[i]);
     }
     if (auto refusal = charge(intake)) return std::move(*refusal);
@@ -101,6 +106,7 @@ class Validation {
     std::uint64_t bytes = 0;
     for (const auto& entry : push_.entries_of(stream)) {
       if (const auto taken = take_entry(entry)) bytes += *taken;
+      ++place_.entry;
     }
     if (push_.accepted.size() == begin) return;
     const std::span entries(push_.accepted.data() + begin, push_.accepted.size() - begin);
@@ -116,6 +122,8 @@ class Validation {
     problem->entries = stream.entry_count;
     for (const auto& entry : push_.entries_of(stream)) {
       problem->bytes += entry.line.size() + metadata_bytes(push_.metadata_of(entry));
+      if (verdicts_ != nullptr) verdicts_->refuse(place_, *problem);
+      ++place_.entry;
     }
     rejections_.add(std::move(*problem));
     return true;
@@ -149,12 +157,14 @@ class Validation {
       return std::nullopt;
     }
     push_.accepted.push_back(out);
+    if (verdicts_ != nullptr) verdicts_->accept(place_);
     return bytes;
   }
 
   void refuse_entry(Rejection problem, std::uint64_t bytes) {
     problem.entries = 1;
     problem.bytes = bytes;
+    if (verdicts_ != nullptr) verdicts_->refuse(place_, problem);
     rejections_.add(std::move(problem));
   }
 
@@ -308,8 +318,11 @@ class Validation {
       const bool fits =
           accepted.known->rate.take(static_cast<double>(accepted.stream.bytes), static_cast<double>(limits_.per_stream_rate_limit),
                                     static_cast<double>(limits_.per_stream_rate_limit_burst), steady_);
-      if (!fits) rate_rejections_.add(stream_rate_rejection(accepted.stream));
-      return !fits;
+      if (fits) return false;
+      auto rejection = stream_rate_rejection(accepted.stream);
+      if (verdicts_ != nullptr) verdicts_->refuse_accepted(accepted.stream.entries, rejection);
+      rate_rejections_.add(std::move(rejection));
+      return true;
     });
     return std::nullopt;
   }
@@ -324,6 +337,7 @@ class Validation {
     out.rejections = std::move(rejections_);
     out.rate_rejections = std::move(rate_rejections_);
     out.batch.tenant = tenant_;
+    out.batch.verdicts = std::move(verdicts_);
     for (auto& accepted : accepted_) {
       out.batch.entry_count += accepted.stream.entries.size();
       out.batch.bytes += accepted.stream.bytes;
@@ -349,6 +363,8 @@ class Validation {
   std::shared_ptr<const LevelDetector> levels_;
   std::vector<std::shared_ptr<KnownStream>> known_;   // one for each stream of the push
   const KnownStream* stream_ = nullptr;               // being taken
+  PushVerdicts::Place place_;                         // of the entry being taken, as the client sent it
+  std::shared_ptr<PushVerdicts> verdicts_;            // may be null
   const KnownStream* level_of_ = nullptr;             // whose level is in level_value_
   std::string_view level_value_;
   std::vector<Accepted> accepted_;
@@ -364,8 +380,11 @@ PushValidator::PushValidator(const Clock& clock) : clock_(clock) {}
 PushValidator::~PushValidator() = default;
 
 ValidateResult PushValidator::validate(std::string_view tenant, std::shared_ptr<DecodedPush> push,
-                                       const std::shared_ptr<const TenantLimits>& limits) {
-  return Validation(tenant, std::move(push), *limits, clock_).run(*intake(tenant), limits);
+                                       const std::shared_ptr<const TenantLimits>& limits,
+                                       std::shared_ptr<PushVerdicts> verdicts) {
+  Validation validation(tenant, std::move(push), *limits, clock_);
+  validation.want_verdicts(std::move(verdicts));
+  return validation.run(*intake(tenant), limits);
 }
 
 std::shared_ptr<TenantIntake> PushValidator::intake(std::string_view tenant) {

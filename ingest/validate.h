@@ -45,9 +45,9 @@ class PushValidator {
   explicit PushValidator(const Clock& clock);
   ~PushValidator();
 
-  /// limits: the same pointer as long as nothing has changed, or known streams are forgotten.
+  /// limits: the same pointer as long as nothing has changed, or known streams are forgotten. verdicts: null unless asked for.
   ValidateResult validate(std::string_view tenant, std::shared_ptr<DecodedPush> push,
-                          const std::shared_ptr<const TenantLimits>& limits);
+                          const std::shared_ptr<const TenantLimits>& limits, std::shared_ptr<PushVerdicts> verdicts = nullptr);
 
  private:
   std::shared_ptr<TenantIntake> intake(std::string_view tenant);

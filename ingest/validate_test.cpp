@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "ingest/push_verdicts.h"
 #include "ingest/refusal_text.h"
 #include "ingest/wire/push_json.h"
 
@@ -293,6 +294,37 @@ TEST_CASE("blocked ingestion, by tenant and by policy") {
   });
   CHECK(fixture.run(one) ==
         "456: ingestion blocked for user 't' (policy: 'ops') until '2026-11-21T18:27:02Z' with status code '456'");
+}
+
+TEST_CASE("verdicts name refused lines as the client sent them") {
+  Fixture f;
+  f.change([](TenantLimits& limits) {
+    limits.max_line_size = 5;
+    limits.max_label_value_length = 8;
+    limits.discover_service_name.clear();
+  });
+  auto push = std::make_shared<DecodedPush>();
+  push->body = R"({"streams":[{"stream":{"a":"much too long"},"values":[["TS","1"],["TS","2"]]},)"
+               R"({"stream":{"a":"b"},"values":[["TS","good"],["TS","too long"],["TS","fine"]]}]})";
+  for (std::size_t at; (at = push->body.find("TS")) != std::string::npos;) push->body.replace(at, 2, kTs);
+  REQUIRE(decode_push_json(JsonForm::kV1, *push).has_value());
+  const auto verdicts = std::make_shared<PushVerdicts>();
+  auto result = f.validator.validate("t", std::move(push), f.limits, verdicts);
+  const auto text = [&] {
+    std::string out = std::to_string(verdicts->accepted_count());
+    for (const auto& verdict : verdicts->refused()) {
+      out += " " + std::to_string(verdict.place.stream) + ":" + std::to_string(verdict.place.entry) + " " +
+             std::string(discard_reason_name(verdict.reason));
+    }
+    return out;
+  };
+  CHECK(text() == "2 0:0 label_value_too_long 0:1 label_value_too_long 1:1 line_too_long");
+  // Admission refuses an accepted line later: it finds its place again.
+  const auto& batch = std::get<Validated>(result).batch;
+  REQUIRE(batch.streams.size() == 1);
+  batch.verdicts->refuse_accepted(batch.streams[0].entries.subspan(1, 1), {DiscardReason::kTooFarBehind, 400, "late", 1, 4});
+  CHECK(text() == "1 0:0 label_value_too_long 0:1 label_value_too_long 1:1 line_too_long 1:2 too_far_behind");
+  CHECK(verdicts->refused_count() == 4);
 }
 
 TEST_CASE("a known stream comes with the same identity until the limits change") {

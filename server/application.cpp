@@ -15,6 +15,8 @@
 #include "server/handlers/admin_routes.h"
 #include "server/handlers/delete_routes.h"
 #include "server/handlers/detected_routes.h"
+#include "server/handlers/entry_routes.h"
+#include "server/handlers/explain_route.h"
 #include "server/handlers/index_routes.h"
 #include "server/handlers/label_routes.h"
 #include "server/handlers/prometheus_routes.h"
@@ -190,6 +192,8 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   add_delete_routes(*parts.server, services, *parts.deletes);
   add_rule_routes(*parts.server, {*parts.gate, *parts.ruler.ruler, config.ruler.enable_api});
   add_prometheus_routes(*parts.server, services);
+  add_entry_routes(*parts.server, services);
+  add_explain_route(*parts.server, services);
   add_push_routes(*parts.server, services);
   KVASIR_CHECK_OK(parts.server->start());
   parts.life.ready = true;

@@ -4,6 +4,7 @@
 
 #include "common/json_writer.h"
 #include "common/number.h"
+#include "logql/log_pages.h"
 
 namespace kvasir::server {
 namespace {
@@ -169,6 +170,23 @@ void append_entry(std::string& out, const logql::ResultEntry& entry, bool catego
     out += '}';
   }
   out += ']';
+}
+
+void append_entry_object(std::string& out, const logql::ResultEntry& entry, const Labels& labels, EntryObject form) {
+  out += "{\"timestamp\":\"";
+  append_integer(out, entry.timestamp.value);
+  out += "\",\"line\":";
+  append_json_string(out, entry.line);
+  out += ",\"stream\":";
+  append_labels(out, labels);
+  if (form.categorize) {
+    out += ",\"structuredMetadata\":";
+    append_labels(out, entry.structured_metadata);
+    out += ",\"parsed\":";
+    append_labels(out, entry.parsed);
+  }
+  if (form.cursor) out += ",\"cursor\":\"" + logql::format_cursor({entry.timestamp, entry.sequence}) + '"';
+  out += '}';
 }
 
 /// `{"metric":{...},"value":[...]}` with the last point.

@@ -60,6 +60,12 @@ void append_point(std::string& out, const logql::Point& point);
 void append_seconds(std::string& out, std::int64_t timestamp_ms);
 /// `[["ts","line"],...]` element.
 void append_entry(std::string& out, const logql::ResultEntry& entry, bool categorize);
+/// {"timestamp":...,"line":...,"stream":{...},"structuredMetadata":{...},"parsed":{...},"cursor":"..."}: an entry by itself.
+struct EntryObject {
+  bool categorize = false;   // with structuredMetadata and parsed
+  bool cursor = false;       // with its place in the order of its tenant
+};
+void append_entry_object(std::string& out, const logql::ResultEntry& entry, const Labels& labels, EntryObject form);
 /// The list of series of a vector or a matrix.
 void append_vector(std::string& out, const std::vector<logql::Series>& series);
 void append_matrix(std::string& out, const std::vector<logql::Series>& series);

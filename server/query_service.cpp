@@ -149,7 +149,7 @@ Result<logql::ExprPtr> QueryService::check(const QueryCall& call, const QuerySet
   const auto& params = call.params;
   KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
   KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
-  KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
+  if (!call.may_select_all) KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
   KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
   const bool logs = logql::is_log_query(*expr);
   if (logs && !call.log_queries_allowed) {

@@ -42,6 +42,59 @@ net::HttpResponse index_stats(const Services& services, QueryExchange& exchange)
   return json_answer(exchange.request, std::move(body), false);
 }
 
+/// How much of the fingerprints' range goes to one shard, as bytes fill it up.
+struct Shard {
+  std::uint64_t min = 0;
+  std::uint64_t max = 0;
+  IndexStats stats;
+};
+
+/// Streams in the order of their fingerprints, cut where a shard has enough bytes. The shards cover every fingerprint there can be.
+std::vector<Shard> cut_shards(const std::map<std::uint64_t, IndexStats>& streams, std::uint64_t target_bytes) {
+  std::vector<Shard> shards(1);
+  for (const auto& [fingerprint, stats] : streams) {
+    if (shards.back().stats.bytes > 0 && shards.back().stats.bytes + stats.bytes > target_bytes) {
+      shards.back().max = fingerprint - 1;
+      shards.push_back({fingerprint, 0, {}});
+    }
+    auto& total = shards.back().stats;
+    total.streams += 1;
+    total.chunks += stats.chunks;
+    total.bytes += stats.bytes;
+    total.entries += stats.entries;
+  }
+  shards.back().max = std::numeric_limits<std::uint64_t>::max();
+  return shards;
+}
+
+net::HttpResponse index_shards(const Services& services, QueryExchange& exchange) {
+  const auto range = metadata_range(services, exchange);
+  if (!range) return bare_error(range.error());
+  const auto matchers = metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kRequired);
+  if (!matchers) return bare_error(matchers.error());
+  const auto target = parse_byte_size(exchange.params.value_or_empty("targetBytesPerShard"));
+  if (!target || *target == 0) return bare_error(400, "targetBytesPerShard must be a positive value");
+  MetadataContext context(services, exchange);
+  std::map<std::uint64_t, IndexStats> streams;
+  for (const auto& tenant : exchange.tenants.tenants) {
+    const auto volumes = services.store.volumes({tenant.tenant, *matchers, *range, range->begin, Duration(0)}, context.get());
+    if (!volumes) return bare_error(volumes.error());
+    for (const auto& volume : *volumes) streams[volume.stream->fingerprint.value].bytes += volume.bytes.front();
+  }
+  std::string body;
+  JsonWriter w(body);
+  w.begin_object().key("shards").begin_array();
+  for (const auto& shard : cut_shards(streams, *target)) {
+    w.begin_object().key("bounds").begin_object().key("min").unsigned_integer(shard.min).key("max").unsigned_integer(shard.max).end_object();
+    w.key("stats").begin_object().key("streams").unsigned_integer(shard.stats.streams);
+    w.key("chunks").unsigned_integer(shard.stats.chunks).key("bytes").unsigned_integer(shard.stats.bytes);
+    w.key("entries").unsigned_integer(shard.stats.entries).end_object().end_object();
+  }
+  w.end_array().end_object();
+  body += '\n';
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+}
+
 struct VolumeQuery {
   TimeBounds bounds;
   Duration step{0};   // 0: one bucket
@@ -193,6 +246,8 @@ net::HttpResponse detected_labels(const Services& services, QueryExchange& excha
 void add_index_routes(net::HttpServer& server, const Services& services) {
   add_query_route(server, services, "/loki/api/v1/index/stats",
                   [&services](QueryExchange& exchange) { return index_stats(services, exchange); });
+  add_query_route(server, services, "/loki/api/v1/index/shards",
+                  [&services](QueryExchange& exchange) { return index_shards(services, exchange); });
   add_query_route(server, services, "/loki/api/v1/index/volume",
                   [&services](QueryExchange& exchange) { return index_volume(services, exchange, false); });
   add_query_route(server, services, "/loki/api/v1/index/volume_range",

@@ -35,18 +35,8 @@ std::string cursor_text(const logql::LogPage& page) { return page.resume ? logql
 
 /// One entry as a line of its own.
 void append_row(std::string& out, const logql::PagedRow& row, const LogForm& form) {
-  out += "{\"timestamp\":\"" + std::to_string(row.entry.timestamp.value) + "\",\"line\":";
-  append_json_string(out, row.entry.line);
-  out += ",\"stream\":";
-  append_labels(out, *row.labels);
-  if (form.encode.categorize) {
-    out += ",\"structuredMetadata\":";
-    append_labels(out, row.entry.structured_metadata);
-    out += ",\"parsed\":";
-    append_labels(out, row.entry.parsed);
-  }
-  if (form.cursors) out += ",\"cursor\":\"" + logql::format_cursor({row.entry.timestamp, row.entry.sequence}) + '"';
-  out += "}\n";
+  append_entry_object(out, row.entry, *row.labels, {form.encode.categorize, form.cursors});
+  out += '\n';
 }
 
 /// Writes the pages of one answer into a stream.

@@ -1,6 +1,7 @@
 #include "server/handlers/push_routes.h"
 
-#include "common/log.h"
+#include "common/json_writer.h"
+#include "ingest/push_verdicts.h"
 #include "ingest/validate.h"
 #include "server/answer.h"
 #include "server/handlers/push_decoding.h"
@@ -21,7 +22,26 @@ struct Pending {
   PushMetrics::Origin origin;
   Rejections refused;        // by the validator's rules
   Rejections rate_refused;   // by a stream's rate
+  std::shared_ptr<ingest::PushVerdicts> verdicts;  // null unless asked for
 };
+
+/// What becomes of each line, when the client asked: the status stays, but 204 becomes 200, for it has a body.
+net::HttpResponse with_verdicts(net::HttpResponse response, const ingest::PushVerdicts& verdicts) {
+  std::string body;
+  JsonWriter w(body);
+  w.begin_object().key("accepted").unsigned_integer(verdicts.accepted_count());
+  w.key("refused").unsigned_integer(verdicts.refused_count()).key("verdicts").begin_array();
+  for (const auto& verdict : verdicts.refused()) {
+    w.begin_object().key("stream").unsigned_integer(verdict.place.stream).key("entry").unsigned_integer(verdict.place.entry);
+    w.key("status").integer(verdict.status).key("reason").string(ingest::discard_reason_name(verdict.reason));
+    w.key("error").string(verdict.message).end_object();
+  }
+  w.end_array().end_object();
+  body += '\n';
+  auto out = net::HttpResponse::json(response.status == 204 ? 200 : response.status, std::move(body));
+  if (const auto wait = response.headers.get("Retry-After")) out.headers.set("Retry-After", std::string(*wait));
+  return out;
+}
 
 /// google.rpc.Status with its message (field 2) alone.
 std::string encode_status(std::string_view message) {
@@ -67,12 +87,14 @@ class PushHandler {
     pending->reply = reply;
     pending->form = form;
     pending->origin = origin_of(*context, form);
+    const bool asks = form != PushForm::kOtlp && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
+    if (asks) pending->verdicts = std::make_shared<ingest::PushVerdicts>();
     const auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
     const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
     auto decoded = decode_push({form, body_limits_, limits->otlp_config, services_.clock.now(), pool_}, request);
     if (const auto* refusal = std::get_if<Refusal>(&decoded)) return answer(*pending, *refusal);
-    auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits);
+    auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits, pending->verdicts);
     if (const auto* refusal = std::get_if<Refusal>(&outcome)) return answer(*pending, *refusal);
     store(std::move(std::get<Validated>(outcome)), *origin, std::move(pending));
   }
@@ -107,10 +129,15 @@ class PushHandler {
     metrics_.discarded(pending.origin, *result);
     for (const Rejections* refused : {&*result, &pending.rate_refused}) {
       if (refused->empty()) continue;
-      return pending.reply->send(answer_rejections(pending.form, refused->status(), refused->first_message()));
+      return send(pending, answer_rejections(pending.form, refused->status(), refused->first_message()));
     }
-    if (pending.refused.empty()) return pending.reply->send(net::HttpResponse::empty(204));
-    pending.reply->send(answer_rejections(pending.form, pending.refused.status(), pending.refused.text()));
+    if (pending.refused.empty()) return send(pending, net::HttpResponse::empty(204));
+    send(pending, answer_rejections(pending.form, pending.refused.status(), pending.refused.text()));
+  }
+
+  static void send(const Pending& pending, net::HttpResponse response) {
+    if (pending.verdicts != nullptr) response = with_verdicts(std::move(response), *pending.verdicts);
+    pending.reply->send(std::move(response));
   }
 
   const Services& services_;

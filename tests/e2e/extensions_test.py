@@ -86,7 +86,10 @@ def check_verdicts(url):
 
 def check_cancel(url):
     """A query that would take long is seen, cancelled, and says so."""
-    slow = "{app=\"shop\"} | json | line_format `" + "{{ regexReplaceAll \"(a|b)*\" __line__ \"x\" }}" * 20 + "` |~ `(.*x){20}y`"
+    for part in range(4):
+        lines = [[str(START + i * 1_000_000), f"ab{i}" * 20] for i in range(part * 20_000, (part + 1) * 20_000)]
+        assert push(url, [{"stream": {"app": "slow"}, "values": lines}])[0] == 204
+    slow = "{app=\"slow\"} | line_format `" + "{{ regexReplaceAll \"(a|b)*\" __line__ \"x\" }}" * 20 + "` |~ `(.*x){20}y`"
     answers = []
     query = {"query": f"sum(count_over_time({slow} [10m]))", "start": START, "end": START + 3000_000_000_000, "step": 1}
     thread = threading.Thread(target=lambda: answers.append(fetch(url + "/loki/api/v1/query_range?" + urllib.parse.urlencode(query))))
@@ -102,9 +105,9 @@ def check_cancel(url):
 
 def main():
     with World() as world:
-        _, url = world.kvasir("limits_config: {reject_old_samples: true}\n")
+        _, url = world.kvasir("limits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_verdicts):
+        for check in (check_entry, check_explain, check_shards, check_verdicts, check_cancel):
             check(url)
             print(check.__name__, "ok")
 
