@@ -29,8 +29,8 @@ bool LabelMatcher::matches(std::string_view value) const {
   switch (op_) {
     case MatchOp::kEqual: return value == value_;
     case MatchOp::kNotEqual: return value != value_;
-    case MatchOp::kRegex: return re2::RE2::FullMatch(value, *regex_);
-    case MatchOp::kNotRegex: return !re2::RE2::FullMatch(value, *regex_);
+    case MatchOp::kRegex: return regex_matches(*regex_, value);
+    case MatchOp::kNotRegex: return !regex_matches(*regex_, value);
   }
   return false;
 }

@@ -2,8 +2,12 @@
 
 #include <string>
 
+#include "common/utf8.h"
+
 namespace kvasir {
 namespace {
+
+constexpr std::size_t kReplacementBytes = 3;  // U+FFFD in UTF-8
 
 // RE2 of Debian 12 knows only (?P<name>; Go knows (?<name> as well. Rewrites outside classes and escapes.
 std::string with_named_groups(std::string_view pattern) {
@@ -87,6 +91,32 @@ Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, 
   // Reported for the pattern as it was written, not as it was wrapped.
   const re2::RE2 plain{re2::StringPiece(pattern.data(), pattern.size()), re2_options};
   return fail(ErrorCode::kParse, go_error(plain.ok() ? *regex : plain));
+}
+
+bool regex_matches(const re2::RE2& regex, std::string_view text) {
+  if (re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), regex)) return true;
+  return !is_valid_utf8(text) && re2::RE2::PartialMatch(replace_invalid_utf8(text), regex);
+}
+
+RegexSubject::RegexSubject(std::string_view text) : original_(text), is_copy_(!is_valid_utf8(text)) {
+  if (is_copy_) copy_ = replace_invalid_utf8(text);
+}
+
+re2::StringPiece RegexSubject::original(re2::StringPiece found) const {
+  if (!is_copy_ || found.data() == nullptr) return found;
+  const auto begin = static_cast<std::size_t>(found.data() - copy_.data());
+  const std::size_t from = original_offset(begin);
+  return {original_.data() + from, original_offset(begin + found.size()) - from};
+}
+
+std::size_t RegexSubject::original_offset(std::size_t offset) const {
+  std::size_t at = 0;
+  for (std::size_t copied = 0; copied < offset;) {
+    const Rune rune = decode_utf8(original_.substr(at));
+    at += rune.length;
+    copied += rune.valid ? rune.length : kReplacementBytes;
+  }
+  return at;
 }
 
 }  // namespace kvasir

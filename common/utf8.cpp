@@ -1,5 +1,11 @@
 #include "common/utf8.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "common/escapes.h"
+
 namespace kvasir {
 namespace {
 
@@ -15,6 +21,19 @@ LeadByte classify(unsigned char c) {
   if (c >= 0xe0 && c < 0xf0) return {2, static_cast<char32_t>(c & 0x0f), 0x800};
   if (c >= 0xf0 && c < 0xf5) return {3, static_cast<char32_t>(c & 0x07), 0x10000};
   return {-1, 0, 0};
+}
+
+/// How many bytes in front are ASCII.
+std::size_t ascii_prefix(std::string_view text) {
+  std::size_t at = 0;
+#if defined(__SSE2__)
+  for (; at + 16 <= text.size(); at += 16) {
+    const int high = _mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at)));
+    if (high != 0) return at + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(high)));
+  }
+#endif
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
 }
 
 }  // namespace
@@ -33,28 +52,16 @@ Rune decode_utf8(std::string_view text) {
   return {value, static_cast<std::uint8_t>(lead.extra + 1), true};
 }
 
-void append_utf8(std::string& out, char32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | c >> 12);
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | c >> 18);
-    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
+void append_utf8(std::string& out, char32_t code_point) {
+  char bytes[4];
+  out.append(bytes, static_cast<std::size_t>(write_utf8(bytes, code_point) - bytes));
 }
 
 bool is_valid_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) {
-      ++i;
+    const std::size_t ascii = ascii_prefix(text.substr(i));
+    if (ascii > 0) {
+      i += ascii;
       continue;
     }
     const Rune rune = decode_utf8(text.substr(i));

@@ -4,6 +4,7 @@
 #include "common/bytes.h"
 #include "common/crc32c.h"
 #include "common/json_writer.h"
+#include "common/escapes.h"
 #include "common/labels.h"
 #include "common/matcher.h"
 #include "common/memory_budget.h"
@@ -161,4 +162,42 @@ TEST_CASE("rfc 3339 reads back, with offsets and fractions") {
     CAPTURE(text);
     CHECK_FALSE(parse_rfc3339(text).has_value());
   }
+}
+
+TEST_CASE("escapes of Go's literals and of JSON strings") {
+  const auto go = [](std::string_view text) -> std::string {
+    std::string_view rest = text;
+    const GoEscape escape = take_go_escape(rest, '"');
+    std::string out = escape.kind == GoEscape::Kind::kMalformed ? "malformed" : "out of range";
+    if (escape.valid()) out.clear(), escape.append_to(out);
+    return out + "+" + std::string(rest);
+  };
+  CHECK(go("nx") == "\n+x");
+  CHECK(go("\"") == "\"+");
+  CHECK(go("'") == "malformed+'");
+  CHECK(go("x41B") == "A+B");
+  CHECK(go("xff") == "\xff+");
+  CHECK(go("101") == "A+");
+  CHECK(go("377") == "\xff+");
+  CHECK(go("400") == "out of range+");
+  CHECK(go("18") == "malformed+18");
+  CHECK(go("u00e9") == "\xc3\xa9+");
+  CHECK(go("U0001f680!") == "\xf0\x9f\x9a\x80+!");
+  CHECK(go("ud800") == "out of range+");
+  CHECK(go("U00110000") == "out of range+");
+  CHECK(go("u00e") == "malformed+u00e");
+  CHECK(go("") == "malformed+");
+  const auto json = [](std::string_view text) {
+    const auto rune = take_json_unicode(text);
+    std::string out;
+    if (rune) append_utf8(out, rune->value);
+    return (!rune ? "malformed" : rune->lone_surrogate ? "lone" : out) + "+" + std::string(text);
+  };
+  CHECK(json("0041b") == "A+b");
+  CHECK(json("D83D\\uDE80x") == "\xf0\x9f\x9a\x80+x");
+  CHECK(json("d83d\\u0041") == "lone+\\u0041");
+  CHECK(json("de80") == "lone+");
+  CHECK(json("12g4") == "malformed+12g4");
+  CHECK(json_short_escape('t') == '\t');
+  CHECK(json_short_escape('u') == 0);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/escapes.h"
 #include "common/utf8.h"
 
 namespace kvasir::ingest {
@@ -20,54 +21,6 @@ struct Token {
   std::string_view text;   // as written
   std::string value;       // of a string, unescaped
 };
-
-/// Go's strconv.Unquote rules for one escape; `rest` starts after the backslash and is advanced.
-bool append_escape(std::string& out, std::string_view& rest, char quote) {
-  if (rest.empty()) return false;
-  const char kind = rest.front();
-  rest.remove_prefix(1);
-  const auto number = [&](std::size_t digits, int base) -> std::optional<char32_t> {
-    if (rest.size() < digits) return std::nullopt;
-    char32_t value = 0;
-    for (std::size_t i = 0; i < digits; ++i) {
-      const char c = rest[i];
-      const int digit = is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
-      if (digit >= base) return std::nullopt;
-      value = value * static_cast<char32_t>(base) + static_cast<char32_t>(digit);
-    }
-    rest.remove_prefix(digits);
-    return value;
-  };
-  switch (kind) {
-    case 'a': out += '\a'; return true;
-    case 'b': out += '\b'; return true;
-    case 'f': out += '\f'; return true;
-    case 'n': out += '\n'; return true;
-    case 'r': out += '\r'; return true;
-    case 't': out += '\t'; return true;
-    case 'v': out += '\v'; return true;
-    case '\\': out += '\\'; return true;
-    case 'x':
-      if (const auto byte = number(2, 16)) return out += static_cast<char>(*byte), true;
-      return false;
-    case 'u':
-    case 'U':
-      if (const auto rune = number(kind == 'u' ? 4 : 8, 16); rune && *rune <= 0x10ffff && (*rune < 0xd800 || *rune > 0xdfff)) {
-        return append_utf8(out, *rune), true;
-      }
-      return false;
-    default: break;
-  }
-  if (kind >= '0' && kind <= '7') {
-    rest = {rest.data() - 1, rest.size() + 1};
-    const auto byte = number(3, 8);
-    if (!byte || *byte > 255) return false;
-    return out += static_cast<char>(*byte), true;
-  }
-  if (kind != quote) return false;
-  out += kind;
-  return true;
-}
 
 class Parser {
  public:
@@ -163,7 +116,9 @@ class Parser {
         continue;
       }
       std::string_view rest = text_.substr(at_ + 1);
-      if (!append_escape(value, rest, quote)) return fail(error(at_, "unknown escape sequence"));
+      const GoEscape escape = take_go_escape(rest, quote);
+      if (!escape.valid()) return fail(error(at_, "unknown escape sequence"));
+      escape.append_to(value);
       at_ = text_.size() - rest.size();
     }
     if (at_ == text_.size() || text_[at_] != quote) {

@@ -89,9 +89,11 @@ Result<StepVector> replace_label(const LabelReplace& node, StepVector operand) {
   std::vector<re2::StringPiece> found(groups);
   for (auto& series : operand) {
     const std::string value(series.labels.value_or_empty(node.source));
-    if (!regex->Match(value, 0, value.size(), re2::RE2::UNANCHORED, found.data(), static_cast<int>(groups))) continue;
+    const RegexSubject subject(value);
+    const auto text = subject.text();
+    if (!regex->Match(text, 0, text.size(), re2::RE2::UNANCHORED, found.data(), static_cast<int>(groups))) continue;
     std::vector<std::string_view> texts;
-    for (const auto& piece : found) texts.emplace_back(piece.data(), piece.size());
+    for (const auto& piece : found) texts.emplace_back(subject.original(piece).data(), subject.original(piece).size());
     const std::string replaced = expansion.apply(texts);
     replaced.empty() ? series.labels.erase(node.target) : series.labels.set(node.target, replaced);
   }

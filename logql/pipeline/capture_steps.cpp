@@ -18,8 +18,10 @@ class RegexpStep : public Step {
     if (entry.labels.all_wanted_found()) return true;
     std::vector<re2::StringPiece>& groups = entry.groups;
     groups.assign(group_names_.size(), re2::StringPiece());
-    const re2::StringPiece line(entry.line.data(), entry.line.size());
+    const RegexSubject subject(entry.line);
+    const auto line = subject.text();
     if (!regex_->Match(line, 0, line.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) return true;
+    for (auto& group : groups) group = subject.original(group);
     entry.keys.start_line();
     for (std::size_t i = 1; i < groups.size(); ++i) {
       if (group_names_[i].empty()) continue;

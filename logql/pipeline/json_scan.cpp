@@ -5,6 +5,7 @@
 #include <cstring>
 #include <emmintrin.h>
 
+#include "common/escapes.h"
 #include "logql/pipeline/unicode_text.h"
 
 namespace kvasir::logql::json {
@@ -58,78 +59,6 @@ std::size_t block_end(std::string_view text, std::size_t at) {
 }
 
 bool ends_token(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ',' || c == '}' || c == ']'; }
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The code unit of `\uXXXX` at the front, or -1.
-int code_unit(std::string_view text) {
-  if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return -1;
-  int unit = 0;
-  for (int i = 2; i < 6; ++i) {
-    const int digit = hex_digit(text[static_cast<std::size_t>(i)]);
-    if (digit < 0) return -1;
-    unit = unit * 16 + digit;
-  }
-  return unit;
-}
-
-char* put_utf8(char* out, std::uint32_t c) {
-  if (c < 0x80) {
-    *out++ = static_cast<char>(c);
-  } else if (c < 0x800) {
-    *out++ = static_cast<char>(0xc0 | c >> 6);
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    *out++ = static_cast<char>(0xe0 | c >> 12);
-    *out++ = static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    *out++ = static_cast<char>(0xf0 | c >> 18);
-    *out++ = static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  }
-  return out;
-}
-
-// Takes a \u escape (or a pair of them) off `text`. False: a bad one.
-bool take_unicode_escape(std::string_view& text, char*& out, Escapes escapes) {
-  const int high = code_unit(text);
-  if (high < 0) return false;
-  text.remove_prefix(6);
-  if (high < 0xd800 || high > 0xdfff) {
-    out = put_utf8(out, static_cast<std::uint32_t>(high));
-    return true;
-  }
-  const int low = high < 0xdc00 ? code_unit(text) : -1;
-  if (low < 0xdc00 || low > 0xdfff) {
-    if (escapes == Escapes::kJson) return false;
-    out = put_utf8(out, 0xfffd);
-    return true;
-  }
-  text.remove_prefix(6);
-  out = put_utf8(out, 0x10000 + (static_cast<std::uint32_t>(high - 0xd800) << 10) + static_cast<std::uint32_t>(low - 0xdc00));
-  return true;
-}
-
-char simple_escape(char c) {
-  switch (c) {
-    case '"': return '"';
-    case '\\': return '\\';
-    case '/': return '/';
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return 0;
-  }
-}
 
 }  // namespace
 
@@ -252,10 +181,13 @@ std::optional<std::string_view> unescape(std::string_view text, Arena& arena, Es
     text.remove_prefix(plain);
     if (text.empty()) break;
     if (text.size() >= 2 && text[1] == 'u') {
-      if (!take_unicode_escape(text, out, escapes)) return std::nullopt;
+      text.remove_prefix(2);
+      const auto rune = take_json_unicode(text);
+      if (!rune || (rune->lone_surrogate && escapes == Escapes::kJson)) return std::nullopt;
+      out = write_utf8(out, rune->value);
       continue;
     }
-    char c = text.size() < 2 ? '\0' : simple_escape(text[1]);
+    char c = text.size() < 2 ? '\0' : json_short_escape(text[1]);
     if (text.size() >= 2 && text[1] == '\'' && escapes == Escapes::kLogfmt) c = '\'';
     if (c == 0) return std::nullopt;
     *out++ = c;

@@ -28,7 +28,7 @@ struct Regex {
   std::string literal;  // every match holds it; "" if none is known
   bool matches(std::string_view line) const {
     if (!literal.empty() && !contains_literal(line, literal)) return false;
-    return re2::RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), *regex);
+    return regex_matches(*regex, line);
   }
 };
 

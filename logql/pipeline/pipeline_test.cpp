@@ -343,3 +343,17 @@ TEST_CASE("stage errors quote the stage") {
   CHECK(compile_error(R"(| label_format __error__=b)") ==
         R"(parse error : stage '| label_format __error__=b' : __error__ cannot be formatted)");
 }
+
+TEST_CASE("a byte that is no UTF-8 is a character to regexes, as in Go") {
+  const std::string line = "a\xff" "b k=\xfe;";
+  CHECK(evaluate("|~ `a.b`", line) != "dropped");
+  CHECK(evaluate("|~ `a[^x]b`", line) != "dropped");
+  CHECK(evaluate("|~ `^a.b k=.;$`", line) != "dropped");
+  CHECK(evaluate("|~ `a..b`", line) == "dropped");
+  CHECK(evaluate("!~ `a.b`", line) == "dropped");
+  CHECK(evaluate("| regexp `k=(?P<k>.);`", line) == "{env=\"prod\", k=\"\\xfe\"}");
+  CHECK(evaluate("| regexp `k=(?P<k>.);` | k=~`.`", line) == "{env=\"prod\", k=\"\\xfe\"}");
+  CHECK(evaluate("| regexp `a(?P<v>.)b` | line_format `{{ regexReplaceAll \"[^a-z]\" __line__ \"_\" }}`", "\xc3\xa9 a\xff" "b") ==
+        "{env=\"prod\", v=\"\\xff\"}; __a_b");
+  CHECK(evaluate("| line_format `{{ count \".\" __line__ }}`", line) == "{env=\"prod\"}; 8");
+}

@@ -108,7 +108,7 @@ bool ValuePredicate::text_matches(const Text& text, std::string_view value) {
     if (text.open_front || text.open_back) return open_ended_match(text, value) != negated;
     return (std::find(text.literals.begin(), text.literals.end(), value) != text.literals.end()) != negated;
   }
-  return re2::RE2::PartialMatch(re2::StringPiece(value.data(), value.size()), *text.regex) != negated;
+  return regex_matches(*text.regex, value) != negated;
 }
 
 Outcome ValuePredicate::evaluate(std::optional<std::string_view> value, std::string& details) const {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/number.h"
+#include "common/escapes.h"
 #include "common/utf8.h"
 #include "logql/syntax/number_scan.h"
 
@@ -114,92 +115,26 @@ std::string range_problem(std::string_view text) {
   return parse_prometheus_duration(text) ? "" : "duration out of range";
 }
 
-/// Reads the escapes of a quoted literal. The scanner has already seen that each escape has its digits.
-class Unquoter {
- public:
-  explicit Unquoter(std::string_view body) : body_(body) {}
-
-  /// False: an escape is out of range.
-  bool run(std::string& out) {
-    while (offset_ < body_.size()) {
-      if (body_[offset_] != '\\') {
-        out += body_[offset_++];
-      } else if (!take_escape(out)) {
-        return false;
-      }
-    }
-    return true;
+/// The text of a quoted literal. Nothing: an escape is out of range; the scanner has seen that each is well written.
+std::optional<std::string> unquoted(std::string_view body) {
+  std::string out;
+  while (!body.empty()) {
+    const std::size_t plain = std::min(body.find('\\'), body.size());
+    out += body.substr(0, plain);
+    body.remove_prefix(plain);
+    if (body.empty()) break;
+    body.remove_prefix(1);
+    const GoEscape escape = take_go_escape(body, '"');
+    if (!escape.valid()) return std::nullopt;
+    escape.append_to(out);
   }
-
- private:
-  bool take_escape(std::string& out) {
-    const char c = body_[offset_ + 1];
-    offset_ += 2;
-    switch (c) {
-      case 'a': out += '\a'; return true;
-      case 'b': out += '\b'; return true;
-      case 'f': out += '\f'; return true;
-      case 'n': out += '\n'; return true;
-      case 'r': out += '\r'; return true;
-      case 't': out += '\t'; return true;
-      case 'v': out += '\v'; return true;
-      case 'x': out += static_cast<char>(take_number(2, 16)); return true;
-      case 'u': return append_code_point(out, take_number(4, 16));
-      case 'U': return append_code_point(out, take_number(8, 16));
-      case '\\':
-      case '"':
-      case '\'': out += c; return true;
-      default: return append_octal(out);
-    }
-  }
-
-  bool append_octal(std::string& out) {
-    --offset_;
-    const std::uint32_t value = take_number(3, 8);
-    if (value > 255) return false;
-    out += static_cast<char>(value);
-    return true;
-  }
-
-  static bool append_code_point(std::string& out, std::uint32_t value) {
-    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return false;
-    append_utf8(out, value);
-    return true;
-  }
-
-  std::uint32_t take_number(std::size_t digits, std::uint32_t base) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < digits; ++i) {
-      const char c = body_[offset_++];
-      const int digit = is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
-      value = value * base + static_cast<std::uint32_t>(digit);
-    }
-    return value;
-  }
-
-  std::string_view body_;
-  std::size_t offset_ = 0;
-};
+  return out;
+}
 
 /// Bytes of the escape at the start of `text` (a backslash), or 0 if it is none.
 std::size_t escape_length(std::string_view text, char quote) {
-  if (text.size() < 2) return 0;
-  const auto has_digits = [&](std::size_t count, int base) {
-    if (text.size() < count) return false;
-    for (const char c : text.substr(0, count)) {
-      const int digit = is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 99;
-      if (digit >= base) return false;
-    }
-    return true;
-  };
-  const char c = text[1];
-  if (std::string_view("abfnrtv\\").find(c) != std::string_view::npos || c == quote) return 2;
-  text.remove_prefix(c >= '0' && c <= '7' ? 1 : 2);
-  if (c >= '0' && c <= '7') return has_digits(3, 8) ? 4 : 0;
-  if (c == 'x') return has_digits(2, 16) ? 4 : 0;
-  if (c == 'u') return has_digits(4, 16) ? 6 : 0;
-  if (c == 'U') return has_digits(8, 16) ? 10 : 0;
-  return 0;
+  std::string_view rest = text.substr(1);
+  return take_go_escape(rest, quote).kind == GoEscape::Kind::kMalformed ? 0 : text.size() - rest.size();
 }
 
 }  // namespace
@@ -350,7 +285,9 @@ Result<Token> Lexer::lex_quoted(const Mark& mark) {
     advance_to(offset_ + n);
   }
   Token token = make(kString, mark);
-  if (!Unquoter(text_.substr(begin, offset_ - begin)).run(token.text)) return fail(error_here(mark, "invalid syntax"));
+  auto text = unquoted(text_.substr(begin, offset_ - begin));
+  if (!text) return fail(error_here(mark, "invalid syntax"));
+  token.text = std::move(*text);
   advance();
   return token;
 }

@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "common/escapes.h"
 #include "promtail-agent/stages/arena.h"
 
 namespace kvasir::agent {
@@ -36,63 +37,6 @@ const char* skip_plain(const char* at, const char* end) {
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// REQUIRES: four hex digits.
-char32_t hex4(const char* at) {
-  char32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value * 16 + static_cast<char32_t>(hex_digit(at[i]));
-  return value;
-}
-
-char short_escape(char c) {
-  switch (c) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return c;
-  }
-}
-
-// At the `u` of an escape; returns the code point and steps over the escape, over both halves of a pair.
-char32_t decode_unicode_escape(const char*& at, const char* end) {
-  const char32_t first = hex4(at + 1);
-  at += 5;
-  if (first < 0xd800 || first > 0xdfff) return first;
-  const bool pair_follows = first < 0xdc00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u';
-  if (!pair_follows) return 0xfffd;
-  const char32_t second = hex4(at + 2);
-  if (second < 0xdc00 || second > 0xdfff) return 0xfffd;
-  at += 6;
-  return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-}
-
-char* write_utf8(char* out, char32_t c) {
-  if (c < 0x80) {
-    *out++ = static_cast<char>(c);
-  } else if (c < 0x800) {
-    *out++ = static_cast<char>(0xc0 | c >> 6);
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    *out++ = static_cast<char>(0xe0 | c >> 12);
-    *out++ = static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    *out++ = static_cast<char>(0xf0 | c >> 18);
-    *out++ = static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    *out++ = static_cast<char>(0x80 | (c & 0x3f));
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -207,19 +151,19 @@ std::string_view decode_json_string(const JsonSpan& span, Arena& arena) {
   // An escape is never shorter than what it stands for.
   char* const begin = arena.allocate(span.text.size());
   char* out = begin;
-  const char* at = span.text.data();
-  const char* const end = at + span.text.size();
-  while (at < end) {
-    if (*at != '\\') {
-      *out++ = *at++;
+  std::string_view rest = span.text;
+  while (!rest.empty()) {
+    const char c = rest.front();
+    rest.remove_prefix(1);
+    if (c != '\\') {
+      *out++ = c;
       continue;
     }
-    ++at;
-    if (*at == 'u') {
-      out = write_utf8(out, decode_unicode_escape(at, end));
-    } else {
-      *out++ = short_escape(*at++);
-    }
+    // The scanner has seen that every escape is whole.
+    const char kind = rest.front();
+    rest.remove_prefix(1);
+    if (kind == 'u') out = write_utf8(out, take_json_unicode(rest)->value);
+    else *out++ = kind == '\'' ? kind : json_short_escape(kind);  // \' comes from logfmt
   }
   const auto used = static_cast<std::size_t>(out - begin);
   arena.shrink(span.text.size(), used);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/escapes.h"
 #include "common/number.h"
 #include "common/utf8.h"
 
@@ -10,69 +11,22 @@ namespace kvasir::gotemplate {
 
 namespace {
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'Z') return c - 'A' + 10;
-  return 99;
-}
-
-// `count` digits of a base off the front.
-std::optional<std::uint32_t> take_digits(std::string_view& text, std::size_t count, int base) {
-  if (text.size() < count) return std::nullopt;
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const int digit = digit_of(text[i]);
-    if (digit >= base) return std::nullopt;
-    value = value * static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(digit);
-  }
-  text.remove_prefix(count);
-  return value;
-}
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
 
 struct Character {
-  std::uint32_t value = 0;
-  bool is_byte = false;  // \x and octal escapes
+  char32_t value = 0;
+  bool is_byte = false;  // \x, octal escapes and invalid UTF-8
 };
-
-std::optional<Character> take_number_escape(std::string_view& text, std::size_t digits, int base, bool is_byte) {
-  const auto value = take_digits(text, digits, base);
-  if (!value || (is_byte && *value > 255)) return std::nullopt;
-  const bool surrogate = *value >= 0xd800 && *value < 0xe000;
-  if (!is_byte && (*value > 0x10ffff || surrogate)) return std::nullopt;
-  return Character{*value, is_byte};
-}
-
-// What follows a backslash.
-std::optional<Character> take_escape(std::string_view& text, char quote) {
-  if (text.empty()) return std::nullopt;
-  const char c = text[0];
-  constexpr std::string_view kNames = "abfnrtv\\";
-  constexpr std::string_view kValues = "\a\b\f\n\r\t\v\\";
-  if (const std::size_t at = kNames.find(c); at != std::string_view::npos) {
-    text.remove_prefix(1);
-    return Character{static_cast<std::uint32_t>(kValues[at]), false};
-  }
-  if (c == '\'' || c == '"') {
-    if (c != quote) return std::nullopt;
-    text.remove_prefix(1);
-    return Character{static_cast<std::uint32_t>(c), false};
-  }
-  if (c >= '0' && c <= '7') return take_number_escape(text, 3, 8, true);
-  text.remove_prefix(1);
-  if (c == 'x') return take_number_escape(text, 2, 16, true);
-  if (c == 'u') return take_number_escape(text, 4, 16, false);
-  if (c == 'U') return take_number_escape(text, 8, 16, false);
-  return std::nullopt;
-}
 
 std::optional<Character> take_character(std::string_view& text, char quote) {
   if (text[0] == '\\') {
     text.remove_prefix(1);
-    return take_escape(text, quote);
+    const GoEscape escape = take_go_escape(text, quote);
+    if (!escape.valid()) return std::nullopt;
+    return Character{escape.value, escape.kind == GoEscape::Kind::kByte};
   }
   const Rune rune = decode_utf8(text);
-  const Character character{rune.valid ? static_cast<std::uint32_t>(rune.value) : static_cast<unsigned char>(text[0]), !rune.valid};
+  const Character character{rune.valid ? rune.value : static_cast<unsigned char>(text[0]), !rune.valid};
   text.remove_prefix(rune.length);
   return character;
 }
@@ -85,8 +39,8 @@ std::optional<std::string> without_underscores(std::string_view text) {
       out += text[i];
       continue;
     }
-    const bool after = i > 0 && digit_of(text[i - 1]) < 36;
-    const bool before = i + 1 < text.size() && digit_of(text[i + 1]) < 16;
+    const bool after = i > 0 && is_alphanumeric(text[i - 1]);
+    const bool before = i + 1 < text.size() && hex_digit(text[i + 1]) >= 0;
     if (!after || !before) return std::nullopt;
   }
   return out;
@@ -109,7 +63,7 @@ std::optional<std::string> unquote_go(std::string_view literal) {
     const auto character = take_character(body, quote);
     if (!character) return std::nullopt;
     if (character->is_byte) out += static_cast<char>(character->value);
-    else append_utf8(out, static_cast<char32_t>(character->value));
+    else append_utf8(out, character->value);
   }
   return out;
 }
@@ -119,7 +73,7 @@ std::optional<char32_t> unquote_go_character(std::string_view literal) {
   std::string_view body = literal.substr(1, literal.size() - 2);
   const auto character = take_character(body, '\'');
   if (!character || !body.empty()) return std::nullopt;
-  return static_cast<char32_t>(character->value);
+  return character->value;
 }
 
 std::optional<std::int64_t> parse_go_integer(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/number.h"
+#include "common/regex.h"
 #include "common/utf8.h"
 
 namespace kvasir::gotemplate {
@@ -15,8 +16,10 @@ bool is_name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= '
 
 // Calls on_match(groups) for every match, left to right. An empty match right behind the last one does not count.
 template <class OnMatch>
-void for_each_match(const re2::RE2& regex, std::string_view text, OnMatch&& on_match) {
-  const re2::StringPiece whole(text.data(), text.size());
+void for_each_match(const re2::RE2& regex, std::string_view original, OnMatch&& on_match) {
+  const RegexSubject subject(original);
+  const re2::StringPiece whole = subject.text();
+  const std::string_view text(whole.data(), whole.size());
   Groups groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
   std::size_t at = 0;
   std::size_t last_end = std::string_view::npos;
@@ -24,7 +27,10 @@ void for_each_match(const re2::RE2& regex, std::string_view text, OnMatch&& on_m
     if (!regex.Match(whole, at, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) return;
     const auto begin = static_cast<std::size_t>(groups[0].data() - text.data());
     const std::size_t end = begin + groups[0].size();
-    if (end != begin || begin != last_end) on_match(groups);
+    if (end != begin || begin != last_end) {
+      for (auto& group : groups) group = subject.original(group);
+      on_match(groups);
+    }
     last_end = end;
     at = end > at ? end : at + (at < text.size() ? decode_utf8(text.substr(at)).length : 1);
     if (end == begin && end > 0 && at == end) at += end < text.size() ? decode_utf8(text.substr(end)).length : 1;
