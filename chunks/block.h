@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,19 +32,28 @@ struct ConstRowBits {
   bool test(std::size_t row) const { return words[row >> 6] >> (row & 63) & 1; }
 };
 
-enum class FieldSyntax : std::uint8_t { kJson, kLogfmt };
+/// Where fields come from: a parser's view of the line, or the structured metadata.
+enum class FieldSyntax : std::uint8_t { kJson, kLogfmt, kMetadata };
 
 /// Row -> index into `values`, or kAbsent. Values may repeat when they are cheaper to give than to compare.
 struct FieldValues {
   static constexpr std::uint32_t kAbsent = 0xffffffff;
   std::vector<std::string_view> values;
   std::vector<std::uint32_t> row_value;  // one per row
+  std::vector<std::uint64_t> unknown;    // words as in RowBits: only the line can tell; empty: no such row
 };
 
 /// The same as numbers; the bit of a row says that it has one.
 struct FieldNumbers {
   std::vector<double> values;          // one per row, 0 where absent
   std::vector<std::uint64_t> present;  // words as in RowBits
+  std::vector<std::uint64_t> unknown;  // as in FieldValues
+};
+
+/// A piece of a pattern: a literal, or a capture, which takes everything up to the literal behind it.
+struct PatternPart {
+  bool is_capture = false;
+  std::string text;  // of the literal, not empty
 };
 
 class Block {
@@ -72,11 +82,21 @@ class Block {
   virtual bool narrow_literal(std::string_view literal, bool negated, RowBits rows) = 0;
   /// Clears rows that cannot contain the literal, where that is cheap to know. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowBits rows) = 0;
-  /// What `| json` or `| logfmt` extracts as `name`, when it is certain for every row that the stage parses the line
-  /// without an error. False: cannot; `out` is unspecified.
+  /// What `| json` or `| logfmt` extracts as `name`, or the metadata of that name. For every row that is not unknown it is
+  /// certain that the stage parses the line without an error. False: cannot; `out` is unspecified.
   virtual bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) = 0;
-  /// The same when every present value is a plain decimal number ([-]digits[.digits]).
+  /// The same when nearly every present value is a plain decimal number ([-]digits[.digits]); rows with others are unknown.
   virtual bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) = 0;
+
+  /// What `parts[capture]` takes of each line when the parts are matched from its beginning, each literal at the first place that
+  /// it is found; absent where the pattern ends before. A last capture, and one whose literal is not found, takes the rest.
+  /// REQUIRES: captures and literals alternate. False: cannot.
+  virtual bool pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) = 0;
+
+  /// What the block holds by now: it grows with what was asked of it.
+  virtual std::uint64_t memory_bytes() const = 0;
+  /// Frees the lines that lines() made; views of them are invalid afterwards.
+  virtual void drop_lines() = 0;
 };
 
 }  // namespace kvasir::chunks

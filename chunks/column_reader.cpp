@@ -77,7 +77,7 @@ Result<std::span<const std::string_view>> TextsReader::texts() {
   if (table_ != nullptr && texts_.empty() && count_ != 0) {
     std::vector<std::string_view> made(count_);
     const auto words = all_rows(count_);
-    KVASIR_CHECK_OK(table_->build({words, count_}, made));
+    KVASIR_CHECK_OK(table_->build({words, count_}, made, context_->arena));
     texts_ = std::move(made);
   }
   return std::span<const std::string_view>(texts_);
@@ -136,6 +136,24 @@ std::size_t TextsReader::stored_bytes() const {
 }
 
 std::size_t ColumnReader::stored_bytes() const { return count_ == 0 ? 0 : ints_.stored.size() + texts_.stored_bytes(); }
+
+bool ColumnReader::may_hold(char c) const {
+  if ((mask_ & char_mask(std::string_view(&c, 1))) == 0) return false;
+  if (type_ != ColumnType::kInstants || count_ == 0) return true;
+  // Punctuation of an instant stands in its layout.
+  return (char_mask(std::string_view(&c, 1)) & (char_class::kOtherAscii | char_class::kQuote)) == 0 || c == '+' || c == ',' ||
+         layout_->spec().find(c) != std::string::npos;
+}
+
+std::uint64_t TextsReader::memory_bytes() const {
+  return texts_.capacity() * sizeof(std::string_view) + (table_ == nullptr ? 0 : sizeof *table_ + table_->memory_bytes());
+}
+
+std::uint64_t ColumnReader::memory_bytes() const {
+  return sizeof *this + texts_.memory_bytes() + made_texts_.capacity() * sizeof(std::string_view) +
+         codes_.capacity() * sizeof(std::uint32_t) +
+         (numbers_.capacity() + no_times_.capacity()) * sizeof(std::int64_t);
+}
 
 bool ColumnReader::wants_times() const {
   if (type_ == ColumnType::kTexts) return texts_.is_table();

@@ -50,6 +50,8 @@ class TextsReader {
   std::string_view joined() const { return joined_; }
   bool is_table() const { return table_ != nullptr; }
   std::size_t stored_bytes() const;
+  /// What was decoded by now, without what lies in the arena.
+  std::uint64_t memory_bytes() const;
   TableReader* table() { return table_.get(); }
 
  private:
@@ -74,6 +76,8 @@ class ColumnReader {
   ColumnType type() const { return type_; }
   std::size_t count() const { return count_; }
   CharMask mask() const { return mask_; }
+  /// False only if no value holds the byte.
+  bool may_hold(char c) const;
   std::size_t shortest() const { return shortest_; }
   std::size_t longest() const { return longest_; }
   /// True if decoding needs the entry timestamp of each value.
@@ -81,6 +85,8 @@ class ColumnReader {
   const NumberForm& form() const { return form_; }
   /// Bytes in the block, without ids and short texts; for inspection.
   std::size_t stored_bytes() const;
+  /// What was decoded by now, without what lies in the arena.
+  std::uint64_t memory_bytes() const;
   IdShape id_shape() const { return id_shape_; }
 
   /// Decodes. `times` of the values if wants_times(), else ignored; must live as long as this.

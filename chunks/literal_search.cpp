@@ -251,7 +251,8 @@ class Search {
       if (verdicts_[ids[row]] == Verdict::kUndecided && wanted_.test(row)) set(rows, row);
     }
     std::vector<std::string_view> lines(table_.rows());
-    KVASIR_CHECK_OK(table_.build({rows, table_.rows()}, lines));
+    Arena arena;
+    KVASIR_CHECK_OK(table_.build({rows, table_.rows()}, lines, arena));
     for (std::size_t row = 0; row < lines.size(); ++row) {
       if (test(rows, row) && lines[row].find(literal_) != std::string_view::npos) set(hits_, row);
     }

@@ -27,6 +27,10 @@ class Arena {
     return pieces_.back().get();
   }
   std::uint64_t total_bytes() const { return total_bytes_; }
+  void clear() {
+    pieces_.clear();
+    total_bytes_ = 0;
+  }
 
  private:
   std::vector<std::unique_ptr<char[]>> pieces_;

@@ -7,6 +7,7 @@
 #include "chunks/limits.h"
 #include "chunks/literal_search.h"
 #include "chunks/metadata_pairs.h"
+#include "chunks/pattern_reader.h"
 #include "common/crc32c.h"
 
 namespace kvasir::chunks {
@@ -106,13 +107,27 @@ Result<std::span<const std::uint32_t>> StoredBlock::line_lengths() {
 }
 
 Result<void> StoredBlock::lines(ConstRowBits rows, std::span<std::string_view> out) {
-  if (table_) return table_->build(rows, out);
+  if (table_) return table_->build(rows, out, lines_);
   KVASIR_CHECK_OK(texts_.load({}));
   KVASIR_TRY(const auto lines, texts_.texts());
   for (std::size_t row = 0; row < rows_; ++row) {
     if (rows.test(row)) out[row] = lines[row];
   }
   return {};
+}
+
+bool StoredBlock::pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) {
+  return table_ && read_pattern(*table_, parts, capture, out);
+}
+
+std::uint64_t StoredBlock::memory_bytes() const {
+  std::uint64_t bytes = sizeof *this + context_.arena.total_bytes() + lines_.total_bytes() + texts_.memory_bytes();
+  bytes += times_.capacity() * sizeof(std::int64_t) + sequences_.capacity() * sizeof(std::uint64_t);
+  bytes += (lengths_.capacity() + pair_starts_.capacity()) * sizeof(std::uint32_t) + pairs_.capacity() * sizeof(LabelView);
+  if (table_) bytes += table_->memory_bytes();
+  if (metadata_) bytes += metadata_->memory_bytes();
+  for (const auto& reader : fields_) bytes += reader == nullptr ? 0 : reader->memory_bytes();
+  return bytes;
 }
 
 Result<std::span<const LabelView>> StoredBlock::metadata(std::size_t row) {
@@ -177,9 +192,10 @@ Result<std::vector<std::uint64_t>> StoredBlock::rows_holding(std::string_view li
 
 void StoredBlock::narrow_perhaps(std::string_view literal, RowBits rows) { narrow_literal(literal, false, rows); }
 FieldReader* StoredBlock::fields(FieldSyntax syntax) {
-  if (!table_) return nullptr;
+  auto& table = syntax == FieldSyntax::kMetadata ? metadata_ : table_;
+  if (!table) return nullptr;
   auto& reader = fields_[static_cast<std::size_t>(syntax)];
-  if (reader == nullptr) reader = std::make_unique<FieldReader>(*table_, syntax);
+  if (reader == nullptr) reader = std::make_unique<FieldReader>(*table, syntax);
   return reader.get();
 }
 

@@ -37,6 +37,10 @@ class StoredBlock final : public Block {
   bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) override;
   bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) override;
 
+  bool pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) override;
+  std::uint64_t memory_bytes() const override;
+  void drop_lines() override { lines_.clear(); }
+
   Encoding encoding() const { return encoding_; }
   std::size_t meta_bytes() const { return meta_bytes_; }
   /// Of kColumns, else null.
@@ -53,6 +57,7 @@ class StoredBlock final : public Block {
 
   std::shared_ptr<const void> owner_;
   BlockContext context_;
+  Arena lines_;  // what lines() built
   Encoding encoding_ = Encoding::kRows;
   std::size_t rows_ = 0;
   std::size_t meta_bytes_ = 0;
@@ -64,7 +69,7 @@ class StoredBlock final : public Block {
   TextsReader texts_;                 // kRows
   std::optional<TableReader> table_;  // kColumns
   std::optional<TableReader> metadata_;
-  std::array<std::unique_ptr<FieldReader>, 2> fields_;  // by FieldSyntax; made at first use
+  std::array<std::unique_ptr<FieldReader>, 3> fields_;  // by FieldSyntax; made at first use
   std::vector<LabelView> pairs_;                        // of all rows, once loaded
   std::vector<std::uint32_t> pair_starts_;              // rows + 1
 };

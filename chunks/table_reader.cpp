@@ -168,7 +168,18 @@ Result<void> TableReader::load_columns_for(ConstRowBits rows, std::span<const st
   return {};
 }
 
-Result<void> TableReader::build(ConstRowBits rows, std::span<std::string_view> out) {
+std::uint64_t TableReader::memory_bytes() const {
+  std::uint64_t bytes = ids_.capacity() * sizeof(std::uint16_t);
+  for (const RowTemplate& row : templates_) {
+    bytes += sizeof row + row.fixed.capacity() * sizeof(std::string_view) + row.columns.capacity() * sizeof(std::uint16_t);
+  }
+  for (const ColumnReader& column : columns_) bytes += column.memory_bytes();
+  for (const auto& starts : starts_) bytes += sizeof starts + starts.capacity() * sizeof(std::uint32_t);
+  for (const auto& times : value_times_) bytes += sizeof times + times.capacity() * sizeof(std::int64_t);
+  return bytes;
+}
+
+Result<void> TableReader::build(ConstRowBits rows, std::span<std::string_view> out, Arena& arena) {
   KVASIR_TRY(const auto ids, template_ids());
   KVASIR_CHECK_OK(load_columns_for(rows, ids));
   std::vector<std::size_t> bytes_max(templates_.size());
@@ -177,7 +188,7 @@ Result<void> TableReader::build(ConstRowBits rows, std::span<std::string_view> o
     for (const auto c : templates_[t].columns) bytes_max[t] += columns_[c].text_bytes_max();
   }
   std::vector<std::uint32_t> next(columns_.size());
-  RowBuffer buffer(context_->arena);
+  RowBuffer buffer(arena);
   for (std::size_t row = 0; row < rows_; ++row) {
     const RowTemplate& shape = templates_[ids[row]];
     if (!rows.test(row)) {
@@ -205,7 +216,8 @@ Result<void> TableReader::lengths(std::span<std::uint32_t> out) {
   std::vector<std::uint64_t> words((rows_ + 63) / 64, ~std::uint64_t{0});
   if (rows_ % 64 != 0) words.back() >>= 64 - rows_ % 64;
   std::vector<std::string_view> lines(rows_);
-  KVASIR_CHECK_OK(build({words, rows_}, lines));
+  Arena arena;
+  KVASIR_CHECK_OK(build({words, rows_}, lines, arena));
   for (std::size_t row = 0; row < rows_; ++row) out[row] = static_cast<std::uint32_t>(lines[row].size());
   return {};
 }

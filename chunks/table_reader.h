@@ -38,6 +38,8 @@ class TableReader {
 
   /// Bytes in the block, without ids and short texts; for inspection.
   std::size_t stored_bytes() const;
+  /// What was decoded by now, without what lies in the arena of the block.
+  std::uint64_t memory_bytes() const;
 
   /// Template of each row; checked against the counts in META.
   Result<std::span<const std::uint16_t>> template_ids();
@@ -49,8 +51,8 @@ class TableReader {
   /// The columns whose values are, one for one, the rows.
   bool is_row_for_row(std::uint16_t column) const { return row_for_row_[column]; }
 
-  /// Fills out[row] for every set row.
-  Result<void> build(ConstRowBits rows, std::span<std::string_view> out);
+  /// Fills out[row] for every set row with text in `arena`.
+  Result<void> build(ConstRowBits rows, std::span<std::string_view> out, Arena& arena);
   /// Byte length of every row.
   Result<void> lengths(std::span<std::uint32_t> out);
 

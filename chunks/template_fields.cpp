@@ -211,4 +211,12 @@ std::optional<TemplateFields> json_fields(const RowTemplate& shape) { return Jso
 
 std::optional<TemplateFields> logfmt_fields(const RowTemplate& shape) { return LogfmtTemplate(shape).run(); }
 
+TemplateFields metadata_fields(const RowTemplate& shape) {
+  TemplateFields out;
+  for (std::uint16_t i = 0; i < shape.columns.size(); ++i) {
+    out.fields.push_back({std::string(shape.fixed[i]), i, VariableRole::kMetadata, true});
+  }
+  return out;
+}
+
 }  // namespace kvasir::chunks

@@ -22,6 +22,7 @@ enum class VariableRole : std::uint8_t {
   kJsonBare,      // must be a number, true, false or null
   kLogfmtPlain,   // unquoted value: `=` or a quote inside makes the pair no pair
   kLogfmtQuoted,  // between quotes; every escape must be a known one
+  kMetadata,      // as it is
 };
 
 struct TemplateField {
@@ -37,6 +38,8 @@ struct TemplateFields {
 
 std::optional<TemplateFields> json_fields(const RowTemplate& shape);
 std::optional<TemplateFields> logfmt_fields(const RowTemplate& shape);
+/// Of a row of the metadata table: the fixed text before a variable is its name.
+TemplateFields metadata_fields(const RowTemplate& shape);
 
 /// An ASCII key as the stages write it: blanks trimmed, other bytes than [A-Za-z0-9_] become `_`. Empty optional: not
 /// ASCII or blank.

@@ -60,17 +60,26 @@ struct StreamIdentity {
 enum class FieldSyntax { kJson, kLogfmt };
 
 /// The values of one parsed field for all rows of a block: row -> index into `values`, or kAbsent. Exactly what the parser
-/// stage would have extracted under that name.
+/// stage would have extracted under that name, from a line that it parses without an error; about rows that are set in `unknown`
+/// (size 0: none) nothing is said, their line must be read.
 struct FieldColumn {
   static constexpr std::uint32_t kAbsent = 0xffffffff;
-  std::vector<std::string_view> values;  // distinct values
+  std::vector<std::string_view> values;  // not always distinct
   std::vector<std::uint32_t> row_value;  // one per row
+  RowSet unknown{0};
 };
 
 /// The same for a column of numbers, unboxed; `present` says which rows have one.
 struct NumberColumn {
   std::vector<double> values;
   RowSet present{0};
+  RowSet unknown{0};
+};
+
+/// What a NumberColumn takes for a number.
+enum class NumberText {
+  kPlain,     // a plain decimal number
+  kDuration,  // a duration as label filters read it; in nanoseconds, exact
 };
 
 class LogBlock {
@@ -100,14 +109,19 @@ class LogBlock {
   /// Rows that may still match are left; those that cannot contain the literal may be cleared. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowSet& rows) { (void)literal, (void)rows; }
   /// The column that `| json` or `| logfmt` (no flags) would extract as `name` (flattened and sanitised as the stage does, without
-  /// the collision rule), if it is certain that the stage parses every line of the block without an error. nullptr: cannot.
+  /// the collision rule). nullptr: cannot.
   virtual const FieldColumn* field(FieldSyntax syntax, std::string_view name) {
     (void)syntax, (void)name;
     return nullptr;
   }
-  /// The same as numbers, when every present value is a plain decimal number.
-  virtual const NumberColumn* number_field(FieldSyntax syntax, std::string_view name) {
-    (void)syntax, (void)name;
+  /// The same as numbers, when nearly every present value is one; rows with others are unknown.
+  virtual const NumberColumn* number_field(FieldSyntax syntax, std::string_view name, NumberText text) {
+    (void)syntax, (void)name, (void)text;
+    return nullptr;
+  }
+  /// What `| pattern` captures under that name. nullptr: cannot.
+  virtual const FieldColumn* pattern_field(std::string_view pattern, std::string_view capture) {
+    (void)pattern, (void)capture;
     return nullptr;
   }
   /// False only if no row carries structured metadata of that name.
@@ -135,6 +149,8 @@ class BlockHandle {
   /// line, here or in another block. Only then may rows() and line_bytes() stand for a count. The engine removes such
   /// duplicates from other blocks itself.
   virtual bool exact() const = 0;
+  /// No two rows of this block have equal timestamp and line; rows of other blocks may equal them.
+  virtual bool distinct() const { return exact(); }
   virtual Result<std::unique_ptr<LogBlock>> open() const = 0;
 };
 

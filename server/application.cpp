@@ -11,6 +11,7 @@
 #include "common/memory_budget.h"
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
+#include "server/answer.h"
 #include "server/collect_metrics.h"
 #include "server/handlers/admin_routes.h"
 #include "server/handlers/delete_routes.h"
@@ -63,16 +64,20 @@ void log_exchange(const net::HttpExchange& exchange) {
               {"ms", std::to_string(exchange.duration.count() / 1'000'000)}});
 }
 
+constexpr std::uint64_t kBlockCacheShare = 4;  // one part in so many of the memory limit
+
 }  // namespace
 
 /// In the order in which they are made; destroyed the other way round.
 struct Application::Parts {
   explicit Parts(const ServerConfig& config)
-      : budget("process", memory_limit(config)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget) {}
+      : budget("process", memory_limit(config)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget),
+        block_cache(std::make_shared<BlockCache>(budget.limit_bytes() / kBlockCacheShare, &budget)) {}
 
   MemoryBudget budget;
   MemoryBudget ingest_budget;
   MemoryBudget query_budget;
+  std::shared_ptr<BlockCache> block_cache;
   ServerMetrics metrics;
   LifeCycle life;
   std::unique_ptr<TenantSettingsStore> tenants;
@@ -104,9 +109,38 @@ Application::~Application() { stop(); }
 Result<std::unique_ptr<Application>> Application::start(CommandLine line, std::unique_ptr<LoadedConfig> loaded,
                                                         std::function<void()> request_stop) {
   auto application = std::make_unique<Application>(std::move(line), std::move(loaded));
+  KVASIR_CHECK_OK(application->listen());
   KVASIR_CHECK_OK(application->open_storage());
   KVASIR_CHECK_OK(application->open_server(std::move(request_stop)));
   return application;
+}
+
+/// The port answers from now on: that the server is not ready, until it is.
+Result<void> Application::listen() {
+  const auto& config = loaded_->config;
+  auto& parts = *parts_;
+  net::HttpServerOptions options;
+  options.address = config.http.listen_address;
+  options.port = config.http.listen_port;
+  options.io_threads = std::max<std::size_t>(1, cores() / 4);
+  if (config.http.connections_max != 0) options.connections_max = config.http.connections_max;
+  options.header_timeout = options.body_timeout = config.http.read_timeout;
+  options.idle_timeout = config.http.idle_timeout;
+  options.write_timeout = config.http.write_timeout;
+  options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
+  options.tls = config.http.tls;
+  options.path_prefix = config.http.path_prefix;
+  options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
+    metrics.observe_exchange(exchange);
+    log_exchange(exchange);
+  };
+  parts.server = std::make_unique<net::HttpServer>(std::move(options));
+  return parts.server->start_closed([](const net::HttpRequest& request) {
+    const bool asks = request.path == "/ready";
+    auto answer = plain_error(503, asks ? "Ingester not ready: replaying the log" : "the server is starting: it replays its log");
+    answer.headers.set("Retry-After", "1");
+    return answer;
+  });
 }
 
 Result<void> Application::open_storage() {
@@ -120,6 +154,10 @@ Result<void> Application::open_storage() {
   ingest::IngesterOptions options;
   options.wal_directory = folders.wal;
   options.wal_sync = ingest::parse_wal_sync(config.ingester.wal_sync).value_or(ingest::WalSync::kGroup);
+  if (!config.ingester.wal_enabled) {
+    log::warn(kLog, "ingester.wal.enabled is false: the log is written but not synced, a crash of the machine loses what was acknowledged");
+    options.wal_sync = ingest::WalSync::kNever;
+  }
   options.wal_sync_interval = config.ingester.wal_sync_interval;
   options.chunk_idle = config.ingester.chunk_idle_period;
   options.flush_threads = config.ingester.concurrent_flushes;
@@ -131,7 +169,7 @@ Result<void> Application::open_storage() {
   };
   KVASIR_TRY(parts.ingester, ingest::Ingester::open(std::move(options), *parts.storage, filesystem, system_clock(), parts.ingest_budget));
   parts.deletes = std::make_unique<DeleteRequests>(*parts.storage, system_clock());
-  parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester, parts.deletes.get());
+  parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester, parts.deletes.get(), parts.block_cache);
   MaintenanceOptions maintenance;
   maintenance.retention_enabled = config.compactor.retention_enabled;
   maintenance.retention_interval = config.compactor.compaction_interval;
@@ -166,22 +204,6 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   parts.life.request_stop = std::move(request_stop);
   parts.life.reload = [this] { return reload(); };
   KVASIR_CHECK_OK(start_rules());
-  net::HttpServerOptions options;
-  options.address = config.http.listen_address;
-  options.port = config.http.listen_port;
-  options.io_threads = std::max<std::size_t>(1, cores() / 4);
-  if (config.http.connections_max != 0) options.connections_max = config.http.connections_max;
-  options.header_timeout = options.body_timeout = config.http.read_timeout;
-  options.idle_timeout = config.http.idle_timeout;
-  options.write_timeout = config.http.write_timeout;
-  options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
-  options.tls = config.http.tls;
-  options.path_prefix = config.http.path_prefix;
-  options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
-    metrics.observe_exchange(exchange);
-    log_exchange(exchange);
-  };
-  parts.server = std::make_unique<net::HttpServer>(std::move(options));
   const Services& services = *parts.services;
   add_query_routes(*parts.server, services);
   add_label_routes(*parts.server, services);
@@ -195,9 +217,8 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   add_entry_routes(*parts.server, services);
   add_explain_route(*parts.server, services);
   add_push_routes(*parts.server, services);
-  KVASIR_CHECK_OK(parts.server->start());
   parts.life.ready = true;
-  return {};
+  return parts.server->open_routes();
 }
 
 Result<void> Application::start_rules() {

@@ -5,7 +5,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "common/log.h"
 
 namespace kvasir::server {
 namespace {
@@ -14,10 +13,6 @@ using logql::FieldColumn;
 using logql::FieldSyntax;
 using logql::NumberColumn;
 using logql::RowSet;
-
-chunks::FieldSyntax to_chunks(FieldSyntax syntax) {
-  return syntax == FieldSyntax::kJson ? chunks::FieldSyntax::kJson : chunks::FieldSyntax::kLogfmt;
-}
 
 /// Metadata as columns, from the rows' sets.
 class MetadataColumns {
@@ -43,82 +38,60 @@ class MetadataColumns {
   std::map<std::string, FieldColumn, std::less<>> columns_;
 };
 
+/// Where a block of a segment comes from and goes back to.
+struct SegmentPlace {
+  std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
+  std::shared_ptr<const chunks::SegmentReader> reader;
+  std::size_t block = 0;
+  std::shared_ptr<BlockCache> cache;
+
+  BlockCache::Key key() const { return {reader.get(), block}; }
+  Result<std::unique_ptr<OpenedBlock>> open() const {
+    if (auto rested = cache->take(key())) return rested;
+    KVASIR_TRY(auto opened, reader->open_block(block));
+    return std::make_unique<OpenedBlock>(std::move(opened));
+  }
+};
+
 class SegmentLogBlock final : public logql::LogBlock {
  public:
-  SegmentLogBlock(StreamPtr stream, std::unique_ptr<chunks::Block> block)
-      : stream_(std::move(stream)), block_(std::move(block)) {}
+  SegmentLogBlock(StreamPtr stream, SegmentPlace place, std::unique_ptr<OpenedBlock> opened)
+      : stream_(std::move(stream)), place_(std::move(place)), opened_(std::move(opened)) {}
+  ~SegmentLogBlock() override { place_.cache->put(place_.key(), place_.segment, std::move(opened_)); }
 
   const StreamPtr& stream() const override { return stream_; }
-  std::size_t rows() const override { return block_->rows(); }
-  std::span<const std::int64_t> timestamps() const override { return block_->timestamps(); }
-  std::uint64_t sequence(std::size_t row) const override {
-    if (sequences_.empty()) sequences_ = or_zeros(block_->sequences(), zero_sequences_, "sequences");
-    return sequences_[row];
-  }
+  std::size_t rows() const override { return block().rows(); }
+  std::span<const std::int64_t> timestamps() const override { return block().timestamps(); }
+  std::uint64_t sequence(std::size_t row) const override { return opened_->sequence(row); }
   Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
-    return block_->lines({rows.words(), rows.size()}, out);
+    return block().lines({rows.words(), rows.size()}, out);
   }
-  std::span<const std::uint32_t> line_lengths() override {
-    if (lengths_.empty()) lengths_ = or_zeros(block_->line_lengths(), zero_lengths_, "line lengths");
-    return lengths_;
-  }
-  bool has_metadata() const override { return block_->has_metadata(); }
-  std::span<const LabelView> metadata(std::size_t row) override {
-    if (!block_->has_metadata()) return {};
-    auto found = block_->metadata(row);
-    return found ? *found : std::span<const LabelView>();
-  }
+  std::span<const std::uint32_t> line_lengths() override { return opened_->line_lengths(); }
+  bool has_metadata() const override { return block().has_metadata(); }
+  std::span<const LabelView> metadata(std::size_t row) override { return opened_->metadata(row); }
 
   bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) override {
-    return block_->narrow_literal(literal, negated, {rows.words(), rows.size()});
+    return block().narrow_literal(literal, negated, {rows.words(), rows.size()});
   }
   void narrow_perhaps(std::string_view literal, RowSet& rows) override {
-    block_->narrow_perhaps(literal, {rows.words(), rows.size()});
+    block().narrow_perhaps(literal, {rows.words(), rows.size()});
   }
-  const FieldColumn* field(FieldSyntax syntax, std::string_view name) override {
-    auto [it, is_new] = fields_.try_emplace({syntax, std::string(name)});
-    if (is_new) {
-      chunks::FieldValues values;
-      if (block_->field(to_chunks(syntax), name, values)) {
-        it->second = FieldColumn{std::move(values.values), std::move(values.row_value)};
-      }
-    }
-    return it->second ? &*it->second : nullptr;
+  const FieldColumn* field(FieldSyntax syntax, std::string_view name) override { return opened_->field(syntax, name); }
+  const NumberColumn* number_field(FieldSyntax syntax, std::string_view name, logql::NumberText text) override {
+    return opened_->number_field(syntax, name, text);
   }
-  const NumberColumn* number_field(FieldSyntax syntax, std::string_view name) override {
-    auto [it, is_new] = numbers_.try_emplace({syntax, std::string(name)});
-    chunks::FieldNumbers numbers;
-    if (is_new && block_->number_field(to_chunks(syntax), name, numbers)) {
-      NumberColumn column{std::move(numbers.values), RowSet(rows())};
-      std::copy(numbers.present.begin(), numbers.present.end(), column.present.words().begin());
-      it->second = std::move(column);
-    }
-    return it->second ? &*it->second : nullptr;
+  const FieldColumn* pattern_field(std::string_view pattern, std::string_view capture) override {
+    return opened_->pattern_field(pattern, capture);
   }
-  bool may_have_metadata(std::string_view name) override {
-    return block_->may_have_metadata(name);
-  }
-  const FieldColumn* metadata_field(std::string_view name) override { return &metadata_columns_.column(*this, name); }
+  bool may_have_metadata(std::string_view name) override { return block().may_have_metadata(name); }
+  const FieldColumn* metadata_field(std::string_view name) override { return opened_->metadata_field(name); }
 
  private:
-  template <class T>
-  std::span<const T> or_zeros(Result<std::span<const T>> found, std::vector<T>& zeros, std::string_view what) const {
-    if (found) return *found;
-    log::error("query", "block is damaged", {{"part", std::string(what)}, {"reason", found.error().message()}});
-    zeros.resize(block_->rows());
-    return zeros;
-  }
+  chunks::Block& block() const { return opened_->block(); }
 
-  using FieldKey = std::pair<FieldSyntax, std::string>;
   StreamPtr stream_;
-  std::unique_ptr<chunks::Block> block_;
-  mutable std::span<const std::uint64_t> sequences_;
-  mutable std::vector<std::uint64_t> zero_sequences_;
-  std::span<const std::uint32_t> lengths_;
-  std::vector<std::uint32_t> zero_lengths_;
-  std::map<FieldKey, std::optional<FieldColumn>> fields_;
-  std::map<FieldKey, std::optional<NumberColumn>> numbers_;
-  MetadataColumns metadata_columns_;
+  SegmentPlace place_;
+  std::unique_ptr<OpenedBlock> opened_;
 };
 
 class HeadLogBlock final : public logql::LogBlock {
@@ -168,9 +141,7 @@ class HeadLogBlock final : public logql::LogBlock {
 
 class SegmentHandle final : public StoreBlockHandle {
  public:
-  SegmentHandle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
-                std::shared_ptr<const chunks::SegmentReader> reader, std::size_t block)
-      : StoreBlockHandle(std::move(stream)), segment_(std::move(segment)), reader_(std::move(reader)), block_(block) {}
+  SegmentHandle(StreamPtr stream, SegmentPlace place) : StoreBlockHandle(std::move(stream)), place_(std::move(place)) {}
   TimestampNs first() const override { return entry().first.timestamp; }
   TimestampNs last() const override { return entry().last.timestamp; }
   std::uint64_t rows() const override { return entry().rows; }
@@ -184,15 +155,13 @@ class SegmentHandle final : public StoreBlockHandle {
     return bytes;
   }
   Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
-    KVASIR_TRY(auto block, reader_->open_block(block_));
-    return std::make_unique<SegmentLogBlock>(stream(), std::move(block));
+    KVASIR_TRY(auto opened, place_.open());
+    return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(opened));
   }
 
  private:
-  const chunks::BlockEntry& entry() const { return reader_->blocks()[block_]; }
-  std::shared_ptr<const ingest::Segment> segment_;  // keeps the file in its place
-  std::shared_ptr<const chunks::SegmentReader> reader_;
-  std::size_t block_;
+  const chunks::BlockEntry& entry() const { return place_.reader->blocks()[place_.block]; }
+  SegmentPlace place_;
 };
 
 class HeadHandle final : public StoreBlockHandle {
@@ -221,8 +190,9 @@ Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
 
 std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
                                                       std::shared_ptr<const chunks::SegmentReader> reader,
-                                                      std::size_t block) {
-  return std::make_unique<SegmentHandle>(std::move(stream), std::move(segment), std::move(reader), block);
+                                                      std::size_t block, std::shared_ptr<BlockCache> cache) {
+  SegmentPlace place{std::move(segment), std::move(reader), block, std::move(cache)};
+  return std::make_unique<SegmentHandle>(std::move(stream), std::move(place));
 }
 
 std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk) {

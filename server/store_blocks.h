@@ -11,6 +11,7 @@
 #include "chunks/segment_reader.h"
 #include "ingest/tenant_head.h"
 #include "logql/log_source.h"
+#include "server/block_cache.h"
 #include "server/delete_requests.h"
 
 namespace kvasir::server {
@@ -22,6 +23,7 @@ class StoreBlockHandle : public logql::BlockHandle {
  public:
   const StreamPtr& stream() const final { return stream_; }
   bool exact() const final { return exact_; }
+  bool distinct() const final { return true; }  // repeated pushes are recognised before they reach a chunk
   void set_inexact() { exact_ = false; }
   /// Rows that these requests delete are left out by open().
   void hide(std::vector<DeletePtr> requests) {
@@ -44,7 +46,7 @@ class StoreBlockHandle : public logql::BlockHandle {
 
 std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
                                                       std::shared_ptr<const chunks::SegmentReader> reader,
-                                                      std::size_t block);
+                                                      std::size_t block, std::shared_ptr<BlockCache> cache);
 std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk);
 
 }  // namespace kvasir::server

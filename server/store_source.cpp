@@ -12,6 +12,8 @@
 namespace kvasir::server {
 namespace {
 
+constexpr std::uint64_t kOwnCacheBytes = 64ULL << 20;
+
 using Handles = std::vector<std::unique_ptr<StoreBlockHandle>>;
 
 /// The identities of a tenant's streams in the engine's form, made once per stream.
@@ -86,8 +88,9 @@ std::uint64_t row_bytes(logql::LogBlock& block, std::size_t row) {
 }  // namespace
 
 struct StoreSource::State {
-  State(ingest::Storage& storage_in, const ingest::Ingester& ingester_in, DeleteRequests* deletes_in)
-      : storage(storage_in), ingester(ingester_in), deletes(deletes_in) {}
+  State(ingest::Storage& storage_in, const ingest::Ingester& ingester_in, DeleteRequests* deletes_in,
+        std::shared_ptr<BlockCache> cache_in)
+      : storage(storage_in), ingester(ingester_in), deletes(deletes_in), cache(std::move(cache_in)) {}
 
   Identities& identities(const std::string& tenant) {
     MutexLock lock(mutex);
@@ -96,18 +99,23 @@ struct StoreSource::State {
     return *slot;
   }
   Result<Handles> handles(const logql::SelectRequest& request, logql::QueryContext& context);
+  void note_segments(const std::string& tenant, const std::shared_ptr<const ingest::SegmentSet>& set);
   Result<void> add_segment(const std::shared_ptr<const ingest::Segment>& segment, std::span<const index::StreamId> ids,
                            const logql::SelectRequest& request, const index::StreamIndex& index, Handles& out);
 
   ingest::Storage& storage;
   const ingest::Ingester& ingester;
   DeleteRequests* deletes;
+  std::shared_ptr<BlockCache> cache;
   Mutex mutex;
+  std::map<std::string, std::weak_ptr<const ingest::SegmentSet>> last_set_of KVASIR_GUARDED_BY(mutex);  // by tenant
   std::map<std::string, std::unique_ptr<Identities>> identities_of KVASIR_GUARDED_BY(mutex);
 };
 
-StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes)
-    : state_(std::make_unique<State>(storage, ingester, deletes)) {}
+StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes,
+                         std::shared_ptr<BlockCache> cache)
+    : state_(std::make_unique<State>(storage, ingester, deletes,
+                                     cache != nullptr ? std::move(cache) : std::make_shared<BlockCache>(kOwnCacheBytes))) {}
 StoreSource::~StoreSource() = default;
 
 Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
@@ -133,10 +141,21 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
       const auto& entry = reader->blocks()[block];
       if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
       if (pruner.cannot_match(block)) continue;
-      out.push_back(make_segment_handle(known.get(index, stream.id), segment, reader, block));
+      out.push_back(make_segment_handle(known.get(index, stream.id), segment, reader, block, cache));
     }
   }
   return {};
+}
+
+/// Blocks of segments that were merged away or expired must not keep their files.
+void StoreSource::State::note_segments(const std::string& tenant, const std::shared_ptr<const ingest::SegmentSet>& set) {
+  {
+    MutexLock lock(mutex);
+    auto& last = last_set_of[tenant];
+    if (last.lock() == set) return;
+    last = set;
+  }
+  cache->drop_stale();
 }
 
 Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request, logql::QueryContext& context) {
@@ -147,6 +166,7 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
   const auto ids = index.with_data(index.select(request.matchers), request.range);
   if (ids.empty()) return out;
   const auto snapshot = ingester.snapshot(request.tenant, ids, request.range);
+  note_segments(request.tenant, snapshot.segments);
   auto& known = identities(request.tenant);
   for (const auto& block : snapshot.head) out.push_back(make_head_handle(known.get(index, block.stream), block.chunk));
   for (const auto& segment : snapshot.segments->segments) {

@@ -19,6 +19,7 @@
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
 #include "logql/log_source.h"
+#include "server/block_cache.h"
 
 namespace kvasir::server {
 
@@ -48,8 +49,9 @@ struct VolumeRequest {
 
 class StoreSource final : public logql::LogSource {
  public:
-  /// `deletes` may be null: nothing is hidden then.
-  StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes = nullptr);
+  /// `deletes` may be null: nothing is hidden then. `cache` may be null: a small one is made.
+  StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes = nullptr,
+              std::shared_ptr<BlockCache> cache = nullptr);
   ~StoreSource() override;
 
   Result<std::vector<std::unique_ptr<logql::BlockHandle>>> select(const logql::SelectRequest& request,

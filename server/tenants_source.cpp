@@ -27,9 +27,14 @@ class TenantBlock final : public logql::LogBlock {
   }
   void narrow_perhaps(std::string_view literal, logql::RowSet& rows) override { inner_->narrow_perhaps(literal, rows); }
   const logql::FieldColumn* field(logql::FieldSyntax syntax, std::string_view name) override { return inner_->field(syntax, name); }
-  const logql::NumberColumn* number_field(logql::FieldSyntax syntax, std::string_view name) override {
-    return inner_->number_field(syntax, name);
+  const logql::NumberColumn* number_field(logql::FieldSyntax syntax, std::string_view name, logql::NumberText text) override {
+    return inner_->number_field(syntax, name, text);
   }
+  const logql::FieldColumn* pattern_field(std::string_view pattern, std::string_view capture) override {
+    return inner_->pattern_field(pattern, capture);
+  }
+  bool may_have_metadata(std::string_view name) override { return inner_->may_have_metadata(name); }
+  const logql::FieldColumn* metadata_field(std::string_view name) override { return inner_->metadata_field(name); }
 
  private:
   std::unique_ptr<logql::LogBlock> inner_;
@@ -47,6 +52,7 @@ class TenantHandle final : public logql::BlockHandle {
   std::uint64_t rows() const override { return inner_->rows(); }
   std::uint64_t line_bytes() const override { return inner_->line_bytes(); }
   bool exact() const override { return inner_->exact(); }
+  bool distinct() const override { return inner_->distinct(); }
   Result<std::unique_ptr<logql::LogBlock>> open() const override {
     KVASIR_TRY(auto block, inner_->open());
     return std::unique_ptr<logql::LogBlock>(std::make_unique<TenantBlock>(std::move(block), stream_));

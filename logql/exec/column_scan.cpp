@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "logql/exec/scan.h"
+#include "logql/pipeline/pattern.h"
 #include "logql/pipeline/value_text.h"
 
 namespace kvasir::logql {
@@ -64,7 +65,7 @@ std::size_t ColumnPlan::add_name(const std::string& name) {
   const auto it = std::find(names_.begin(), names_.end(), name);
   if (it != names_.end()) return static_cast<std::size_t>(it - names_.begin());
   names_.push_back(name);
-  filtered_.push_back(false);
+  uses_.emplace_back();
   return names_.size() - 1;
 }
 
@@ -86,9 +87,22 @@ std::unique_ptr<ColumnPlan::Filter> ColumnPlan::compile(const LabelFilter& filte
     return out;
   }
   out->name = add_name(predicate->name());
-  filtered_[out->name] = true;
+  Uses& uses = uses_[out->name];
+  (predicate->is_number() ? uses.number : predicate->is_duration() ? uses.duration : uses.text) = true;
   out->predicate = std::move(*predicate);
   return out;
+}
+
+void ColumnPlan::take_pattern(const std::string& expression) {
+  const auto pattern = Pattern::for_parser(expression);
+  if (!pattern) {
+    usable_ = false;
+    return;
+  }
+  pattern_ = expression;
+  for (const auto& part : pattern->parts()) {
+    if (part.is_named()) captures_.push_back(part.text);
+  }
 }
 
 std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages, const Unwrap* unwrap,
@@ -97,21 +111,29 @@ std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages
   auto plan = std::make_unique<ColumnPlan>();
   for (const auto& stage : stages) {
     const auto parser = column_parser(stage);
+    const auto* pattern = std::get_if<PatternParser>(&stage);
     const auto* filter = std::get_if<LabelFilter>(&stage);
-    if (parser && !plan->parser_) {
+    if ((parser || pattern != nullptr) && !plan->has_parser()) {
       // A filter in front of the parser does not see what it extracts.
       if (!plan->filters_.empty()) return nullptr;
       plan->parser_ = parser;
+      if (pattern != nullptr) plan->take_pattern(pattern->expression);
     } else if (filter != nullptr) {
       plan->filters_.push_back(plan->compile(*filter));
     } else {
       return nullptr;
     }
   }
-  for (const auto& label : grouping.labels) plan->group_.push_back(plan->add_name(label));
+  for (const auto& label : grouping.labels) {
+    plan->group_.push_back(plan->add_name(label));
+    plan->uses_[plan->group_.back()].text = true;
+  }
   if (unwrap != nullptr) {
     plan->unwrap_ = plan->add_name(unwrap->label);
     plan->conversion_ = unwrap->conversion;
+    Uses& uses = plan->uses_[*plan->unwrap_];
+    const bool seconds = unwrap->conversion == UnwrapConversion::kDuration || unwrap->conversion == UnwrapConversion::kDurationSeconds;
+    (unwrap->conversion == UnwrapConversion::kNone ? uses.number : seconds ? uses.duration : uses.text) = true;
     for (const auto& filter : unwrap->post_filters) plan->post_filters_.push_back(plan->compile(filter));
   }
   if (!plan->usable_) return nullptr;
@@ -128,7 +150,7 @@ std::optional<std::string_view> ColumnBlock::Source::get(std::size_t row) const 
   return std::nullopt;
 }
 
-bool ColumnBlock::open_source(std::size_t name, bool as_numbers) {
+bool ColumnBlock::open_source(std::size_t name) {
   Source& source = sources_[name];
   const std::string& text = plan_.names_[name];
   if (const auto constant = block_.stream()->labels.get(text)) {
@@ -138,40 +160,90 @@ bool ColumnBlock::open_source(std::size_t name, bool as_numbers) {
   if (block_.may_have_metadata(text)) {
     source.metadata = block_.metadata_field(text);
     if (source.metadata == nullptr) return false;
+    add_unknown(source.metadata->unknown);
+  }
+  return open_field(name);
+}
+
+/// The name as the parser gives it: as numbers where these are enough.
+bool ColumnBlock::open_field(std::size_t name) {
+  Source& source = sources_[name];
+  const std::string& text = plan_.names_[name];
+  if (plan_.pattern_) {
+    const auto& captures = plan_.captures_;
+    if (std::find(captures.begin(), captures.end(), text) == captures.end()) return true;
+    source.field = block_.pattern_field(*plan_.pattern_, text);
+    if (source.field != nullptr) add_unknown(source.field->unknown);
+    return source.field != nullptr;
   }
   if (!plan_.parser_) return true;
-  if (as_numbers && source.metadata == nullptr && plan_.conversion_ == UnwrapConversion::kNone) {
-    numbers_ = block_.number_field(*plan_.parser_, text);
-    if (numbers_ != nullptr) return true;
-  }
+  const ColumnPlan::Uses uses = plan_.uses_[name];
+  bool needs_text = uses.text;
+  const auto open_numbers = [&](bool wanted, NumberText kind, const NumberColumn*& column) {
+    if (!wanted) return;
+    if (source.metadata == nullptr) column = block_.number_field(*plan_.parser_, text, kind);
+    if (column != nullptr) add_unknown(column->unknown);
+    needs_text = needs_text || column == nullptr;
+  };
+  open_numbers(uses.number, NumberText::kPlain, source.number);
+  open_numbers(uses.duration, NumberText::kDuration, source.duration);
+  if (!needs_text) return true;
   source.field = block_.field(*plan_.parser_, text);
+  if (source.field != nullptr) add_unknown(source.field->unknown);
   return source.field != nullptr;
+}
+
+void ColumnBlock::add_unknown(const RowSet& rows) {
+  for (std::size_t w = 0; w < rows.words().size(); ++w) unknown_.words()[w] |= rows.words()[w];
+}
+
+/// Only an opened field says which lines parse. Without one, errors go unnoticed only where nothing is read at all.
+bool ColumnBlock::knows_errors() const {
+  const bool reads_nothing = plan_.names_.empty() && plan_.filters_.empty();
+  if (!plan_.parser_ || reads_nothing) return true;  // a pattern never fails
+  return std::any_of(sources_.begin(), sources_.end(), [](const Source& source) {
+    return source.field != nullptr || source.number != nullptr || source.duration != nullptr;
+  });
+}
+
+/// Metadata may carry an error, which only the pipeline knows how to treat. Where nothing runs, nothing can have failed.
+bool ColumnBlock::open_errors() {
+  const bool only_counts = !plan_.has_parser() && plan_.filters_.empty() && !plan_.unwrap_;
+  if (only_counts || !block_.may_have_metadata("__error__")) return true;
+  const FieldColumn* errors = block_.metadata_field("__error__");
+  if (errors == nullptr) return false;
+  add_unknown(errors->unknown);
+  for (std::size_t row = 0; row < errors->row_value.size(); ++row) {
+    if (errors->row_value[row] != FieldColumn::kAbsent) unknown_.set(row);
+  }
+  return true;
 }
 
 std::unique_ptr<ColumnBlock> ColumnBlock::open(const ColumnPlan& plan, LogBlock& block) {
   std::unique_ptr<ColumnBlock> out(new ColumnBlock(plan, block));
   out->sources_.resize(plan.names_.size());
   for (std::size_t name = 0; name < plan.names_.size(); ++name) {
-    // A name that is only unwrapped may come as plain numbers.
-    const bool only_unwrapped = plan.unwrap_ == name && !plan.filtered_[name] &&
-                                std::find(plan.group_.begin(), plan.group_.end(), name) == plan.group_.end();
-    if (!out->open_source(name, only_unwrapped)) return nullptr;
+    if (!out->open_source(name)) return nullptr;
   }
-  // Only an opened field says that every line parses. Without one, errors go unnoticed only where nothing is read at all.
-  const bool knows_errors = out->numbers_ != nullptr || std::any_of(out->sources_.begin(), out->sources_.end(),
-                                                                    [](const Source& source) { return source.field != nullptr; });
-  const bool reads_nothing = plan.names_.empty() && plan.filters_.empty();
-  if (plan.parser_ && !knows_errors && !reads_nothing) return nullptr;
-  // Metadata may carry an error, which only the pipeline knows how to treat. Where nothing runs, nothing can have failed.
-  const bool only_counts = !plan.parser_ && plan.filters_.empty() && !plan.unwrap_;
-  if (only_counts || !block.may_have_metadata("__error__")) return out;
-  const FieldColumn* errors = block.metadata_field("__error__");
-  if (errors == nullptr || !errors->values.empty()) return nullptr;
+  if (!out->knows_errors() || !out->open_errors()) return nullptr;
   return out;
 }
 
-bool ColumnBlock::apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows) {
+/// False: there is no column of numbers for this.
+bool ColumnBlock::apply_numbers(const ColumnPlan::Filter& filter, RowSet& rows) const {
+  const Source& source = sources_[filter.name];
+  const NumberColumn* column = filter.predicate->is_number()     ? source.number
+                               : filter.predicate->is_duration() ? source.duration
+                                                                 : nullptr;
+  if (column == nullptr) return false;
+  rows.keep_only(column->present);
+  filter.predicate->keep_numbers(column->values, rows.words());
+  return true;
+}
+
+void ColumnBlock::apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows) {
   using Outcome = ValuePredicate::Outcome;
+  if (apply_numbers(filter, rows)) return;
   const Source& source = sources_[filter.name];
   Memo<Outcome> metadata(source.metadata);
   Memo<Outcome> field(source.field);
@@ -188,45 +260,56 @@ bool ColumnBlock::apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows
     if (!fixed) fixed = evaluate(source.constant);
     return *fixed;
   };
-  bool readable = true;
   RowSet kept = rows;
   for_each_row(rows, [&](std::size_t row) {
     const Outcome found = outcome(row);
-    if (found == Outcome::kDrop) kept.clear(row);
-    readable = readable && found != Outcome::kUnreadable;
+    if (found != Outcome::kKeep) kept.clear(row);
+    if (found == Outcome::kUnreadable) unknown_.set(row);
   });
   rows = std::move(kept);
-  return readable;
 }
 
-bool ColumnBlock::apply(const ColumnPlan::Filter& filter, RowSet& rows) {
+void ColumnBlock::apply(const ColumnPlan::Filter& filter, RowSet& rows) {
   if (filter.predicate) return apply_predicate(filter, rows);
-  if (!filter.left) return true;  // always holds
+  if (!filter.left) return;  // always holds
   if (!filter.is_or) {
     // Both sides see every row, as in the pipeline: an unreadable value counts although the other side drops the row.
     RowSet right = rows;
-    if (!apply(*filter.left, rows) || !apply(*filter.right, right)) return false;
+    apply(*filter.left, rows);
+    apply(*filter.right, right);
     rows.keep_only(right);
-    return true;
+    return;
   }
   RowSet left = rows;
-  if (!apply(*filter.left, left)) return false;
+  apply(*filter.left, left);
   rows.remove(left);
-  if (!apply(*filter.right, rows)) return false;
+  apply(*filter.right, rows);
   for (std::size_t i = 0; i < rows.words().size(); ++i) rows.words()[i] |= left.words()[i];
+}
+
+/// False: there is no column of numbers for this.
+bool ColumnBlock::unwrap_numbers(RowSet& rows) {
+  const Source& source = sources_[*plan_.unwrap_];
+  if (plan_.conversion_ == UnwrapConversion::kNone && source.number != nullptr) {
+    rows.keep_only(source.number->present);
+    values_ = source.number->values;
+    return true;
+  }
+  if (source.duration == nullptr) return false;
+  rows.keep_only(source.duration->present);
+  unwrapped_.resize(block_.rows());
+  for (std::size_t row = 0; row < unwrapped_.size(); ++row) unwrapped_[row] = source.duration->values[row] / 1e9;
+  values_ = unwrapped_;
   return true;
 }
 
-bool ColumnBlock::unwrap(RowSet& rows) {
-  if (numbers_ != nullptr) {
-    rows.keep_only(numbers_->present);
-    return true;
-  }
+void ColumnBlock::unwrap(RowSet& rows) {
+  if (unwrap_numbers(rows)) return;
   const Source& source = sources_[*plan_.unwrap_];
   unwrapped_.assign(block_.rows(), 0);
+  values_ = unwrapped_;
   Memo<std::optional<double>> metadata(source.metadata);
   Memo<std::optional<double>> field(source.field);
-  bool readable = true;
   RowSet kept = rows;
   for_each_row(rows, [&](std::size_t row) {
     const auto text = source.get(row);
@@ -242,11 +325,13 @@ bool ColumnBlock::unwrap(RowSet& rows) {
       const FieldColumn* column = in_metadata ? source.metadata : source.field;
       value = (in_metadata ? metadata : field).get(column->row_value[row], [&] { return convert(*text, plan_.conversion_); });
     }
-    readable = readable && value.has_value();
+    if (!value) {
+      unknown_.set(row);
+      kept.clear(row);
+    }
     unwrapped_[row] = value.value_or(0);
   });
   rows = std::move(kept);
-  return readable;
 }
 
 /// Rows that are in one group so far are split by the values of one more name.
@@ -288,15 +373,15 @@ void ColumnBlock::assign_groups(const RowSet& rows) {
   for (const std::size_t name : plan_.group_) split_groups(rows, sources_[name]);
 }
 
-bool ColumnBlock::select(RowSet& rows) {
-  const auto apply_all = [&](const std::vector<std::unique_ptr<ColumnPlan::Filter>>& filters) {
-    return std::all_of(filters.begin(), filters.end(), [&](const auto& filter) { return apply(*filter, rows); });
-  };
-  if (!apply_all(plan_.filters_)) return false;
-  if (plan_.unwrap_ && !unwrap(rows)) return false;
-  if (!apply_all(plan_.post_filters_)) return false;
+void ColumnBlock::select(RowSet& rows) {
+  const RowSet asked = rows;
+  rows.remove(unknown_);
+  for (const auto& filter : plan_.filters_) apply(*filter, rows);
+  if (plan_.unwrap_) unwrap(rows);
+  for (const auto& filter : plan_.post_filters_) apply(*filter, rows);
+  rows.remove(unknown_);
+  unknown_.keep_only(asked);
   if (!rows.none()) assign_groups(rows);
-  return true;
 }
 
 Labels ColumnBlock::group_labels(std::size_t group) const {

@@ -2,8 +2,9 @@
 //
 // Shape:    ColumnPlan::make says whether the stages have the right form; ColumnBlock::open then asks one block for every column
 //           that is needed. What comes out are the rows that pass, their group and their unwrapped value.
-// Law:      exactly what the pipeline would give. Whenever that is not certain (a missing column, an unreadable value, a name that
-//           collides with a label) it says "cannot" and the lines are read.
+// Law:      exactly what the pipeline would give. Rows for which that is not certain (an unreadable value, a line that does not
+//           parse) are unknown and go through the pipeline; where nothing is certain (a missing column, a name that collides with
+//           a label) the whole block does.
 // Threads:  a plan is shared; a ColumnBlock belongs to one thread.
 #pragma once
 
@@ -40,10 +41,22 @@ class ColumnPlan {
 
   std::unique_ptr<Filter> compile(const LabelFilter& filter);
   std::size_t add_name(const std::string& name);
+  void take_pattern(const std::string& expression);
+
+  /// Who reads a name: its texts, or numbers instead of them.
+  struct Uses {
+    bool text = false;
+    bool number = false;
+    bool duration = false;
+  };
+
+  bool has_parser() const { return parser_ || pattern_; }
 
   std::optional<FieldSyntax> parser_;
+  std::optional<std::string> pattern_;
+  std::vector<std::string> captures_;                  // of the pattern
   std::vector<std::string> names_;
-  std::vector<bool> filtered_;                         // per name: some filter reads it
+  std::vector<Uses> uses_;                             // per name
   std::vector<std::unique_ptr<Filter>> filters_;       // before unwrap
   std::vector<std::unique_ptr<Filter>> post_filters_;  // after it
   std::vector<std::size_t> group_;                     // into names_
@@ -57,15 +70,20 @@ class ColumnBlock {
   /// Null: cannot.
   static std::unique_ptr<ColumnBlock> open(const ColumnPlan& plan, LogBlock& block);
 
-  /// Narrows `rows` to those that give a sample. False: cannot; `rows` is then unspecified.
-  bool select(RowSet& rows);
+  /// Narrows `rows` to those that give a sample.
+  void select(RowSet& rows);
+  /// After select(): rows that it took away although only the pipeline can tell.
+  const RowSet& unknown() const { return unknown_; }
 
   /// Rows of one group have equal labels; two groups may have equal labels too. Less than group_count().
   std::size_t group(std::size_t row) const { return row_group_.empty() ? 0 : row_group_[row]; }
   std::size_t group_count() const { return group_row_.size(); }
   Labels group_labels(std::size_t group) const;
   /// REQUIRES: the plan unwraps and the row was selected.
-  double value(std::size_t row) const { return numbers_ != nullptr ? numbers_->values[row] : unwrapped_[row]; }
+  double value(std::size_t row) const { return values_[row]; }
+  std::span<const double> values() const { return values_; }
+  /// One per row; empty if there is one group.
+  std::span<const std::uint32_t> row_groups() const { return row_group_; }
 
  private:
   /// The values of one name: a constant of the stream, or metadata over the parsed field.
@@ -73,22 +91,31 @@ class ColumnBlock {
     std::optional<std::string_view> constant;
     const FieldColumn* metadata = nullptr;
     const FieldColumn* field = nullptr;
+    const NumberColumn* number = nullptr;
+    const NumberColumn* duration = nullptr;
 
     std::optional<std::string_view> get(std::size_t row) const;
   };
 
-  ColumnBlock(const ColumnPlan& plan, LogBlock& block) : plan_(plan), block_(block) {}
-  bool open_source(std::size_t name, bool as_numbers);
-  bool apply(const ColumnPlan::Filter& filter, RowSet& rows);
-  bool apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows);
-  bool unwrap(RowSet& rows);
+  ColumnBlock(const ColumnPlan& plan, LogBlock& block) : plan_(plan), block_(block), unknown_(block.rows(), false) {}
+  bool open_source(std::size_t name);
+  bool open_field(std::size_t name);
+  bool open_errors();
+  bool knows_errors() const;
+  void add_unknown(const RowSet& rows);
+  void apply(const ColumnPlan::Filter& filter, RowSet& rows);
+  void apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows);
+  bool apply_numbers(const ColumnPlan::Filter& filter, RowSet& rows) const;
+  void unwrap(RowSet& rows);
+  bool unwrap_numbers(RowSet& rows);
   void assign_groups(const RowSet& rows);
   void split_groups(const RowSet& rows, const Source& source);
 
   const ColumnPlan& plan_;
   LogBlock& block_;
-  std::vector<Source> sources_;          // per name
-  const NumberColumn* numbers_ = nullptr;  // the unwrapped name, when it is only unwrapped
+  std::vector<Source> sources_;  // per name
+  RowSet unknown_;
+  std::span<const double> values_;
   std::vector<double> unwrapped_;
   std::vector<std::uint32_t> row_group_;
   std::vector<std::uint32_t> group_row_;  // a row of each group

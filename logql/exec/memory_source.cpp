@@ -72,9 +72,12 @@ class MemoryRows {
     const Labels none;
     runner.bind(none);
     auto column = std::make_unique<OwnedColumn>();
-    for (const auto& row : rows_) {
-      if (!runner.process(row.timestamp, row.line, {}) || !runner.error().empty()) return nullptr;
-      const auto value = runner.label(name);
+    column->unknown = RowSet(rows_.size(), false);
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const auto& row = rows_[i];
+      const bool parsed = runner.process(row.timestamp, row.line, {}) && runner.error().empty();
+      if (!parsed) column->unknown.set(i);
+      const auto value = parsed ? runner.label(name) : std::nullopt;
       value ? column->append(*value) : column->append_absent();
     }
     return column;

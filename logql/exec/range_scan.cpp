@@ -165,19 +165,20 @@ class RangeWorker {
     return Labels::from_unsorted(std::move(pairs));
   }
 
+  /// Leaves in `scanned` the rows that only the pipeline can judge. True: there are none.
   bool take_columns(ScannedBlock& scanned) {
     const ColumnPlan* plan = scan_.columns[scanned.filtered].get();
     if (plan == nullptr) return false;
     const auto columns = ColumnBlock::open(*plan, *scanned.block);
     if (columns == nullptr) return false;
     RowSet rows = scanned.rows;
-    if (!columns->select(rows)) return false;
-    if (rows.none()) return true;
+    columns->select(rows);
+    scanned.rows = columns->unknown();
+    if (rows.none()) return scanned.rows.none();
     std::vector<std::size_t> series(columns->group_count());
     for (std::size_t g = 0; g < series.size(); ++g) series[g] = table_.find(columns->group_labels(g));
-    if (add_runs(*scanned.block, rows, series)) return true;
-    add_column_rows(*scanned.block, rows, *columns, series);
-    return true;
+    if (!add_runs(*scanned.block, rows, series)) add_column_rows(*scanned.block, rows, *columns, series);
+    return scanned.rows.none();
   }
 
   /// All rows of the block, one group, counted: the times alone are enough.
@@ -204,19 +205,46 @@ class RangeWorker {
   void add_column_rows(LogBlock& block, const RowSet& rows, const ColumnBlock& columns,
                        const std::vector<std::size_t>& series) {
     const auto times = block.timestamps();
-    const auto lengths = scan_.value == SampleValue::kLineBytes ? block.line_lengths() : std::span<const std::uint32_t>();
-    constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> || std::is_same_v<State, EndState<false>> ||
-                                    std::is_same_v<State, SamplesState>;
+    const auto groups = columns.row_groups();
     std::optional<BucketGrid::Bucket> bucket;
+    std::vector<State*> states(series.size());  // of the bucket; found when first needed
+    SampleReader sample_of(scan_.value, block, columns);
     for_each_row(rows, [&](std::size_t row) {
-      if (!bucket || times[row] > bucket->last_ns) bucket = scan_.grid.find({times[row]});
+      if (!bucket || times[row] > bucket->last_ns) {
+        bucket = scan_.grid.find({times[row]});
+        std::fill(states.begin(), states.end(), nullptr);
+      }
       if (!bucket) return;
-      Sample sample{times[row], kNeedsSequence ? block.sequence(row) : 0, 1};
-      if (scan_.value == SampleValue::kLineBytes) sample.value = lengths[row];
-      if (scan_.value == SampleValue::kUnwrapped) sample.value = columns.value(row);
-      table_.add(series[columns.group(row)], bucket->index, sample);
+      State*& state = states[groups.empty() ? 0 : groups[row]];
+      if (state == nullptr) state = &table_.at(series[groups.empty() ? 0 : groups[row]], bucket->index);
+      table_.add_to(*state, sample_of(row));
     });
   }
+
+  /// Samples of a block whose rows are answered from columns.
+  class SampleReader {
+   public:
+    SampleReader(SampleValue value, LogBlock& block, const ColumnBlock& columns)
+        : value_(value), block_(block), times_(block.timestamps()), unwrapped_(columns.values()) {
+      if (value == SampleValue::kLineBytes) lengths_ = block.line_lengths();
+    }
+    Sample operator()(std::size_t row) const {
+      if constexpr (kCounts) return {};
+      Sample sample{times_[row], kNeedsSequence ? block_.sequence(row) : 0, 1};
+      if (value_ == SampleValue::kLineBytes) sample.value = lengths_[row];
+      if (value_ == SampleValue::kUnwrapped) sample.value = unwrapped_[row];
+      return sample;
+    }
+
+   private:
+    static constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> || std::is_same_v<State, EndState<false>> ||
+                                           std::is_same_v<State, SamplesState>;
+    SampleValue value_;
+    LogBlock& block_;
+    std::span<const std::int64_t> times_;
+    std::span<const double> unwrapped_;
+    std::span<const std::uint32_t> lengths_;
+  };
 
   /// Reads the lines and runs the pipeline.
   Result<void> take_rows(ScannedBlock& scanned) {
@@ -466,6 +494,7 @@ Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams
                               QueryContext& context) {
   const RangeAggregation& node = *request.node;
   const bool absent = node.op == RangeOp::kAbsentOverTime;
+  constexpr std::size_t kBlocksPerUnit = 8;
   ScanRequest scan_request{.selector = &node.range.selector,
                            .stages = node.range.stages,
                            .unwrap = node.range.unwrap ? &*node.range.unwrap : nullptr,
@@ -479,6 +508,7 @@ Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams
   if (!first) return absent ? invert({}, node.range.selector, request.times.count) : StepVector();
   const BucketGrid grid(*first, request.times.step, request.times.count, node.range.range);
   scan_request.range = grid.range();
+  scan_request.blocks_per_unit = kBlocksPerUnit;
   KVASIR_TRY(const auto plan, ScanPlan::build(scan_request, params, source, context));
   const RangeScan scan(*plan, grid, sample_value(node), context);
   KVASIR_TRY(auto result, run(scan, node));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "logql/exec/duplicates.h"
 #include "logql/exec/literal_hints.h"
 
 namespace kvasir::logql {
@@ -27,63 +28,6 @@ RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
   rows.clear_range(0, static_cast<std::size_t>(begin - times.begin()));
   rows.clear_range(static_cast<std::size_t>(end - times.begin()), block.rows());
   return rows;
-}
-
-/// Where an entry of a unit is.
-struct RowPlace {
-  std::int64_t timestamp;
-  std::uint64_t sequence;
-  std::uint32_t block;
-  std::uint32_t row;
-};
-
-/// Rows that share their instant with another row of the unit, in the total order. Only these can be duplicates.
-std::vector<RowPlace> rows_with_company(const std::vector<ScannedBlock>& blocks) {
-  std::vector<RowPlace> places;
-  for (std::uint32_t b = 0; b < blocks.size(); ++b) {
-    const auto times = blocks[b].block->timestamps();
-    for_each_row(blocks[b].rows, [&](std::size_t row) {
-      places.push_back({times[row], 0, b, static_cast<std::uint32_t>(row)});
-    });
-  }
-  if (blocks.size() > 1) {
-    std::stable_sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.timestamp < b.timestamp; });
-  }
-  std::vector<RowPlace> shared;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const bool as_before = i > 0 && places[i - 1].timestamp == places[i].timestamp;
-    const bool as_after = i + 1 < places.size() && places[i + 1].timestamp == places[i].timestamp;
-    if (!as_before && !as_after) continue;
-    places[i].sequence = blocks[places[i].block].block->sequence(places[i].row);
-    shared.push_back(places[i]);
-  }
-  std::sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.timestamp, a.sequence) < std::pair(b.timestamp, b.sequence);
-  });
-  return shared;
-}
-
-/// Of entries with equal instant and line only the first to arrive stays.
-Result<void> remove_duplicates(std::vector<ScannedBlock>& blocks) {
-  const auto shared = rows_with_company(blocks);
-  if (shared.empty()) return {};
-  std::vector<std::vector<std::string_view>> lines(blocks.size());
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    RowSet wanted(blocks[b].block->rows(), false);
-    for (const auto& place : shared) {
-      if (place.block == b) wanted.set(place.row);
-    }
-    lines[b].resize(blocks[b].block->rows());
-    KVASIR_CHECK_OK(blocks[b].block->lines(wanted, lines[b]));
-  }
-  std::map<std::string_view, bool> seen;
-  std::int64_t instant = 0;
-  for (const auto& place : shared) {
-    if (seen.empty() || instant != place.timestamp) seen.clear();
-    instant = place.timestamp;
-    if (!seen.emplace(lines[place.block][place.row], true).second) blocks[place.block].rows.clear(place.row);
-  }
-  return {};
 }
 
 }  // namespace
@@ -132,9 +76,9 @@ void ScanPlan::split_matchers(const QueryParams& params, LogSource& source, cons
   }
 }
 
-/// Handles of a stream whose times touch may hold the same entry; exact ones never do.
-void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Direction direction) {
-  std::vector<std::unique_ptr<BlockHandle>> shared;
+/// Exact blocks are units of their own; others are cut into runs of blocks that share time with few blocks outside.
+void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request) {
+  std::vector<std::shared_ptr<const BlockHandle>> shared;
   for (auto& handle : handles) {
     if (!range_.overlaps(handle->first(), handle->last())) continue;
     if (!handle->exact()) {
@@ -145,20 +89,9 @@ void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Dir
     unit.handles.push_back(std::move(handle));
     units_.push_back(std::move(unit));
   }
-  std::sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) {
-    return std::tuple(a->stream()->fingerprint, a->first()) < std::tuple(b->stream()->fingerprint, b->first());
-  });
-  for (std::size_t i = 0; i < shared.size();) {
-    ScanUnit unit{.first = shared[i]->first(), .last = shared[i]->last()};
-    const auto stream = shared[i]->stream();
-    for (; i < shared.size() && shared[i]->stream()->labels == stream->labels && shared[i]->first() <= unit.last; ++i) {
-      unit.last = std::max(unit.last, shared[i]->last());
-      unit.handles.push_back(std::move(shared[i]));
-    }
-    units_.push_back(std::move(unit));
-  }
-  std::sort(units_.begin(), units_.end(), [direction](const ScanUnit& a, const ScanUnit& b) {
-    return direction == Direction::kForward ? a.first < b.first : a.last > b.last;
+  add_overlapping_units(std::move(shared), request.blocks_per_unit, units_);
+  std::sort(units_.begin(), units_.end(), [&request](const ScanUnit& a, const ScanUnit& b) {
+    return request.direction == Direction::kForward ? a.first < b.first : a.last > b.last;
   });
 }
 
@@ -185,7 +118,7 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
   if (request.range.empty()) return plan;
   KVASIR_TRY(auto handles, source.select(select, context));
   context.stats().blocks_selected += handles.size();
-  plan->make_units(std::move(handles), request.direction);
+  plan->make_units(std::move(handles), request);
   return plan;
 }
 
@@ -250,17 +183,30 @@ Result<ScannedBlock> ScanPlan::open(const BlockHandle& handle, QueryContext& con
   ScannedBlock scanned;
   KVASIR_TRY(scanned.block, handle.open());
   ++context.stats().blocks_opened;
+  scanned.distinct = handle.distinct();
+  scanned.handle = &handle;
   scanned.rows = rows_in_range(*scanned.block, range_);
   return scanned;
 }
 
-Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const {
-  std::vector<ScannedBlock> blocks;
-  for (const auto& handle : unit.handles) {
+Result<void> ScanPlan::open_all(std::span<const std::shared_ptr<const BlockHandle>> handles,
+                                std::vector<ScannedBlock>& blocks, QueryContext& context) const {
+  for (const auto& handle : handles) {
     KVASIR_TRY(auto scanned, open(*handle, context));
     if (!scanned.rows.none()) blocks.push_back(std::move(scanned));
   }
-  if (!unit.unique) KVASIR_CHECK_OK(remove_duplicates(blocks));
+  return {};
+}
+
+Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const {
+  std::vector<ScannedBlock> blocks;
+  KVASIR_CHECK_OK(open_all(unit.handles, blocks, context));
+  if (!unit.unique && !blocks.empty()) {
+    const std::size_t own = blocks.size();
+    KVASIR_CHECK_OK(open_all(unit.neighbours, blocks, context));
+    KVASIR_CHECK_OK(remove_duplicates(blocks));
+    blocks.resize(own);
+  }
   for (auto& scanned : blocks) {
     narrow(scanned);
     if (fields != nullptr) KVASIR_CHECK_OK(select_fields(scanned, *fields, context));

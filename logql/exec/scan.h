@@ -2,6 +2,7 @@
 //
 // Shape:    ScanPlan::build asks the source for block handles and compiles the pipelines; prepare() opens what must be read
 //           together and says which rows are alive after the time range, duplicates, field selectors and exact literal filters.
+// Duplicates: of entries of a stream with equal instant and line only the first to arrive is given, whichever blocks they are in.
 // Order:    units come in the order of the query's direction: by their first instant, or by their last one, newest first.
 // Lifetime: a plan must outlive the blocks prepared from it.
 // Threads:  a plan is shared; prepare() may run on many threads, each with a RowFilters of its own.
@@ -28,11 +29,15 @@ struct ScanRequest {
   PipelineOptions options;
   TimeRange range;
   Direction direction = Direction::kForward;
+  /// Overlapping blocks that a worker opens together, about: few where the scan may stop early, else more are cheaper.
+  std::size_t blocks_per_unit = 1;
 };
 
-/// Handles of one stream that have to be looked at together because they may hold the same entry twice.
+/// Blocks of one stream that are read together, so that entries which are in two of them are found.
 struct ScanUnit {
-  std::vector<std::unique_ptr<BlockHandle>> handles;
+  std::vector<std::shared_ptr<const BlockHandle>> handles;
+  /// Blocks of other units that share time with these: an entry that one of them holds earlier is not given by this unit.
+  std::vector<std::shared_ptr<const BlockHandle>> neighbours;
   TimestampNs first;
   TimestampNs last;
   bool unique = false;  // no duplicates are possible
@@ -44,6 +49,9 @@ struct ScannedBlock {
   RowSet rows{0};
   /// The leading line filters were applied exactly: only the pipeline without them must run.
   bool filtered = false;
+  /// No two rows of the block are equal.
+  bool distinct = false;
+  const BlockHandle* handle = nullptr;
 };
 
 class ScanPlan {
@@ -75,8 +83,10 @@ class ScanPlan {
 
   void split_leading_filters();
   void split_matchers(const QueryParams& params, LogSource& source, const QueryContext& context, SelectRequest& select);
-  void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, Direction direction);
+  void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request);
   Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
+  Result<void> open_all(std::span<const std::shared_ptr<const BlockHandle>> handles, std::vector<ScannedBlock>& blocks,
+                        QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;
   void narrow_fields(ScannedBlock& scanned) const;
   Result<void> select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;

@@ -29,6 +29,18 @@ bool compare(CompareOp op, T value, T bound) {
   return false;
 }
 
+/// A word at a time, without a branch per value.
+template <class Test>
+void keep_where(std::span<const double> values, std::span<std::uint64_t> words, Test test) {
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    if (words[w] == 0) continue;
+    const auto part = values.subspan(w * 64, std::min<std::size_t>(64, values.size() - w * 64));
+    std::uint64_t kept = 0;
+    for (std::size_t i = 0; i < part.size(); ++i) kept |= std::uint64_t{test(part[i])} << i;
+    words[w] &= kept;
+  }
+}
+
 // Takes `.*` off both ends.
 std::string_view without_open_ends(std::string_view regex, bool& front, bool& back) {
   front = regex.starts_with(".*");
@@ -109,6 +121,20 @@ bool ValuePredicate::text_matches(const Text& text, std::string_view value) {
     return (std::find(text.literals.begin(), text.literals.end(), value) != text.literals.end()) != negated;
   }
   return regex_matches(*text.regex, value) != negated;
+}
+
+void ValuePredicate::keep_numbers(std::span<const double> values, std::span<std::uint64_t> words) const {
+  const auto* number = std::get_if<Number>(&test_);
+  const CompareOp op = number != nullptr ? number->op : std::get<Span>(test_).op;
+  const double bound = number != nullptr ? number->bound : static_cast<double>(std::get<Span>(test_).bound.count());
+  switch (op) {
+    case CompareOp::kEqual: return keep_where(values, words, [bound](double value) { return value == bound; });
+    case CompareOp::kNotEqual: return keep_where(values, words, [bound](double value) { return value != bound; });
+    case CompareOp::kGreater: return keep_where(values, words, [bound](double value) { return value > bound; });
+    case CompareOp::kGreaterOrEqual: return keep_where(values, words, [bound](double value) { return value >= bound; });
+    case CompareOp::kLess: return keep_where(values, words, [bound](double value) { return value < bound; });
+    case CompareOp::kLessOrEqual: return keep_where(values, words, [bound](double value) { return value <= bound; });
+  }
 }
 
 Outcome ValuePredicate::evaluate(std::optional<std::string_view> value, std::string& details) const {

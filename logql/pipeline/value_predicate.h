@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -40,6 +41,11 @@ class ValuePredicate {
   /// Only these can drop an entry that carries an error.
   bool is_string() const { return std::holds_alternative<Text>(test_); }
   bool is_address() const { return std::holds_alternative<Address>(test_); }
+  bool is_number() const { return std::holds_alternative<Number>(test_); }
+  bool is_duration() const { return std::holds_alternative<Span>(test_); }
+  /// Clears the bits of values that evaluate() would drop. REQUIRES: is_number(); or is_duration(), and the values are
+  /// nanoseconds below 2^53.
+  void keep_numbers(std::span<const double> values, std::span<std::uint64_t> words) const;
 
   /// `value` is empty for a missing label. `details` is set when the outcome is kUnreadable.
   Outcome evaluate(std::optional<std::string_view> value, std::string& details) const;
