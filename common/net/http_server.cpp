@@ -44,10 +44,7 @@ class HttpServer::Impl {
   Result<void> start() {
     KVASIR_CHECK_OK(reload_tls());
     for (const auto& pool : shared_->options.pools) shared_->pools[pool.name] = std::make_unique<WorkerPool>(pool);
-    for (const auto& route : shared_->router.routes()) {
-      const bool known = route->pool == kIoPool || shared_->pools.contains(route->pool);
-      if (!known) return fail(ErrorCode::kInvalidArgument, "route " + route->pattern + ": unknown pool " + route->pool);
-    }
+    if (shared_->closed.load() == nullptr) KVASIR_CHECK_OK(check_pools());
     KVASIR_CHECK_OK(listen());
     started_ = true;
     accept();
@@ -55,6 +52,17 @@ class HttpServer::Impl {
       threads_.emplace_back([io = &shared_->io] { io->run(); });
       pthread_setname_np(threads_.back().native_handle(), "http-io");
     }
+    return {};
+  }
+
+  Result<void> start_closed(ServerShared::ClosedAnswer answer) {
+    shared_->closed.store(std::make_shared<const ServerShared::ClosedAnswer>(std::move(answer)));
+    return start();
+  }
+
+  Result<void> open_routes() {
+    KVASIR_CHECK_OK(check_pools());
+    shared_->closed.store({});
     return {};
   }
 
@@ -91,6 +99,14 @@ class HttpServer::Impl {
   }
 
  private:
+  Result<void> check_pools() const {
+    for (const auto& route : shared_->router.routes()) {
+      const bool known = route->pool == kIoPool || shared_->pools.contains(route->pool);
+      if (!known) return fail(ErrorCode::kInvalidArgument, "route " + route->pattern + ": unknown pool " + route->pool);
+    }
+    return {};
+  }
+
   Result<void> listen() {
     const auto& options = shared_->options;
     KVASIR_TRY(Tcp::endpoint endpoint, listen_endpoint(shared_->io, options.address, options.port));
@@ -190,6 +206,12 @@ void HttpServer::add(HttpRoute route) { impl_->shared().router.add(std::move(rou
 void HttpServer::set_fallback(HttpHandler handler) { impl_->shared().fallback = std::move(handler); }
 
 Result<void> HttpServer::start() { return impl_->start(); }
+
+Result<void> HttpServer::start_closed(std::function<HttpResponse(const HttpRequest&)> answer) {
+  return impl_->start_closed(std::move(answer));
+}
+
+Result<void> HttpServer::open_routes() { return impl_->open_routes(); }
 
 std::uint16_t HttpServer::port() const { return impl_->port(); }
 

@@ -117,13 +117,18 @@ class HttpServer {
   explicit HttpServer(HttpServerOptions options);
   ~HttpServer();  // drains with no grace
 
-  /// REQUIRES: not started. Literal segments win over {param}s, those over {rest...}.
+  /// REQUIRES: not started, or started closed. Literal segments win over {param}s, those over {rest...}.
   void add(HttpRoute route);
   /// Instead of 404. Runs on the io pool.
   void set_fallback(HttpHandler handler);
 
   /// Binds, listens, serves. Errors: io (address in use, ...), invalid_argument (certificates, unknown pool).
   Result<void> start();
+  /// As start(), but until open_routes() every request gets what `answer` gives, and its connection is closed; routes may be added
+  /// meanwhile. `answer` runs on the socket threads and sees no body.
+  Result<void> start_closed(std::function<HttpResponse(const HttpRequest&)> answer);
+  /// Ends what start_closed() began. Errors: invalid_argument (unknown pool).
+  Result<void> open_routes();
   /// The bound port; valid after start().
   std::uint16_t port() const;
   /// Reads certificate files again; connections that exist keep the old ones. On error the old stay in use.

@@ -394,6 +394,30 @@ TEST_CASE("exchanges are reported") {
   CHECK(seen == std::vector<std::string>{"POST /echo 200 3 3", "GET  404 0 19"});
 }
 
+TEST_CASE("a closed server answers for itself until its routes are open") {
+  HttpServer server({.pools = {{"work", 1, 16}}});
+  REQUIRE(server.start_closed([](const HttpRequest& request) {
+    auto response = HttpResponse::text(503, "not yet: " + request.path + "\n");
+    response.headers.add("Retry-After", "1");
+    return response;
+  }).has_value());
+  {
+    RawClient client(server.port());
+    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n");
+    const std::string answer = client.read_to_end();
+    CHECK(answer.find("503") != std::string::npos);
+    CHECK(answer.find("Retry-After: 1") != std::string::npos);
+    CHECK(answer.find("not yet: /echo") != std::string::npos);
+  }
+  server.add({{"POST"}, "/echo", "work", 1 << 20, [](HttpRequest request, Answer reply) {
+                reply->send(HttpResponse::text(200, std::move(request.body)));
+              }});
+  REQUIRE(server.open_routes().has_value());
+  RawClient client(server.port());
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
+  CHECK(client.read_to_end().ends_with("\r\n\r\nhi"));
+}
+
 TEST_CASE("start refuses what cannot work") {
   HttpServer bad_pool({});
   bad_pool.add({{"GET"}, "/x", "nowhere", 0, [](HttpRequest, Answer) {}});

@@ -157,6 +157,7 @@ bool Session::fill_request(std::string_view raw_path) {
 }
 
 bool Session::find_route(std::string_view raw_path) {
+  if (const auto closed = server_->closed.load()) return refuse((*closed)(request_)), false;
   auto match = server_->router.find(method_, raw_path);
   if (!match) return refuse(400, match.error().message() + "\n"), false;
   if (match->route == nullptr) {
@@ -274,11 +275,14 @@ void Session::on_eof() {
 }
 
 void Session::refuse(int status, std::string body) {
+  refuse(body.empty() ? HttpResponse::empty(status) : HttpResponse::text(status, std::move(body)));
+}
+
+void Session::refuse(HttpResponse response) {
   keep_alive_ = false;
   state_ = State::kRunning;
   exchange_ = std::make_shared<ExchangeState>();
   answer_complete_ = answer_begun_ = chunked_answer_ = false;
-  auto response = body.empty() ? HttpResponse::empty(status) : HttpResponse::text(status, std::move(body));
   respond(exchange_, std::move(response));
 }
 

@@ -34,6 +34,9 @@ struct ServerShared {
   HttpServerOptions options;
   Router router;
   HttpHandler fallback;
+  /// Not null while the server is closed: then nothing else of the routes may be touched.
+  using ClosedAnswer = std::function<HttpResponse(const HttpRequest&)>;
+  std::atomic<std::shared_ptr<const ClosedAnswer>> closed;
   std::map<std::string, std::unique_ptr<WorkerPool>, std::less<>> pools;
   asio::io_context io;
   std::atomic<bool> draining{false};
@@ -98,6 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_read(ErrorCodeIo ec, std::size_t size);
   void on_eof();
   void refuse(int status, std::string body);
+  void refuse(HttpResponse response);
 
   void queue_out(std::string bytes, bool counts);
   void write_next();
