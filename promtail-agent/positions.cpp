@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/crc32c.h"
 #include "common/log.h"
 #include "common/number.h"
@@ -14,6 +16,7 @@ namespace {
 inline constexpr std::uint64_t kPositionsBytesMax = 256 << 20;
 inline constexpr std::string_view kStateHeader = "kvasir-agent-state 1\n";
 inline constexpr std::string_view kStateEnd = "end ";
+enum RecordStage : unsigned { kRotated = 0, kCurrent = 1, kFinished = 2 };
 
 /// Tab, newline, backslash and NUL as two characters.
 std::string escaped(std::string_view text) {
@@ -68,7 +71,8 @@ std::optional<FileRecord> parse_record(std::string_view line) {
   record.offset = numbers[3];
   record.head = {numbers[4], static_cast<std::uint32_t>(numbers[4]), numbers[5]};
   record.anchor = {numbers[6], static_cast<std::uint32_t>(numbers[7]), numbers[8]};
-  record.current = numbers[9] == 1;
+  record.current = numbers[9] == kCurrent;
+  record.finished = numbers[9] == kFinished;
   if (numbers[4] > kFingerprintBytes || numbers[7] > kFingerprintBytes) return std::nullopt;
   return record;
 }
@@ -140,7 +144,7 @@ std::string print_state(const FileState& state) {
   for (const FileRecord& r : state.files) {
     out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
                        r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
-                       r.current ? 1 : 0);
+                       static_cast<unsigned>(r.current ? kCurrent : r.finished ? kFinished : kRotated));
   }
   return out + fmt::format("{}{:08x}\n", kStateEnd, crc32c(out));
 }
@@ -181,6 +185,7 @@ void Positions::load_state() {
   yaml_is_ours_ = yaml_checksum_ == state->yaml_checksum || yaml_checksum_ == state->yaml_checksum_before;
   for (FileRecord& record : state->files) {
     if (yaml_is_ours_ && record.current) values_[record.path] = std::to_string(record.offset);
+    last_file_id_ = std::max(last_file_id_, record.id);
     files_[record.key()] = std::move(record);
   }
 }
@@ -227,14 +232,20 @@ std::vector<FileRecord> Positions::files_of(const std::string& job) const {
 void Positions::put_file(const FileRecord& record) {
   const MutexLock lock(mutex_);
   FileRecord& slot = files_[record.key()];
-  changed_ = changed_ || slot.offset != record.offset || slot.path != record.path || slot.current != record.current || slot.anchor != record.anchor ||
-             slot.job.empty();
+  changed_ = changed_ || slot != record;
   slot = record;
 }
 
 void Positions::erase_file(const FileRecord& record) {
   const MutexLock lock(mutex_);
   changed_ = files_.erase(record.key()) > 0 || changed_;
+}
+
+std::uint64_t Positions::new_file_id(TimestampNs now) {
+  const MutexLock lock(mutex_);
+  const auto by_time = static_cast<std::uint64_t>(now.value / 1000);
+  last_file_id_ = std::max(by_time, last_file_id_ / kFileIdRoom + 1) * kFileIdRoom;
+  return last_file_id_;
 }
 
 void Positions::raise(const std::string& key, std::uint64_t offset) {

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/filesystem.h"
 #include "common/mutex.h"
 
@@ -31,12 +32,14 @@ struct Fingerprint1K {
   friend bool operator==(const Fingerprint1K&, const Fingerprint1K&) = default;
 };
 inline constexpr std::uint32_t kFingerprintBytes = 1024;
+inline constexpr std::uint64_t kFileIdRoom = 256;  // numbers between two new files, for those that turn out to lie between them
 
 struct FileRecord {
-  std::uint64_t id = 0;       // given when the file was first seen, never again
+  std::uint64_t id = 0;       // given when the file was first seen, never again; of one path the later file has the greater one
   std::string job;
   std::string path;           // the last one known
   bool current = true;        // the path still leads to this file, as far as known
+  bool finished = false;      // it was rotated away and read to its end; kept for a while to be recognised
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t offset = 0;   // bytes; lines for compressed files
@@ -44,6 +47,7 @@ struct FileRecord {
   Fingerprint1K anchor;       // the bytes before the reading position of that moment
   /// Names the source in spooled batches.
   std::string key() const;
+  friend bool operator==(const FileRecord&, const FileRecord&) = default;
 };
 
 struct PositionsOptions {
@@ -67,6 +71,8 @@ class Positions {
   std::vector<FileRecord> files_of(const std::string& job) const;
   void put_file(const FileRecord& record);
   void erase_file(const FileRecord& record);
+  /// A multiple of kFileIdRoom, greater than all before, also those of earlier runs.
+  std::uint64_t new_file_id(TimestampNs now);
   /// Raises the offset of the file with that key; from spooled batches, before reading starts.
   void raise(const std::string& key, std::uint64_t offset);
 
@@ -88,6 +94,7 @@ class Positions {
   std::map<std::string, std::string> values_ KVASIR_GUARDED_BY(mutex_);
   std::map<std::string, FileRecord> files_ KVASIR_GUARDED_BY(mutex_);  // by key()
   bool changed_ KVASIR_GUARDED_BY(mutex_) = false;
+  std::uint64_t last_file_id_ KVASIR_GUARDED_BY(mutex_) = 0;
   std::uint32_t yaml_checksum_ KVASIR_GUARDED_BY(mutex_) = 0;  // of the file on disk
   bool yaml_is_ours_ = false;
   Mutex save_mutex_;  // one save at a time; taken before mutex_

@@ -6,7 +6,7 @@ kvasir_library(agent
        progress.cpp feeder.cpp positions.cpp dry_run.cpp inspect.cpp job_factory.cpp agent.cpp pages.cpp
        client/batch.cpp client/spool.cpp client/http_sender.cpp client/push_client.cpp client/fanout.cpp
        targets/plain_file.cpp targets/compressed_file.cpp targets/decompressor.cpp targets/charset.cpp targets/inotify.cpp
-       targets/target_list.cpp targets/rotated_search.cpp targets/file_job.cpp targets/file_job_files.cpp
+       targets/target_list.cpp targets/rotated_search.cpp targets/file_job.cpp targets/file_job_files.cpp targets/file_job_rotation.cpp
        targets/stdin_target.cpp targets/socket.cpp targets/syslog_parser.cpp targets/syslog_target.cpp
        targets/gelf_message.cpp targets/gelf_target.cpp targets/push_target.cpp targets/journal_fields.cpp
        targets/journal_target.cpp targets/docker_stream.cpp targets/docker_target.cpp

@@ -11,6 +11,11 @@
 
 namespace kvasir::agent {
 
+namespace {
+inline constexpr std::size_t kFinishedKept = 4;  // of each path
+inline constexpr Duration kSaveRetryInterval = std::chrono::seconds(1);
+}  // namespace
+
 FileRecord TailedFile::record(const std::string& job) const {
   FileRecord record;
   record.id = id;
@@ -20,10 +25,8 @@ FileRecord TailedFile::record(const std::string& job) const {
   record.device = key.device;
   record.inode = key.inode;
   record.offset = progress->committable();
-  if (plain != nullptr) {
-    record.head = plain->head();
-    record.anchor = plain->anchor();
-  }
+  record.head = plain != nullptr ? plain->head() : head;
+  record.anchor = plain != nullptr ? plain->anchor() : anchor;
   return record;
 }
 
@@ -52,6 +55,8 @@ Result<void> FileJob::start() {
     (void)format;
   }
   remembered_ = parts_.positions->files_of(name());
+  // What is finished may look like what came after it under the same inode.
+  std::stable_partition(remembered_.begin(), remembered_.end(), [](const FileRecord& record) { return !record.finished; });
   collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });
   thread_ = std::thread([this] { run(); });
   return {};
@@ -97,6 +102,7 @@ void FileJob::run() {
     if (parts_.clock->steady() >= next_sync_) sync();
     take_events();
     look_at_due();
+    save_new_files();
     const bool busy = read_turn();
     parts_.feeder->tick();
     close_files();
@@ -117,6 +123,31 @@ void FileJob::wait_for_work() {
   (void)!::read(wake_fd_, &count, sizeof count);
 }
 
+bool FileJob::may_read(TailedFile& file) {
+  if (!parts_.save_before_reading) return true;
+  if (file.plain != nullptr && file.plain->head().length == 0) {
+    file.plain->learn_head();
+    file.saved = file.saved && file.plain->head().length == 0;
+  }
+  return file.saved;
+}
+
+/// With save_before_reading nothing of a file is read before the state tells which one it is: spooled batches name it.
+void FileJob::save_new_files() {
+  if (!parts_.save_before_reading) return;
+  bool unsaved = false;
+  for (auto& [key, file] : files_) unsaved = unsaved || (file->dirty && !may_read(*file));
+  const Duration now = parts_.clock->steady();
+  if (!unsaved || now < next_save_) return;
+  publish();
+  if (auto saved = parts_.positions->save(); !saved) {
+    next_save_ = now + kSaveRetryInterval;
+    log::error("positions", "new files wait: cannot save positions", {{"error", saved.error().message()}});
+    return;
+  }
+  for (auto& [key, file] : files_) file->saved = true;
+}
+
 /// One turn for every file that may have something. True if some did not come to their end.
 bool FileJob::read_turn() {
   bool more = false;
@@ -124,8 +155,12 @@ bool FileJob::read_turn() {
   for (auto& [key, file] : files_) {
     if (stopping_ || refused_) return false;
     if (!file->dirty || file->not_before > now) continue;
-    read_file(*file);
-    more = more || file->dirty;
+    if (may_read(*file)) {
+      read_file(*file);
+      more = more || file->dirty;
+    } else {
+      more = more || next_save_ <= now;
+    }
   }
   return more;
 }
@@ -146,6 +181,7 @@ void FileJob::read_file(TailedFile& file) {
     }
     return;
   }
+  file.last_error.clear();
   after_reading(file, *outcome);
 }
 
@@ -201,6 +237,7 @@ void FileJob::look_at(TailedFile& file) {
     next_sync_ = std::min(next_sync_, now);
     publish(file);
     log::info("tailer", "Re-opening moved/deleted file " + file.path, {{"path", file.path}});
+    if (events_lost_ || !inotify_.watching(parent_directory(file.path))) left_unseen_.push_back(file.key);
   }
   if (!file.current) file.next_look = now + std::min<Duration>(parts_.poll_min, std::chrono::milliseconds(250));
   flush_idle_partial(file);
@@ -222,22 +259,26 @@ void FileJob::look_at_due() {
   for (auto& [key, file] : files_) {
     if (file->next_look <= now) look_at(*file);
   }
+  for (const TailKey& key : std::exchange(left_unseen_, {})) rotated_unseen(*files_.at(key));
 }
 
 void FileJob::take_events() {
   std::vector<std::string> changed;
+  std::vector<std::pair<std::string, std::string>> moves;
   bool appeared = false;
   Inotify::Changes changes;
   changes.changed = [&](const std::string& path, bool is_new) {
     if (changed.empty() || changed.back() != path) changed.push_back(path);
     appeared = appeared || is_new;
   };
-  changes.moved = [&](const std::string& from, const std::string& to) { rotated_away(from, to); };
+  changes.moved = [&](const std::string& from, const std::string& to) { moves.emplace_back(from, to); };
   changes.overflow = [&] {
+    events_lost_ = true;
     for (auto& [key, file] : files_) file->next_look = Duration(0);
     next_sync_ = Duration(0);
   };
   inotify_.drain(changes);
+  take_moves(moves);
   if (changed.empty()) return;
   std::sort(changed.begin(), changed.end());
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
@@ -264,7 +305,7 @@ std::vector<TargetStatus> FileJob::status() const {
   std::vector<TargetStatus> report = report_;
   TargetStatus& files = report.emplace_back();
   files.type = "File";
-  files.ready = !published_.empty();
+  files.ready = std::any_of(published_.begin(), published_.end(), [](const auto& item) { return item.second.open; });
   for (const auto& [id, item] : published_) {
     if (item.open) files.details.emplace_back(item.record.path, std::to_string(item.progress->read()));
   }
@@ -286,17 +327,39 @@ void FileJob::collect(Positions& positions) {
   std::map<std::string, std::uint64_t> by_path;
   for (auto& [id, item] : published_) {
     item.record.offset = item.progress->committable();
+    item.record.finished = !item.open && item.progress->all_settled();
     positions.put_file(item.record);
     if (!item.record.current) continue;
     const auto [it, fresh] = by_path.emplace(item.record.path, item.record.offset);
     if (!fresh) it->second = std::min(it->second, item.record.offset);
   }
   for (const auto& [path, offset] : by_path) positions.put(path, std::to_string(offset));
-  std::erase_if(published_, [&](const auto& item) {
-    const bool done = !item.second.open && item.second.progress->all_settled();
-    if (done) positions.erase_file(item.second.record);
-    return done;
-  });
+  forget_finished(positions);
+}
+
+/// Of each path the youngest that are finished stay, and those behind one that is not: they would be taken for new files.
+void FileJob::forget_finished(Positions& positions) {
+  std::map<std::string, std::vector<std::uint64_t>> finished;  // ids in ascending order
+  std::map<std::string, std::uint64_t> oldest_unfinished;
+  for (const auto& [id, item] : published_) {
+    const std::string& path = item.record.path;
+    if (item.record.finished) {
+      finished[path].push_back(id);
+    } else {
+      oldest_unfinished.emplace(path, id);
+    }
+  }
+  for (const auto& [path, items] : finished) {
+    const auto unfinished = oldest_unfinished.find(path);
+    const bool gone = unfinished == oldest_unfinished.end() && ::access(parent_directory(path).c_str(), F_OK) != 0;
+    std::size_t left = items.size();
+    for (const std::uint64_t id : items) {
+      if (!gone && (left <= kFinishedKept || (unfinished != oldest_unfinished.end() && id > unfinished->second))) break;
+      positions.erase_file(published_.at(id).record);
+      published_.erase(id);
+      --left;
+    }
+  }
 }
 
 }  // namespace kvasir::agent

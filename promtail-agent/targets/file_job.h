@@ -2,7 +2,8 @@
 //
 // Rotation: a file is its inode. When its path leads elsewhere it is read to its end, until nothing has come for rotate_wait. A file
 //           that shrank or was replaced in place is read from the start, and what its copy holds beyond the old position first. Files
-//           that were rotated while the agent was down are looked for beside their old place by inode and fingerprint.
+//           that were rotated while the agent was down are looked for beside their old place by inode and fingerprint, and with
+//           them those that came and went under that name since (rotated_search.h).
 // Watching: inotify on the directories, and a look at each file from time to time: slow where inotify works, at the configured poll
 //           frequency where it does not.
 // Position: SourceProgress of each file, gathered by Positions::save().
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "promtail-agent/targets/inotify.h"
+#include "promtail-agent/targets/rotated_search.h"
 #include "promtail-agent/targets/tailed_file.h"
 #include "promtail-agent/targets/target.h"
 #include "promtail-agent/targets/target_list.h"
@@ -38,7 +40,7 @@ struct FileJobParts {
   std::string hostname;
   LineLimits line_limits;
   Duration linger{0};           // files of vanished targets are read for so long
-  bool save_before_reading = false;  // new files are in the state before their first line is sent
+  bool save_before_reading = false;  // a file is in the saved state, with its fingerprint, before its first line is read
   Positions* positions = nullptr;
   ProgressTable* progress = nullptr;
   MetricRegistry* metrics = nullptr;
@@ -70,6 +72,8 @@ class FileJob final : public Target, private LineSink {
   // file_job.cpp: the loop
   void run();
   void wait_for_work();
+  bool may_read(TailedFile& file);
+  void save_new_files();
   bool read_turn();
   void read_file(TailedFile& file);
   void after_reading(TailedFile& file, const ReadOutcome& outcome);
@@ -81,6 +85,7 @@ class FileJob final : public Target, private LineSink {
   void publish();
   void publish(const TailedFile& file);
   void collect(Positions& positions);
+  void forget_finished(Positions& positions) KVASIR_REQUIRES(mutex_);
 
   // file_job_files.cpp: which files there are
   void take_groups();
@@ -92,20 +97,29 @@ class FileJob final : public Target, private LineSink {
   std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
   std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size);
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
-  void start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
-  void find_left_behind();
-  void rotated_away(const std::string& from, const std::string& to);
-  void continue_elsewhere(const FileRecord& record, const FileTarget& target);
-  void replaced(TailedFile& file);
+  TailedFile& start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void watch(const std::string& path);
   void close_files();
-  bool may_close(const TailedFile& file) const;
+  bool may_close(TailedFile& file) const;
   void close_file(TailedFile& file);
   void moved(TailedFile& file, const std::string& path);
   void forget_paths(TailedFile& file);
   void make_series(TailedFile& file);
   const FileTarget* target_of(const std::string& path) const;
-  std::uint64_t new_id();
+  std::uint64_t next_id(std::uint64_t id);
+
+  // file_job_rotation.cpp: where contents went
+  void find_left_behind();
+  void remember_finished(const FileRecord& record);
+  void take_left_over();
+  void take_moves(const std::vector<std::pair<std::string, std::string>>& moves);
+  void rotated_away(const std::string& from, const std::string& to);
+  void rotated_unseen(const TailedFile& file);
+  std::optional<RotatedFile> continue_elsewhere(const FileRecord& record, const FileTarget& target, ProgressPtr progress);
+  bool open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place, ProgressPtr progress);
+  void read_successors(const FileRecord& record, const FileTarget& target, const RotatedFile& rotated);
+  bool is_known(const FileTarget& target, const RotatedFile& file);
+  void replaced(TailedFile& file);
 
   FileJobParts parts_;
   TargetCounters counters_;
@@ -129,8 +143,10 @@ class FileJob final : public Target, private LineSink {
   TailedFile* reading_ = nullptr;
   TimestampNs last_stamp_;
   Duration next_sync_{0};
-  bool new_files_ = false;
-  std::vector<std::pair<FileRecord, std::string>> left_over_;  // replaced contents and their target's key
+  Duration next_save_{0};                 // a save that failed is tried again then
+  std::vector<TailKey> left_unseen_;      // their path leads elsewhere; nobody told about the rename
+  bool events_lost_ = false;              // renames may have gone unseen
+  std::vector<std::pair<FileRecord, ProgressPtr>> left_over_;  // contents that were replaced under an open file
   bool refused_ = false;
   std::map<std::string, std::string> bad_paths_;  // error told once
 

@@ -17,7 +17,6 @@ namespace kvasir::agent {
 
 namespace {
 
-inline constexpr std::uint32_t kCopyBytesMin = 64;    // shorter files may be alike by chance
 inline constexpr std::size_t kLetGoMax = 10'000;
 
 std::string resolved(const std::string& path) {
@@ -53,13 +52,7 @@ void FileJob::sync() {
   DirectoryCache cache;
   for (const FileTarget& target : targets_) find_files(target, cache);
   find_left_behind();
-  if (!new_files_) return;
-  new_files_ = false;
-  if (!parts_.save_before_reading) return;
-  publish();
-  if (auto saved = parts_.positions->save(); !saved) {
-    log::error("positions", "cannot save", {{"error", saved.error().message()}});
-  }
+  events_lost_ = false;
 }
 
 void FileJob::find_files(const FileTarget& target, DirectoryCache& cache) {
@@ -89,11 +82,9 @@ void FileJob::found_path(const FileTarget& target, const std::string& path) {
   std::uint64_t size = 0;
   auto file = open_file(target, path, size);
   if (file == nullptr || files_.contains(file->key)) return;  // the name may lead elsewhere since the look above
-  const TailKey opened_key = file->key;
   FileRecord expected;
   const std::uint64_t start = start_offset(*file, size, expected);
-  start_reading(std::move(file), start);
-  TailedFile& opened = *files_.at(opened_key);
+  TailedFile& opened = start_reading(std::move(file), start);
   if (expected.id != 0 && opened.plain != nullptr) opened.plain->expect(expected.head, expected.anchor);
   publish(opened);
 }
@@ -201,12 +192,13 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
       remembered_.erase(it);
       return offset;
     }
-    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset <= size);
+    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
     if (!goes_on) {
       if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;
     }
-    if (!same_inode && parent_directory(it->path) != parent_directory(file.path)) continue;
+    const bool a_copy = it->head.length >= kCopyBytesMin && parent_directory(it->path) == parent_directory(file.path);
+    if (!same_inode && !a_copy) continue;
     expected = *it;
     if (same_inode) {
       file.id = it->id;
@@ -228,10 +220,10 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
   return start;
 }
 
-void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset) {
+TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset) {
   const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
   const DecompressionConfig& decompression = parts_.config.decompression;
-  if (file->id == 0) file->id = new_id();
+  if (file->id == 0) file->id = parts_.positions->new_file_id(parts_.clock->now());
   if (decompression.enabled) {
     std::optional<CompressionFormat> format;
     if (!decompression.format.empty()) format = *parse_compression_format(decompression.format);
@@ -242,7 +234,7 @@ void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offs
     const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
     file->plain = std::make_unique<PlainFile>(fd, offset, parts_.line_limits, newline);
   }
-  file->progress = parts_.progress->create(file->record_key(), offset);
+  if (file->progress == nullptr) file->progress = parts_.progress->create(file->record_key(), offset);
   make_series(*file);
   file->read_bytes->set(static_cast<double>(offset));
   file->quiet_since = parts_.clock->steady();
@@ -253,11 +245,10 @@ void FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offs
   watch(file->real_path);
   log::info("tailer", "tail routine: started", {{"path", file->path}, {"offset", std::to_string(offset)}});
   files_active_->add(1);
-  new_files_ = true;
-  if (parts_.save_before_reading) next_sync_ = Duration(0);
   paths_seen_.insert(file->path);
-  const TailKey key = file->key;
-  files_[key] = std::move(file);
+  auto& slot = files_[file->key];
+  slot = std::move(file);
+  return *slot;
 }
 
 /// A rotated file whose new name is asked for too: it is the same file and keeps its place and its labels.
@@ -307,111 +298,19 @@ const FileTarget* FileJob::target_of(const std::string& path) const {
   return nullptr;
 }
 
-/// Files of the last run whose content is elsewhere now: rotated while the agent was down.
-void FileJob::find_left_behind() {
-  std::vector<FileRecord> unresolved;
-  for (const FileRecord& record : remembered_) {
-    const FileTarget* target = target_of(record.path);
-    if (target == nullptr) {
-      unresolved.push_back(record);  // its target may be discovered later
-      continue;
-    }
-    continue_elsewhere(record, *target);
-  }
-  remembered_ = std::move(unresolved);
-}
-
-/// Goes on with the content of `record` under whatever name it has now; forgets it if there is nothing left to read.
-void FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target) {
-  const auto rotated = find_rotated(record);
-  std::uint64_t size = 0;
-  auto file = rotated ? open_file(target, rotated->path, size) : nullptr;
-  if (file == nullptr || files_.contains(file->key)) {
-    parts_.positions->erase_file(record);
-    return;
-  }
-  log::info("tailer", "going on with a rotated file", {{"path", record.path}, {"now", rotated->path}});
-  Labels labels = target.labels;
-  labels.set("filename", record.path);
-  file->labels = make_label_set(std::move(labels));
-  file->real_path = rotated->path;
-  file->path = record.path;
-  file->id = record.id;
-  file->current = file->wanted = false;
-  file->left_at = parts_.clock->steady();
-  const TailKey key = file->key;
-  start_reading(std::move(file), record.offset);
-  files_active_->add(-1);
-  TailedFile& opened = *files_.at(key);
-  if (rotated->compressed) {
-    const int fd = ::fcntl(opened.fd(), F_DUPFD_CLOEXEC, 0);
-    opened.plain.reset();
-    opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset, parts_.line_limits);
-  } else {
-    opened.plain->expect(record.head, record.anchor);
-  }
-  publish(opened);
-}
-
-/// A path that a target asks for was renamed. If the file was not seen under its old name, it is read under the new one.
-void FileJob::rotated_away(const std::string& from, const std::string& to) {
-  const FileTarget* target = target_of(from);
-  if (target == nullptr) return;
-  std::uint64_t size = 0;
-  auto file = open_file(*target, to, size);
-  if (file == nullptr || files_.contains(file->key)) return;
-  if (const FileTarget* own = target_of(to); own != nullptr) return;  // it is found by its new name
-  FileRecord expected;
-  const std::uint64_t start = start_offset(*file, size, expected);
-  Labels labels = target->labels;
-  labels.set("filename", from);
-  file->labels = make_label_set(std::move(labels));
-  file->path = from;
-  file->current = file->wanted = false;
-  file->left_at = parts_.clock->steady();
-  const TailKey key = file->key;
-  start_reading(std::move(file), start);
-  files_active_->add(-1);
-  publish(*files_.at(key));
-}
-
-/// The content was replaced under an open file: what its copy still holds is read first, then the new content from the start.
-void FileJob::replaced(TailedFile& file) {
-  truncated_->add(1);
-  log::info("tailer", "file was truncated, reading from the start", {{"path", file.path}});
-  FileRecord old = file.record(name());
-  old.offset = file.offset();
-  {
-    const MutexLock lock(mutex_);
-    published_[file.id].open = false;
-    published_[file.id].record.current = false;
-  }
-  const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
-  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
-  file.plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
-  file.id = new_id();
-  file.progress = parts_.progress->create(file.record_key(), 0);
-  file.dirty = true;
-  file.read_bytes->set(0);
-  publish(file);
-  new_files_ = true;
-  if (parts_.save_before_reading) next_sync_ = Duration(0);
-  old.id = new_id();
-  old.current = false;
-  if (const FileTarget* target = target_of(file.path)) left_over_.push_back({old, target->key});
-}
-
-bool FileJob::may_close(const TailedFile& file) const {
+bool FileJob::may_close(TailedFile& file) const {
   if (file.dirty) return false;
   const Duration now = parts_.clock->steady();
-  if (!file.current) return now - std::max(file.left_at, file.quiet_since) >= parts_.config.file.rotate_wait;
-  return !file.wanted && now - file.quiet_since >= parts_.linger;
+  const bool old = file.current ? !file.wanted && now - file.quiet_since >= parts_.linger
+                                : now - std::max(file.left_at, file.quiet_since) >= parts_.config.file.rotate_wait;
+  if (!old) return false;
+  // Whoever holds the file open may have written since the last look.
+  file.dirty = file.plain != nullptr && file.last_error.empty() && file.plain->has_unread();
+  return !file.dirty;
 }
 
 void FileJob::close_files() {
-  for (const auto& [record, key] : std::exchange(left_over_, {})) {
-    if (const FileTarget* target = target_of(record.path)) continue_elsewhere(record, *target);
-  }
+  take_left_over();
   for (auto it = files_.begin(); it != files_.end();) {
     if (may_close(*it->second)) {
       close_file(*it->second);
@@ -442,11 +341,18 @@ void FileJob::close_file(TailedFile& file) {
   published.open = false;
 }
 
-std::uint64_t FileJob::new_id() {
-  // Wall time at the front keeps numbers of different runs apart.
-  static std::atomic<std::uint64_t> counter{0};
-  return (static_cast<std::uint64_t>(parts_.clock->now().value) << 8) ^ (counter.fetch_add(1) & 0xffff) ^
-         (static_cast<std::uint64_t>(::getpid()) << 48);
+/// A number for what came right after the file with that number.
+std::uint64_t FileJob::next_id(std::uint64_t id) {
+  {
+    const MutexLock lock(mutex_);
+    const auto taken = [&] {
+      return published_.contains(id) ||
+             std::any_of(remembered_.begin(), remembered_.end(), [&](const FileRecord& record) { return record.id == id; });
+    };
+    do ++id;
+    while (taken());
+  }
+  return id % kFileIdRoom == 0 ? parts_.positions->new_file_id(parts_.clock->now()) : id;
 }
 
 }  // namespace kvasir::agent

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <set>
 
@@ -47,17 +48,105 @@ class SeenLines final : public EntryOutput {
   std::vector<std::string> lines_;
 };
 
-class Model {
+/// What is tested is that nothing happens in that time, or that times of files differ.
+void let_pass(Duration time) {
+  Mutex mutex;
+  Condition never;
+  MutexLock lock(mutex);
+  never.wait_for(lock, time, [] { return false; });
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += line + " | ";
+  return out;
+}
+
+/// A folder with a job that reads its *.log; the job can be stopped, killed and started again.
+class Harness {
  public:
-  explicit Model(std::uint64_t seed) : random_(seed), metrics_(system_clock()) {
+  Harness() : metrics_(system_clock()) {
     char folder[] = "/tmp/file_job_test_XXXXXX";
     root_ = ::mkdtemp(folder);
-    write("");
-    start();
   }
-  ~Model() {
+  ~Harness() {
     job_.reset();
     std::filesystem::remove_all(root_);
+  }
+
+  std::string path(const std::string& name = "app.log") const { return root_ + "/" + name; }
+  void write(const std::string& text, const std::string& name = "app.log") {
+    std::ofstream(path(name), std::ios::app) << text << std::flush;
+  }
+  void rename(const std::string& from, const std::string& to) { std::filesystem::rename(path(from), path(to)); }
+
+  void start(bool save_before_reading = false) {
+    auto opened = Positions::open(posix_filesystem(), {root_ + "/positions.yaml"});
+    REQUIRE(opened);
+    positions_ = std::move(*opened);
+    if (before_start_) before_start_(*positions_);
+    FileJobParts parts;
+    parts.config.job_name = "model";
+    parts.config.file.rotate_wait = std::chrono::milliseconds(300);
+    parts.sync_period = std::chrono::milliseconds(50);
+    parts.poll_min = parts.poll_max = std::chrono::milliseconds(20);
+    parts.save_before_reading = save_before_reading;
+    parts.positions = positions_.get();
+    parts.progress = &progress_;
+    parts.metrics = &metrics_;
+    parts.clock = &system_clock();
+    Diagnostics diagnostics;
+    StageContext context;
+    context.clock = &system_clock();
+    context.metrics = &metrics_;
+    auto pipeline = build_pipeline(YamlNode(), context, diagnostics);
+    REQUIRE(pipeline);
+    parts.feeder = std::make_unique<Feeder>(std::move(*pipeline), seen_, progress_, system_clock());
+    job_ = std::make_unique<FileJob>(std::move(parts));
+    REQUIRE(job_->start());
+    job_->set_groups("static", {{{}, {{"__path__", path("*.log")}}}});
+    if (!std::filesystem::exists(path())) return;
+    const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+    while (!job_->ready() && system_clock().steady() < limit) std::this_thread::yield();
+  }
+
+  /// With the state as it is now on disk, or as it was at the last save.
+  void stop() {
+    job_->stop();
+    REQUIRE(positions_->save());
+    job_.reset();
+  }
+  void kill() { job_.reset(); }
+  Positions& positions() { return *positions_; }
+  /// What the spool would do at the next start.
+  void before_start(std::function<void(Positions&)> action) { before_start_ = std::move(action); }
+  SeenLines& seen() { return seen_; }
+  /// Waits until exactly these have come, each once.
+  void expect(const std::set<std::string>& lines) {
+    CHECK(seen_.wait_for(lines));
+    std::vector<std::string> have = seen_.lines();
+    std::sort(have.begin(), have.end());
+    const std::vector<std::string> want(lines.begin(), lines.end());
+    CAPTURE(joined(have));
+    CAPTURE(joined(want));
+    CHECK(have == want);
+  }
+
+ private:
+  MetricRegistry metrics_;
+  ProgressTable progress_;
+  SeenLines seen_;
+  std::string root_;
+  std::function<void(Positions&)> before_start_;
+  std::unique_ptr<Positions> positions_;
+  std::unique_ptr<FileJob> job_;
+};
+
+class Model : private Harness {
+ public:
+  explicit Model(std::uint64_t seed) : random_(seed) {
+    write("");
+    start();
   }
 
   void act() {
@@ -79,57 +168,23 @@ class Model {
 
   void check() {
     read();
-    const std::vector<std::string> seen = seen_.lines();
-    const std::set<std::string> unique(seen.begin(), seen.end());
-    CHECK(unique.size() == seen.size());
+    const std::vector<std::string> lines = seen().lines();
+    const std::set<std::string> unique(lines.begin(), lines.end());
+    for (const std::string& line : unique) {
+      if (std::count(lines.begin(), lines.end(), line) > 1) history_ += " TWICE " + line.substr(0, 12);
+    }
+    CAPTURE(history_);
+    CHECK(unique.size() == lines.size());
     CHECK(std::includes(written_.begin(), written_.end(), unique.begin(), unique.end()));
   }
 
  private:
-  std::string path(const std::string& name = "app.log") const { return root_ + "/" + name; }
-
-  void start() {
-    auto opened = Positions::open(posix_filesystem(), {root_ + "/positions.yaml"});
-    REQUIRE(opened);
-    positions_ = std::move(*opened);
-    FileJobParts parts;
-    parts.config.job_name = "model";
-    parts.config.file.rotate_wait = std::chrono::milliseconds(300);
-    parts.sync_period = std::chrono::milliseconds(50);
-    parts.poll_min = parts.poll_max = std::chrono::milliseconds(20);
-    parts.positions = positions_.get();
-    parts.progress = &progress_;
-    parts.metrics = &metrics_;
-    parts.clock = &system_clock();
-    Diagnostics diagnostics;
-    StageContext context;
-    context.clock = &system_clock();
-    context.metrics = &metrics_;
-    auto pipeline = build_pipeline(YamlNode(), context, diagnostics);
-    REQUIRE(pipeline);
-    parts.feeder = std::make_unique<Feeder>(std::move(*pipeline), seen_, progress_, system_clock());
-    job_ = std::make_unique<FileJob>(std::move(parts));
-    REQUIRE(job_->start());
-    job_->set_groups("static", {{{}, {{"__path__", path("*.log")}}}});
-    if (!std::filesystem::exists(path())) return;
-    const Duration limit = system_clock().steady() + std::chrono::seconds(10);
-    while (!job_->ready() && system_clock().steady() < limit) std::this_thread::yield();
-  }
-
-  void stop() {
-    job_->stop();
-    REQUIRE(positions_->save());
-    job_.reset();
-  }
-
   std::string next_line() {
     std::string line = "line " + std::to_string(++count_) + " " + std::string(random_() % 300, 'x');
     written_.insert(line);
     due_.insert(line);
     return line;
   }
-
-  void write(const std::string& text) { std::ofstream(path(), std::ios::app) << text << std::flush; }
 
   void write_in_pieces() {
     const std::string line = next_line() + "\n";
@@ -159,10 +214,10 @@ class Model {
   }
 
   void read() {
-    if (!seen_.wait_for(due_)) {
-      const std::vector<std::string> seen = seen_.lines();
+    if (!seen().wait_for(due_)) {
+      const std::vector<std::string> lines = seen().lines();
       for (const std::string& line : due_) {
-        if (std::find(seen.begin(), seen.end(), line) == seen.end()) history_ += " MISSING " + line.substr(0, 12);
+        if (std::find(lines.begin(), lines.end(), line) == lines.end()) history_ += " MISSING " + line.substr(0, 12);
       }
       FAIL("lines are missing: ", history_);
     }
@@ -181,12 +236,6 @@ class Model {
   }
 
   std::mt19937_64 random_;
-  MetricRegistry metrics_;
-  ProgressTable progress_;
-  SeenLines seen_;
-  std::string root_;
-  std::unique_ptr<Positions> positions_;
-  std::unique_ptr<FileJob> job_;
   std::uint64_t count_ = 0;
   std::set<std::string> written_;
   std::set<std::string> due_;
@@ -203,6 +252,132 @@ TEST_CASE("whatever happens to a file, its lines come once and none is missing")
     Model model(seed);
     for (int step = 0; step < 40; ++step) model.act();
     model.check();
+  }
+}
+
+TEST_CASE("a file that was known empty is found after spooled batches raised its offset and it was rotated") {
+  Harness files;
+  files.write("");
+  files.start();
+  files.stop();
+  files.write("sent\nunsent\n");
+  files.rename("app.log", "app.log.1");
+  files.write("next\n");
+  files.before_start([](Positions& positions) {
+    for (const FileRecord& record : positions.files_of("model")) positions.raise(record.key(), 5);
+  });
+  files.start();
+  files.expect({"unsent", "next"});
+}
+
+TEST_CASE("a file is identified by its first bytes before its first line is read") {
+  Harness files;
+  files.write("");
+  files.start(true);
+  files.write("one\n");
+  files.expect({"one"});
+  files.kill();
+  auto reopened = Positions::open(posix_filesystem(), {files.path("positions.yaml")});
+  REQUIRE(reopened);
+  const auto records = (*reopened)->files_of("model");
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].head.length == 4);
+}
+
+TEST_CASE("the first bytes are learned although reading started behind them") {
+  Harness files;
+  files.write("");
+  files.start();
+  files.stop();
+  files.write("sent\nread\n");
+  files.before_start([](Positions& positions) {
+    for (const FileRecord& record : positions.files_of("model")) positions.raise(record.key(), 5);
+  });
+  files.start();
+  files.expect({"read"});
+  files.stop();
+  CHECK(files.positions().files_of("model").at(0).head.length == 10);
+}
+
+TEST_CASE("files that came and went while the agent was down are read") {
+  const auto number = [](int i) { return "app.log." + std::to_string(i); };
+  const auto counted_up = [&](Harness& files, int i) { files.rename("app.log", number(i)); };
+  const auto shifted = [&](Harness& files, int i) {
+    for (int k = i; k > 0; --k) {
+      if (std::filesystem::exists(files.path(number(k)))) files.rename(number(k), number(k + 1));
+    }
+    files.rename("app.log", number(1));
+  };
+  const auto copied = [&](Harness& files, int i) {
+    std::filesystem::copy_file(files.path(), files.path(number(i)));
+    std::filesystem::resize_file(files.path(), 0);
+  };
+  const std::function<void(Harness&, int)> ways[] = {counted_up, shifted, copied};
+  for (const auto& rotate : ways) {
+    for (const bool all_read : {false, true}) {
+      CAPTURE(all_read);
+      Harness files;
+      files.write("of no log\n", "app.txt.5");
+      files.write("read\n");
+      files.start();
+      files.expect({"read"});
+      files.stop();
+      std::set<std::string> lines{"read"};
+      for (int i = 1; i <= 4; ++i) {
+        if (i > 1 || !all_read) files.write("line " + std::to_string(i) + "\n");
+        if (i > 1 || !all_read) lines.insert("line " + std::to_string(i));
+        rotate(files, i);
+        let_pass(std::chrono::milliseconds(10));  // times of files are coarse
+      }
+      files.write("now\n");
+      lines.insert("now");
+      files.start();
+      files.expect(lines);
+      files.stop();
+      files.start();  // and nothing of it twice
+      files.write("later\n");
+      lines.insert("later");
+      files.expect(lines);
+    }
+  }
+}
+
+TEST_CASE("a rotated file is not let go while its writer goes on") {
+  Harness files;
+  files.write("first\n");
+  files.start();
+  files.expect({"first"});
+  std::ofstream writer(files.path(), std::ios::app);
+  files.rename("app.log", "app.log.1");
+  files.write("new\n");
+  std::set<std::string> lines{"first", "new"};
+  for (int i = 0; i < 6; ++i) {
+    let_pass(std::chrono::milliseconds(200));  // rotate_wait is 300 ms
+    writer << "late " << i << "\n" << std::flush;
+    lines.insert("late " + std::to_string(i));
+  }
+  files.expect(lines);
+}
+
+TEST_CASE("names of rotated files") {
+  const struct {
+    const char *name, *first, *second;
+    bool alike;
+  } cases[] = {
+      {"app.log", "app.log.1", "app.log.12", true},
+      {"app.log", "app.log.1", "app.log.2.gz", true},
+      {"app.log", "app.log-20261121", "app.log-20261122", true},
+      {"app.log", "app-20261121.log", "app-20261122.log.zst", true},
+      {"app.log", "app-20261121.log", "app-2.log", false},
+      {"app.log", "app.log.1", "app.log.old", false},
+      {"app.log", "app.log.1", "other.log.1", false},
+      {"app1.log", "app1.log.1", "app2.log.1", false},
+      {"app1.log", "app1.log.1", "app12.log.1", false},
+      {"0.log", "0.log.20261121-101112", "0.log.20261121-111213.gz", true},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.second);
+    CHECK(rotated_alike(c.name, c.first, c.second) == c.alike);
   }
 }
 

@@ -44,14 +44,29 @@ PlainFile::PlainFile(int fd, std::uint64_t offset, LineLimits limits, NewlineFor
     : fd_(fd), limits_(limits), newline_(newline), offset_(offset), scanned_(offset) {
   const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(offset, kFingerprintBytes));
   if (const auto found = read_fingerprint(fd, offset, length)) anchor_ = *found;
-  if (const auto found = read_fingerprint(fd, length, length)) head_ = *found;
+  learn_head();
 }
 
 PlainFile::~PlainFile() { ::close(fd_); }
 
 void PlainFile::expect(const Fingerprint1K& head, const Fingerprint1K& anchor) {
-  head_ = head;
+  if (head.length > 0) head_ = head;
   if (anchor.end == offset_) anchor_ = anchor;
+}
+
+void PlainFile::learn_head() {
+  if (head_.length == kFingerprintBytes) return;
+  char bytes[kFingerprintBytes];
+  const ssize_t got = read_fully(fd_, bytes, sizeof bytes, 0);
+  if (got <= static_cast<ssize_t>(head_.length)) return;
+  const std::string_view front(bytes, static_cast<std::size_t>(got));
+  if (head_.length > 0 && fingerprint_of(front.substr(0, head_.length), head_.length).hash != head_.hash) return;
+  head_ = fingerprint_of(front, front.size());
+}
+
+bool PlainFile::has_unread() const {
+  struct stat status {};
+  return ::fstat(fd_, &status) == 0 && static_cast<std::uint64_t>(status.st_size) > scanned_;
 }
 
 Result<std::size_t> PlainFile::fill(ReadBuffer& buffer, std::uint64_t at, std::size_t room) {
@@ -67,7 +82,7 @@ bool PlainFile::still_the_same(std::uint64_t size) {
     const auto now = read_fingerprint(fd_, anchor_.end, anchor_.length);
     if (!now || now->hash != anchor_.hash) return false;
   }
-  if (head_.length > 0 && head_.length >= anchor_.end) return true;  // the anchor covers the head
+  if (head_.length <= anchor_.end && anchor_.end == anchor_.length && anchor_.end == offset_) return true;  // it covers the head
   const auto now = read_fingerprint(fd_, head_.length, head_.length);
   return now && now->hash == head_.hash;
 }
@@ -137,7 +152,8 @@ std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wa
 /// `bytes` were read in one go and end at offset_: what is remembered is what was handed over, whatever the file is by now.
 void PlainFile::remember(std::string_view bytes) {
   anchor_ = fingerprint_of(bytes, offset_);
-  if (head_.length == kFingerprintBytes || bytes.size() < offset_) return;
+  if (head_.length == kFingerprintBytes || head_.length >= offset_) return;
+  if (bytes.size() < offset_) return learn_head();
   const auto length = std::min<std::size_t>(bytes.size(), kFingerprintBytes);
   head_ = fingerprint_of(bytes.substr(0, length), length);
 }

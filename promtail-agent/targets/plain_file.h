@@ -1,6 +1,6 @@
 // plain_file.h -- reads an open file from an offset on, and notices when its content was replaced under it.
 //
-// Identity: `head` is a hash of the first bytes, `anchor` of the bytes before the reading position. A file that is shorter than the
+// Identity: `head` is a hash of the first bytes, read or not, `anchor` of the bytes before the reading position. A file that is shorter than the
 //           position, or whose bytes before the position changed, was truncated (copytruncate): read() says `replaced`.
 // Memory:   nothing per file but its state; the buffer is shared by all files of a job. It grows to line_bytes_max at most.
 // Encoding: newline is a unit of 1, 2 or 4 bytes; lines are handed over undecoded.
@@ -57,11 +57,15 @@ class PlainFile {
   /// Hands over the unterminated rest at the end of the file, if there is one.
   void flush_partial(LineSink& sink, ReadBuffer& buffer);
   bool has_partial() const { return scanned_ > offset_; }
+  /// The file is longer than what was looked at.
+  bool has_unread() const;
 
   std::uint64_t offset() const { return offset_; }
   const Fingerprint1K& head() const { return head_; }
   const Fingerprint1K& anchor() const { return anchor_; }
-  /// The head of the last run; it must still be there, or read() says `replaced`.
+  /// Takes more of the first bytes into the head, if there are more by now.
+  void learn_head();
+  /// The head of the last run, if it is known; it must still be there, or read() says `replaced`.
   void expect(const Fingerprint1K& head, const Fingerprint1K& anchor);
   const SourceCounters& counters() const { return counters_; }
   int fd() const { return fd_; }

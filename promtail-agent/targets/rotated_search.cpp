@@ -2,7 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <climits>
+#include <cstdlib>
+#include <set>
+#include <tuple>
 
 #include "common/filesystem.h"
 #include "promtail-agent/discovery/glob.h"
@@ -11,6 +19,8 @@
 namespace kvasir::agent {
 
 namespace {
+
+inline constexpr std::size_t kDateDigitsMin = 6;  // shorter runs of digits are counters, which grow
 
 class OpenFd {
  public:
@@ -24,8 +34,133 @@ class OpenFd {
   int fd_;
 };
 
-bool looks_compressed(std::string_view name) {
-  return name.ends_with(".gz") || name.ends_with(".bz2") || name.ends_with(".zst") || name.ends_with(".z");
+std::string_view without_compression(std::string_view name) {
+  for (const std::string_view suffix : {".gz", ".bz2", ".zst", ".z"}) {
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  }
+  return name;
+}
+
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+/// The part of a name that its rotated forms start with.
+std::string_view stem_of(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == 0 ? name : name.substr(0, dot);
+}
+
+/// `rest` with every counter as `#` and every date as so many `0`.
+std::string shape_of(std::string_view rest) {
+  std::string shape;
+  for (std::size_t at = 0; at < rest.size();) {
+    std::size_t end = at;
+    while (end < rest.size() && std::isdigit(static_cast<unsigned char>(rest[end])) != 0) ++end;
+    const std::size_t digits = end - at;
+    if (digits == 0) shape += rest[at++];
+    else if (digits < kDateDigitsMin) shape += '#';
+    else shape.append(digits, '0');
+    at = std::max(at, end);
+  }
+  return shape;
+}
+
+struct Candidate {
+  RotatedFile file;
+  std::string_view base;  // the name that it goes with; empty: none
+};
+
+std::optional<Candidate> look_at(const std::string& path) {
+  struct statx status {};
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS | STATX_BTIME, &status) != 0 || !S_ISREG(status.stx_mode)) {
+    return std::nullopt;
+  }
+  Candidate found{};
+  found.file.path = path;
+  found.file.compressed = without_compression(path).size() != path.size();
+  found.file.device = makedev(status.stx_dev_major, status.stx_dev_minor);
+  found.file.inode = status.stx_ino;
+  found.file.modified_ns = status.stx_mtime.tv_sec * 1'000'000'000LL + status.stx_mtime.tv_nsec;
+  if ((status.stx_mask & STATX_BTIME) != 0) found.file.born_ns = status.stx_btime.tv_sec * 1'000'000'000LL + status.stx_btime.tv_nsec;
+  found.file.size = status.stx_size;
+  return found;
+}
+
+/// What lies beside the record's path, and beside what it leads to if it is a link; without these two.
+class Surroundings {
+ public:
+  explicit Surroundings(const FileRecord& record) : paths_{record.path} {
+    char resolved[PATH_MAX];
+    if (::realpath(record.path.c_str(), resolved) != nullptr) paths_.insert(resolved);
+  }
+
+  /// Regular files, those that go with the path by their name first.
+  std::vector<Candidate> files() const {
+    std::vector<std::pair<std::string, std::string_view>> names;
+    DirectoryCache cache;
+    for (const std::string& path : paths_) {
+      const std::string directory = parent_directory(path);
+      const std::string_view base = file_name(path);
+      for (const auto& item : cache.list(directory)) {
+        const std::string full = join_path(directory, item.name);
+        if (item.directory || paths_.contains(full)) continue;
+        names.emplace_back(full, item.name.starts_with(stem_of(base)) ? base : std::string_view());
+      }
+    }
+    std::stable_partition(names.begin(), names.end(), [](const auto& name) { return !name.second.empty(); });
+    if (names.size() > kCandidatesMax) names.resize(kCandidatesMax);
+    std::vector<Candidate> found;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
+    for (const auto& [path, base] : names) {
+      auto candidate = look_at(path);
+      if (!candidate || !seen.emplace(candidate->file.device, candidate->file.inode).second) continue;
+      candidate->base = base;
+      found.push_back(std::move(*candidate));
+    }
+    return found;
+  }
+
+ private:
+  std::set<std::string> paths_;
+};
+
+/// The front of a compressed file, decompressed; "" if that does not work.
+std::string decompressed_front(const std::string& path) {
+  const OpenFd fd(path);
+  char bytes[16 << 10];
+  const ssize_t got = fd.get() < 0 ? -1 : ::pread(fd.get(), bytes, sizeof bytes, 0);
+  if (got < 4) return "";
+  const std::string_view front(bytes, static_cast<std::size_t>(got));
+  const auto format = detect_compression_format(front);
+  if (!format) return "";
+  std::string plain;
+  (void)make_decompressor(*format)->feed(front, plain);
+  return plain;
+}
+
+bool same_inode(const RotatedFile& file, const FileRecord& record) {
+  return file.device == record.device && file.inode == record.inode;
+}
+
+/// Whether this file holds the content that the record describes.
+bool holds_content(const Candidate& candidate, const FileRecord& record) {
+  const RotatedFile& file = candidate.file;
+  if (file.compressed) return !candidate.base.empty() && compressed_from_record(file.path, record);
+  const bool same = same_inode(file, record);
+  if (record.head.length == 0) return same && !candidate.base.empty() && candidate.file.size >= record.offset;
+  if (!same && candidate.base.empty()) return false;
+  const OpenFd fd(file.path);
+  return fd.get() >= 0 && continues_record(fd.get(), candidate.file.size, record);
+}
+
+/// The file itself before a copy, a copy before a compressed one, the newest of several.
+auto rank(const RotatedFile& file, const FileRecord& record) {
+  return std::tuple(same_inode(file, record), !file.compressed, file.modified_ns);
+}
+
+/// Whether a file got the name after the rotated one did not have it any more, as far as its times tell.
+bool came_after(const RotatedFile& file, const RotatedFile& rotated) {
+  const bool births_tell = file.born_ns != 0 && rotated.born_ns != 0 && !file.compressed && !rotated.compressed;
+  return file.modified_ns >= rotated.modified_ns && (!births_tell || file.born_ns >= rotated.born_ns);
 }
 
 }  // namespace
@@ -40,47 +175,71 @@ bool continues_record(int fd, std::uint64_t size, const FileRecord& record) {
 
 bool compressed_from_record(const std::string& path, const FileRecord& record) {
   if (record.head.length == 0) return false;
-  const OpenFd fd(path);
-  char bytes[16 << 10];
-  const ssize_t got = fd.get() < 0 ? -1 : ::pread(fd.get(), bytes, sizeof bytes, 0);
-  if (got < 4) return false;
-  const std::string_view front(bytes, static_cast<std::size_t>(got));
-  const auto format = detect_compression_format(front);
-  if (!format) return false;
-  std::string plain;
-  (void)make_decompressor(*format)->feed(front, plain);
-  if (plain.size() < record.head.length) return false;
-  return fingerprint_of(std::string_view(plain).substr(0, record.head.length), record.head.length).hash == record.head.hash;
+  const std::string front = decompressed_front(path).substr(0, record.head.length);
+  return front.size() == record.head.length && fingerprint_of(front, front.size()).hash == record.head.hash;
+}
+
+std::optional<Fingerprint1K> compressed_head(const std::string& path) {
+  const std::string front = decompressed_front(path).substr(0, kFingerprintBytes);
+  if (front.empty()) return std::nullopt;
+  return fingerprint_of(front, front.size());
+}
+
+bool is_same_content(const RotatedFile& file, const FileRecord& record) {
+  if (file.compressed) return record.head.length >= kCopyBytesMin && compressed_from_record(file.path, record);
+  const bool same = same_inode(file, record);
+  if (same && record.head.length == 0) return true;
+  // A short front may be what every file of this program starts with; then the copy must also be as long as what was read.
+  if (!same && record.head.length < kFingerprintBytes && file.size != record.offset) return false;
+  const OpenFd fd(file.path);
+  return fd.get() >= 0 && continues_record(fd.get(), file.size, record);
 }
 
 std::optional<RotatedFile> find_rotated(const FileRecord& record) {
-  DirectoryCache cache;
-  const std::string directory = parent_directory(record.path);
-  const std::string name = record.path.substr(record.path.rfind('/') + 1);
-  const std::string stem = name.substr(0, name.rfind('.') == 0 ? std::string::npos : name.rfind('.'));
-  int looked_at = 0;
-  std::optional<RotatedFile> copy;
-  for (const auto& item : cache.list(directory)) {
-    if (item.directory || ++looked_at > kCandidatesMax) continue;
-    const std::string path = directory + "/" + item.name;
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    const auto size = static_cast<std::uint64_t>(status.st_size);
-    const bool same_inode = status.st_dev == record.device && status.st_ino == record.inode;
-    const bool related = item.name.starts_with(stem) && path != record.path;
-    if (!same_inode && !related) continue;
-    if (looks_compressed(item.name)) {
-      if (related && compressed_from_record(path, record)) copy = RotatedFile{path, true};
-      continue;
-    }
-    const bool was_empty = record.head.length == 0 && record.offset == 0;
-    if (was_empty && same_inode && related && size > 0) return RotatedFile{path, false};
-    const OpenFd fd(path);
-    if (fd.get() < 0 || size <= record.offset || !continues_record(fd.get(), size, record)) continue;
-    if (same_inode) return RotatedFile{path, false};
-    copy = RotatedFile{path, false};
+  const Surroundings around(record);
+  std::optional<RotatedFile> best;
+  for (const Candidate& candidate : around.files()) {
+    if (!holds_content(candidate, record)) continue;
+    if (best && rank(candidate.file, record) <= rank(*best, record)) continue;
+    best = candidate.file;
+    best->has_more = best->compressed ? !record.finished : candidate.file.size > record.offset;
   }
-  return copy;
+  return best;
+}
+
+std::optional<RotatedFile> find_renamed(const FileRecord& record) {
+  const Surroundings around(record);
+  for (const Candidate& candidate : around.files()) {
+    if (same_inode(candidate.file, record)) return candidate.file;
+  }
+  return std::nullopt;
+}
+
+bool rotated_alike(std::string_view name, std::string_view first, std::string_view second) {
+  const std::string_view stem = stem_of(name);
+  first = without_compression(first);
+  second = without_compression(second);
+  if (!first.starts_with(stem) || !second.starts_with(stem)) return false;
+  return shape_of(first.substr(stem.size())) == shape_of(second.substr(stem.size()));
+}
+
+std::vector<RotatedFile> find_successors(const FileRecord& record, const RotatedFile& rotated,
+                                         const std::function<bool(const RotatedFile&)>& known) {
+  const Surroundings around(record);
+  const std::vector<Candidate> all = around.files();
+  std::set<std::string_view> names;
+  for (const Candidate& candidate : all) names.insert(candidate.file.path);
+  std::vector<RotatedFile> found;
+  for (const auto& [file, base] : all) {
+    if (file.path == rotated.path || base.empty() || file.size == 0) continue;
+    if (!rotated_alike(base, file_name(rotated.path), file_name(file.path)) || !came_after(file, rotated)) continue;
+    const bool being_compressed = file.compressed && names.contains(without_compression(file.path));
+    if (!being_compressed && !known(file)) found.push_back(file);
+  }
+  std::sort(found.begin(), found.end(), [](const RotatedFile& a, const RotatedFile& b) {
+    return std::tie(a.modified_ns, a.path) < std::tie(b.modified_ns, b.path);
+  });
+  return found;
 }
 
 }  // namespace kvasir::agent

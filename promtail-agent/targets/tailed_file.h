@@ -33,11 +33,13 @@ struct TailedFile {
   std::unique_ptr<PlainFile> plain;
   std::unique_ptr<CompressedFile> compressed;
   ProgressPtr progress;
+  Fingerprint1K head, anchor;   // of the plain form of a rotated file that was compressed
 
   bool current = true;          // the path leads to this file
   bool wanted = true;           // a target asks for it
   bool dirty = true;            // may have something to read
   bool finished = false;
+  bool saved = false;           // the state on disk knows it
   std::optional<std::uint64_t> refused_at;  // start of a line that the clients did not take any more
   Duration quiet_since{0};      // when it last gave something
   Duration left_at{0};          // when the path was found to lead elsewhere

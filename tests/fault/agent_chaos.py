@@ -71,6 +71,7 @@ class Chaos:
         self.dir = tempfile.mkdtemp(prefix='agent_chaos_')
         self.port, self.agent_port = free_port(), free_port()
         os.makedirs(os.path.join(self.dir, 'logs'))
+        self.paths = [os.path.join(self.dir, 'logs', name) for name in ('renamed.log', 'truncated.log')]
         self.log = open(os.path.join(self.dir, 'programs.log'), 'ab')
         self.server = Program([os.path.join(args.bin, 'kvasir'), '-config.file=' + self.server_config()], self.log)
         self.agent = Program([os.path.join(args.bin, 'kvasir-agent'), '-config.file=' + self.agent_config()], self.log)
@@ -140,10 +141,18 @@ scrape_configs:
                 pass
             victim.start()
 
+    def agent_knows(self, paths):
+        """The saved state has these files: what was rotated away before anybody saw it cannot be found."""
+        try:
+            with open(os.path.join(self.dir, 'positions.yaml.state')) as f:
+                state = f.read()
+            return all(path in state for path in paths)
+        except OSError:
+            return False
+
     def write(self):
-        renamed = os.path.join(self.dir, 'logs', 'renamed.log')
-        truncated = os.path.join(self.dir, 'logs', 'truncated.log')
-        files = {renamed: open(renamed, 'a'), truncated: open(truncated, 'a')}
+        renamed, truncated = self.paths
+        files = {path: open(path, 'a') for path in self.paths}
         pause = self.args.seconds / max(self.args.lines / 200, 1)
         while self.written < self.args.lines:
             for _ in range(min(200, self.args.lines - self.written)):
@@ -152,7 +161,7 @@ scrape_configs:
                 self.written += 1
             for f in files.values():
                 f.flush()
-            if self.random.random() < 0.02:
+            if self.random.random() < 0.2:
                 self.rotations += 1
                 files[renamed].close()
                 os.rename(renamed, f'{renamed}.{self.rotations}')
@@ -196,6 +205,9 @@ scrape_configs:
         self.server.start()
         wait_until('the server is up', lambda: self.is_up(self.port), 20)
         self.agent.start()
+        for path in self.paths:
+            open(path, 'a').close()
+        wait_until('the agent knows both files', lambda: self.agent_knows(self.paths), 30)
         trouble = threading.Thread(target=self.trouble)
         trouble.start()
         try:
