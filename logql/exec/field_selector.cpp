@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "logql/exec/scan.h"
+#include "logql/pipeline/literal_search.h"
+#include "logql/pipeline/regex_literals.h"
+
 namespace kvasir::logql {
 namespace {
 
@@ -70,9 +74,10 @@ bool may_select_by_field(const LabelMatcher& matcher) {
   return positive && !matcher.matches_empty();
 }
 
-std::string field_selector_token(const LabelMatcher& matcher) {
+std::vector<std::string> field_selector_tokens(const LabelMatcher& matcher) {
+  if (matcher.op() == MatchOp::kRegex) return required_literals_of_regex(matcher.value());
   if (matcher.op() != MatchOp::kEqual || selects_by_level(matcher)) return {};
-  return matcher.value();
+  return {matcher.value()};
 }
 
 bool looks_like_id(std::string_view value) {
@@ -88,13 +93,116 @@ Result<std::unique_ptr<FieldSelector>> FieldSelector::create(std::span<const Lab
     KVASIR_TRY(auto json, make_runner(JsonParser{}));
     KVASIR_TRY(auto logfmt, make_runner(LogfmtParser{}));
     const bool by_word = matcher.op() == MatchOp::kEqual && looks_like_id(matcher.value());
-    selector->conditions_.push_back({matcher, selects_by_level(matcher), by_word, std::move(json), std::move(logfmt)});
+    auto literals = field_selector_tokens(matcher);
+    // A name that parsing can only have taken over as it is.
+    if (!by_word && matcher.name().find('_') == std::string::npos) literals.push_back(matcher.name());
+    selector->conditions_.push_back(
+        {matcher, selects_by_level(matcher), by_word, std::move(literals), std::move(json), std::move(logfmt)});
   }
   for (auto& condition : selector->conditions_) {
     condition.json.bind(kNoLabels);
     condition.logfmt.bind(kNoLabels);
   }
   return selector;
+}
+
+/// Clears the rows whose line lacks a literal, but for those with metadata of the name. True if every literal was looked for exactly.
+bool FieldSelector::narrow_literals(const Condition& condition, LogBlock& block, RowSet& rows) {
+  const auto& name = condition.matcher.name();
+  const bool in_metadata = block.may_have_metadata(name);
+  const FieldColumn* metadata = in_metadata ? block.metadata_field(name) : nullptr;
+  if (in_metadata && metadata == nullptr) return false;
+  RowSet kept = rows;
+  bool exact = true;
+  for (const auto& literal : condition.literals) {
+    if (kept.none()) break;
+    if (block.narrow_literal(literal, false, kept)) continue;
+    exact = false;
+    block.narrow_perhaps(literal, kept);
+  }
+  if (metadata != nullptr) {
+    for_each_row(rows, [&](std::size_t row) {
+      if (metadata->row_value[row] != FieldColumn::kAbsent) kept.set(row);
+    });
+  }
+  rows = std::move(kept);
+  return exact;
+}
+
+namespace {
+
+/// For each value of a column, whether it is selected; found out when first asked.
+class Verdicts {
+ public:
+  explicit Verdicts(const FieldColumn* column) : column_(column), seen_(column == nullptr ? 0 : column->values.size()) {}
+
+  /// False for a row without a value.
+  template <class Matches>
+  bool selects(std::size_t row, Matches matches) {
+    const std::uint32_t value = column_ == nullptr ? FieldColumn::kAbsent : column_->row_value[row];
+    if (value == FieldColumn::kAbsent) return false;
+    auto& seen = seen_[value];
+    if (!seen) seen = matches(column_->values[value]);
+    return *seen;
+  }
+
+ private:
+  const FieldColumn* column_;
+  std::vector<std::optional<bool>> seen_;
+};
+
+}  // namespace
+
+FieldSelector::Known FieldSelector::narrow_columns(const Condition& condition, LogBlock& block, const RowSet& rows,
+                                                   bool literals_hold) {
+  const auto& name = condition.matcher.name();
+  Known known{RowSet(rows.size(), false), rows};
+  const FieldColumn* metadata = nullptr;
+  if (block.may_have_metadata(name)) {
+    metadata = block.metadata_field(name);
+    if (metadata == nullptr) return known;
+  }
+  // Lines that start with a brace are JSON, others logfmt. Where JSON is not to be had, lines with any brace are read.
+  const FieldColumn* field = condition.by_word ? nullptr : block.field(FieldSyntax::kJson, name);
+  RowSet read = field == nullptr ? rows : field->unknown;
+  if (field == nullptr && !condition.by_word && block.narrow_literal("{", false, read)) {
+    field = block.field(FieldSyntax::kLogfmt, name);
+    if (field != nullptr && field->unknown.size() > 0) for_each_row(field->unknown, [&](std::size_t row) { read.set(row); });
+    if (field == nullptr) read = rows;
+  }
+  Verdicts in_metadata(metadata);
+  Verdicts in_line(field);
+  const auto matches = [&](std::string_view value) { return value_matches(condition, value); };
+  for_each_row(rows, [&](std::size_t row) {
+    const bool by_metadata = in_metadata.selects(row, matches);
+    if (by_metadata) known.selected.set(row);
+    if (!by_metadata && read.size() > 0 && read.test(row)) return;
+    // What was escaped in the line matches only if the literals stand there all the same.
+    if (!by_metadata && in_line.selects(row, matches)) {
+      if (!literals_hold) return;
+      known.selected.set(row);
+    }
+    known.unknown.clear(row);
+  });
+  return known;
+}
+
+void FieldSelector::narrow(LogBlock& block, const Pushdowns& pushdowns, RowSet& rows, RowSet& unknown) const {
+  unknown = RowSet(rows.size(), false);
+  for (const auto& condition : conditions_) {
+    RowSet alive = rows;
+    for (std::size_t i = 0; i < alive.words().size(); ++i) alive.words()[i] |= unknown.words()[i];
+    if (alive.none()) return;
+    const bool literals_hold = pushdowns.narrow_literals && narrow_literals(condition, block, alive);
+    Known known{RowSet(rows.size(), false), alive};
+    if (pushdowns.field_columns) known = narrow_columns(condition, block, alive, literals_hold);
+    rows.keep_only(known.selected);
+    for (std::size_t i = 0; i < alive.words().size(); ++i) {
+      // Alive, not ruled out now, and not certain on both counts.
+      const std::uint64_t possible = known.selected.words()[i] | known.unknown.words()[i];
+      unknown.words()[i] = alive.words()[i] & possible & ~rows.words()[i];
+    }
+  }
 }
 
 bool FieldSelector::value_matches(const Condition& condition, std::string_view value) {
@@ -104,9 +212,8 @@ bool FieldSelector::value_matches(const Condition& condition, std::string_view v
 
 bool FieldSelector::line_matches(Condition& condition, std::string_view line) {
   const LabelMatcher& matcher = condition.matcher;
-  if (matcher.op() == MatchOp::kEqual && !condition.by_level && line.find(matcher.value()) == std::string_view::npos) {
-    return false;
-  }
+  const auto stands_there = [&](const std::string& literal) { return contains_literal(line, literal); };
+  if (!std::all_of(condition.literals.begin(), condition.literals.end(), stands_there)) return false;
   if (condition.by_word && contains_word(line, matcher.value())) return true;
   const auto start = line.find_first_not_of(" \t\r\n");
   const bool is_json = start != std::string_view::npos && line[start] == '{';

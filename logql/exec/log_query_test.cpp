@@ -114,6 +114,9 @@ TEST_CASE("selectors on fields, metadata and ids") {
     CHECK(times("{app=\"b\", status=~\"2..|5..\"}") == "5");
     CHECK(times("{status=\"20\"}") == "");
     CHECK(times("{app=\"a\", level!=\"error\"}") == "1234");
+    CHECK(times("{level=~\"(?i)error\"}") == "15");
+    CHECK(times("{level=~\".+\", status=~\"5.+\"}") == "5");
+    CHECK(times("{trace_id=~\"4bf92.*\"}") == "14");
     const auto off = queries.logs("{level=\"error\"}", {.end = 10, .limits = {.field_selectors = false}});
     CHECK(off == "");
   }

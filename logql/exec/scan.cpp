@@ -71,8 +71,8 @@ void ScanPlan::split_matchers(const QueryParams& params, LogSource& source, cons
       continue;
     }
     field_matchers_.push_back(matcher);
-    std::string token = field_selector_token(matcher);
-    if (!token.empty() && pushdowns_.prune_literals) select.tokens.push_back(std::move(token));
+    if (!pushdowns_.prune_literals) continue;
+    for (auto& token : field_selector_tokens(matcher)) select.tokens.push_back(std::move(token));
   }
 }
 
@@ -145,36 +145,15 @@ void ScanPlan::narrow(ScannedBlock& scanned) const {
   }
 }
 
-/// What a field selector with "=" wants stands in the line, or the row has metadata of its name.
-void ScanPlan::narrow_fields(ScannedBlock& scanned) const {
-  if (!pushdowns_.narrow_literals) return;
-  for (const auto& matcher : field_matchers_) {
-    const std::string token = field_selector_token(matcher);
-    if (token.empty() || scanned.rows.none()) continue;
-    const bool in_metadata = scanned.block->may_have_metadata(matcher.name());
-    const FieldColumn* column = in_metadata ? scanned.block->metadata_field(matcher.name()) : nullptr;
-    if (in_metadata && column == nullptr) continue;
-    RowSet rows = scanned.rows;
-    if (!scanned.block->narrow_literal(token, false, rows)) scanned.block->narrow_perhaps(token, rows);
-    if (column != nullptr) {
-      for_each_row(scanned.rows, [&](std::size_t row) {
-        if (column->row_value[row] != FieldColumn::kAbsent) rows.set(row);
-      });
-    }
-    scanned.rows = std::move(rows);
-  }
-}
-
 Result<void> ScanPlan::select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const {
-  narrow_fields(scanned);
-  if (scanned.rows.none()) return {};
+  RowSet unknown(0);
+  fields.narrow(*scanned.block, pushdowns_, scanned.rows, unknown);
+  if (unknown.none()) return {};
   std::vector<std::string_view> lines;
-  KVASIR_CHECK_OK(fetch_lines(*scanned.block, scanned.rows, lines, context));
-  RowSet selected = scanned.rows;
-  for_each_row(scanned.rows, [&](std::size_t row) {
-    if (!fields.matches(lines[row], scanned.block->metadata(row))) selected.clear(row);
+  KVASIR_CHECK_OK(fetch_lines(*scanned.block, unknown, lines, context));
+  for_each_row(unknown, [&](std::size_t row) {
+    if (fields.matches(lines[row], scanned.block->metadata(row))) scanned.rows.set(row);
   });
-  scanned.rows = std::move(selected);
   return {};
 }
 

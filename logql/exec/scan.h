@@ -88,7 +88,6 @@ class ScanPlan {
   Result<void> open_all(std::span<const std::shared_ptr<const BlockHandle>> handles, std::vector<ScannedBlock>& blocks,
                         QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;
-  void narrow_fields(ScannedBlock& scanned) const;
   Result<void> select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;
 
   TimeRange range_;
