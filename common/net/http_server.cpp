@@ -1,36 +1,18 @@
 #include "common/net/http_server.h"
 
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 
 #include "common/assert.h"
 #include "common/log.h"
 #include "common/net/http_session.h"
+#include "common/net/listen.h"
 #include "common/net/tls_context.h"
 
 namespace kvasir::net {
 namespace {
 
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
-
-Result<Tcp::endpoint> listen_endpoint(asio::io_context& io, const std::string& address, std::uint16_t port) {
-  if (address.empty()) return Tcp::endpoint(Tcp::v6(), port);
-  ErrorCodeIo ec;
-  const auto ip = asio::ip::make_address(address, ec);
-  if (!ec) return Tcp::endpoint(ip, port);
-  const auto found = Tcp::resolver(io).resolve(address, std::to_string(port), Tcp::resolver::passive, ec);
-  if (ec || found.empty()) return fail(ErrorCode::kInvalidArgument, "listen address " + address + ": " + ec.message());
-  return found.begin()->endpoint();
-}
-
-void listen_on(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint, ErrorCodeIo& ec) {
-  acceptor.open(endpoint.protocol(), ec);
-  if (!ec) acceptor.set_option(Tcp::acceptor::reuse_address(true), ec);
-  if (!ec && endpoint.protocol() == Tcp::v6()) acceptor.set_option(asio::ip::v6_only(false), ec);
-  if (!ec) acceptor.bind(endpoint, ec);
-  if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
-}
 
 }  // namespace
 
@@ -109,18 +91,7 @@ class HttpServer::Impl {
 
   Result<void> listen() {
     const auto& options = shared_->options;
-    KVASIR_TRY(Tcp::endpoint endpoint, listen_endpoint(shared_->io, options.address, options.port));
-    ErrorCodeIo ec;
-    listen_on(acceptor_, endpoint, ec);
-    if (ec && options.address.empty()) {  // a machine without IPv6
-      ErrorCodeIo ignored;
-      acceptor_.close(ignored);
-      ec = {};
-      listen_on(acceptor_, Tcp::endpoint(Tcp::v4(), options.port), ec);
-    }
-    if (ec) {
-      return fail(ErrorCode::kIo, "listen on " + options.address + ":" + std::to_string(options.port) + ": " + ec.message());
-    }
+    KVASIR_CHECK_OK(open_listener(shared_->io, acceptor_, options.address, options.port));
     port_ = acceptor_.local_endpoint().port();
     return {};
   }
