@@ -1,4 +1,6 @@
-// block_draft.h -- everything a segment needs to know of a block besides its stored bytes, gathered from its rows.
+// block_draft.h -- everything a segment needs to know of a block besides its stored bytes.
+//
+// Shape:    draft_rows() for what the rows say at once; then the facts of the lines, from a LineFactsBuilder or by scan_lines().
 #pragma once
 
 #include <span>
@@ -16,7 +18,11 @@ struct BlockDraft {
   TrigramSet trigrams;
 };
 
-/// Fills the entry but for stream, place and encoding. REQUIRES: rows is not empty.
-BlockDraft draft_block(std::span<const EntryView> rows, TrigramCollector& collector);
+/// Fills the entry but for stream, place, encoding and what lines say; tokens of metadata only. REQUIRES: rows is not empty.
+BlockDraft draft_rows(std::span<const EntryView> rows);
+/// Looks at every line.
+void scan_lines(std::span<const EntryView> rows, TrigramCollector& collector, BlockDraft& draft);
+/// Adds the tokens of the lines.
+void add_line_tokens(const IdTokens& tokens, BlockDraft& draft);
 
 }  // namespace kvasir::chunks

@@ -66,11 +66,12 @@ void write_metadata(std::span<const EntryView> rows, std::span<const std::int64_
 
 }  // namespace
 
-void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out) {
+void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out,
+                  LineFactsBuilder* facts) {
   std::string meta_bytes;
   ByteWriter meta(meta_bytes);
   PartWriter parts;
-  TableTarget target{meta, parts, ids};
+  TableTarget target{meta, parts, ids, facts};
   const std::vector<std::int64_t> times = write_positions(rows, target);
   if (encoding == Encoding::kRows) {
     write_rows(rows, target);
@@ -79,8 +80,11 @@ void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdS
     table.start();
     for (const EntryView& row : rows) table.add(row.line);
     write_table(table, times, 0, target);
+    if (facts != nullptr) facts->finish(table, rows);
   }
+  const std::size_t line_slots = ids.size();
   write_metadata(rows, times, target);
+  ids.set_hashed(line_slots);  // tokens of metadata are found in the rows
 
   std::string frames, head;
   zstd_append(meta_bytes, frames);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "chunks/id_store.h"
+#include "chunks/line_facts.h"
 #include "common/entry.h"
 
 namespace kvasir::chunks {
@@ -18,7 +19,8 @@ enum class Encoding : std::uint8_t {
   kColumns = 1,  // templates and typed columns
 };
 
-/// Appends the block. Id columns leave their bytes in `ids`. REQUIRES: 1 <= rows <= kBlockRowsMax.
-void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out);
+/// Appends the block. Id columns leave their bytes in `ids`. `facts`, for kColumns, is told all of the lines; else null. REQUIRES:
+/// 1 <= rows <= kBlockRowsMax.
+void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out, LineFactsBuilder* facts = nullptr);
 
 }  // namespace kvasir::chunks

@@ -38,11 +38,24 @@ Extent extent_of(Texts texts) {
   return extent;
 }
 
-void write_head(ColumnType type, const Extent& extent, ByteWriter& meta) {
+/// The lengths, with a mask that is known otherwise.
+Extent extent_with(CharMask mask, Texts texts) {
+  Extent extent;
+  extent.mask = mask;
+  for (const auto text : texts) {
+    extent.shortest = std::min(extent.shortest, text.size());
+    extent.longest = std::max(extent.longest, text.size());
+    extent.total += text.size();
+  }
+  return extent;
+}
+
+ColumnFacts write_head(ColumnType type, const Extent& extent, Texts texts, ByteWriter& meta) {
   meta.fixed(static_cast<std::uint8_t>(type));
   meta.fixed(extent.mask);
   meta.varint(extent.shortest);
   meta.varint(extent.longest - extent.shortest);
+  return {type, extent.mask, extent.shortest, extent.longest, false, false, texts};
 }
 
 void write_plain_texts(Texts texts, TableTarget& target) {
@@ -88,14 +101,22 @@ void write_texts(Texts texts, Times times, std::size_t total, unsigned depth, Ta
   write_plain_texts(texts, target);
 }
 
-bool try_instants(Texts texts, Times times, TableTarget& target) {
+Extent extent_of_instants(const TimeLayout& layout, Texts texts) {
+  if (layout.spec().find('b') != std::string::npos) return extent_of(texts);
+  // All have the digits and literals of the layout; only a fraction may be missing.
+  const auto longest = std::max_element(texts.begin(), texts.end(), [](auto a, auto b) { return a.size() < b.size(); });
+  return extent_with(char_mask(*longest), texts);
+}
+
+bool try_instants(Texts texts, Times times, TableTarget& target, ColumnFacts& facts) {
   const auto layout = TimeLayout::detect(texts);
   if (!layout) return false;
   std::vector<std::int64_t> differences(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (!layout->parse(texts[i], times[i], differences[i])) return false;
   }
-  write_head(ColumnType::kInstants, extent_of(texts), target.meta);
+  facts = write_head(ColumnType::kInstants, extent_of_instants(*layout, texts), texts, target.meta);
+  facts.alike = layout->spec().find('b') == std::string::npos;
   target.meta.sized(layout->spec());
   std::string packed;
   encode_ints(differences, packed);
@@ -103,7 +124,13 @@ bool try_instants(Texts texts, Times times, TableTarget& target) {
   return true;
 }
 
-bool try_ids(Texts texts, Times times, TableTarget& target) {
+CharMask id_mask(IdStyle style) {
+  using namespace char_class;
+  if (style == IdStyle::kUuid) return kDigit | kHexLower | kHyphen;
+  return static_cast<CharMask>(kDigit | (style == IdStyle::kHexUpper ? kHexUpper : kHexLower));
+}
+
+bool try_ids(Texts texts, Times times, TableTarget& target, ColumnFacts& facts) {
   const auto shape = id_shape_of(texts[0]);
   if (!shape) return false;
   PendingIds ids;
@@ -113,7 +140,10 @@ bool try_ids(Texts texts, Times times, TableTarget& target) {
     if (!append_id_bytes(*shape, text, ids.bytes)) return false;
   }
   ids.times.assign(times.begin(), times.end());
-  write_head(ColumnType::kIds, extent_of(texts), target.meta);
+  Extent extent;
+  extent.mask = id_mask(shape->style);
+  extent.shortest = extent.longest = id_text_bytes(shape->style, shape->bytes);
+  facts = write_head(ColumnType::kIds, extent, texts, target.meta);
   target.meta.fixed(static_cast<std::uint8_t>(shape->style));
   target.meta.varint(shape->bytes);
   target.meta.varint(target.ids.add(std::move(ids)));
@@ -170,49 +200,55 @@ std::optional<Numbers> numbers_of(Texts distinct, Times codes, Times times) {
   return numbers;
 }
 
-void write_numbers(const Numbers& numbers, const Extent& extent, TableTarget& target) {
-  write_head(ColumnType::kNumbers, extent, target.meta);
+ColumnFacts write_numbers(const Numbers& numbers, Texts texts, TableTarget& target) {
+  const Extent extent = extent_of(texts);
+  ColumnFacts facts = write_head(ColumnType::kNumbers, extent, texts, target.meta);
+  using namespace char_class;
+  facts.only_digits = (extent.mask & ~(kDigit | kHyphen | kPoint)) == 0;
   target.meta.fixed(static_cast<std::uint8_t>(numbers.form.kind));
   target.meta.fixed(numbers.form.width);
   target.meta.fixed(numbers.relative);
   target.parts.dense(numbers.packed, target.meta);
+  return facts;
 }
 
-void write_dictionary(const DictionaryBuilder& dictionary, std::string_view packed_codes, unsigned depth,
+ColumnFacts write_dictionary(const DictionaryBuilder& dictionary, std::string_view packed_codes, unsigned depth,
                       TableTarget& target) {
   const Extent extent = extent_of(dictionary.values());
-  write_head(ColumnType::kDictionary, extent, target.meta);
+  const ColumnFacts facts = write_head(ColumnType::kDictionary, extent, dictionary.values(), target.meta);
   target.meta.varint(dictionary.values().size());
   // A nested table needs times only for instants relative to entries; inside a dictionary they would not repeat.
   const std::vector<std::int64_t> no_times(dictionary.values().size());
   write_texts(dictionary.values(), no_times, extent.total, depth, target);
   target.parts.dense(packed_codes, target.meta);
+  return facts;
 }
 
 }  // namespace
 
-void write_column(Texts values, Times times, unsigned depth, TableTarget& target) {
-  if (try_instants(values, times, target)) return;
+ColumnFacts write_column(Texts values, Times times, unsigned depth, TableTarget& target) {
+  ColumnFacts facts;
+  if (try_instants(values, times, target, facts)) return facts;
   static thread_local DictionaryBuilder builders[kTableDepthMax];
   DictionaryBuilder& dictionary = builders[depth];
   if (!dictionary.build(values)) {
-    if (try_ids(values, times, target)) return;
-    if (const auto numbers = numbers_of(values, {}, times)) return write_numbers(*numbers, extent_of(values), target);
+    if (try_ids(values, times, target, facts)) return facts;
+    if (const auto numbers = numbers_of(values, {}, times)) return write_numbers(*numbers, values, target);
     const Extent extent = extent_of(values);
-    write_head(ColumnType::kTexts, extent, target.meta);
-    return write_texts(values, times, extent.total, depth, target);
+    facts = write_head(ColumnType::kTexts, extent, values, target.meta);
+    write_texts(values, times, extent.total, depth, target);
+    return facts;
   }
   const std::size_t distinct = dictionary.values().size();
-  if (distinct * 8 > values.size() && try_ids(values, times, target)) return;
+  if (distinct * 8 > values.size() && try_ids(values, times, target, facts)) return facts;
   std::string codes;
   encode_ints(dictionary.codes(), codes);
   if (distinct > 1) {
     const auto numbers = numbers_of(dictionary.values(), dictionary.codes(), times);
     const std::size_t dictionary_bytes = codes.size() + extent_of(dictionary.values()).total / 2;
-    if (numbers && numbers->packed.size() < dictionary_bytes)
-      return write_numbers(*numbers, extent_of(dictionary.values()), target);
+    if (numbers && numbers->packed.size() < dictionary_bytes) return write_numbers(*numbers, dictionary.values(), target);
   }
-  write_dictionary(dictionary, codes, depth, target);
+  return write_dictionary(dictionary, codes, depth, target);
 }
 
 }  // namespace kvasir::chunks

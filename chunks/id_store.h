@@ -20,6 +20,7 @@ struct PendingIds {
   std::uint32_t width = 0;          // bytes of one value
   std::string bytes;                // width each
   std::vector<std::int64_t> times;  // of the entry of each value
+  bool hashed = false;              // its ids are among the block's token hashes already
   std::size_t count() const { return bytes.size() / width; }
 };
 
@@ -47,6 +48,9 @@ class PendingIdStore final : public IdSource {
   const std::vector<PendingIds>& slots() const { return slots_; }
   void set_block(std::size_t from, std::uint32_t block) {
     for (; from < slots_.size(); ++from) slots_[from].block = block;
+  }
+  void set_hashed(std::size_t from) {
+    for (; from < slots_.size(); ++from) slots_[from].hashed = true;
   }
 
   Result<void> read_slot(std::uint32_t slot, std::uint32_t width, std::size_t count, char* out) const override;

@@ -101,12 +101,17 @@ struct SegmentWriter::State {
 
   std::pair<std::uint32_t, bool> stream_for(const Labels& labels);
   void add_block(std::uint32_t stream, std::span<const EntryView> block_rows);
-  Encoding encode(std::span<const EntryView> block_rows, std::size_t block_line_bytes);
-  bool try_columns(std::span<const EntryView> block_rows, std::size_t block_line_bytes);
+  Encoding encode(std::span<const EntryView> block_rows, BlockDraft& draft);
+  bool try_columns(std::span<const EntryView> block_rows, BlockDraft& draft);
   std::vector<std::size_t> sort_blocks();
   void write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries);
   void write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order);
-  std::vector<std::uint64_t> filter_hashes(std::size_t block, const std::vector<std::uint64_t>& pooled) const;
+  struct SlotHashes {
+    std::vector<std::uint64_t> pooled;  // are not to be in the filter, though they are in the draft
+    std::vector<std::uint64_t> others;  // are to be in it, and are not in the draft
+  };
+  std::vector<SlotHashes> slot_hashes(const IdRegionEntries& entries) const;
+  std::vector<std::uint64_t> filter_hashes(std::size_t block, SlotHashes& slots) const;
 };
 
 std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& labels) {
@@ -121,14 +126,20 @@ std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& la
   return {same.back(), true};
 }
 
-bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, std::size_t block_line_bytes) {
-  if (options.pressure || block_line_bytes < kColumnsLineBytesMin) return false;
+bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, BlockDraft& draft) {
+  if (options.pressure || draft.entry.line_bytes < kColumnsLineBytesMin) return false;
   const std::size_t before = file.size(), ids_before = ids.size();
-  encode_block(block_rows, Encoding::kColumns, ids, file);
+  LineFactsBuilder facts(collector);
+  encode_block(block_rows, Encoding::kColumns, ids, file, &facts);
+  draft.trigrams = collector.take();
   std::size_t stored = file.size() - before;
   if (ids.size() != ids_before) stored += estimate_id_bytes(std::span(ids.slots()).subspan(ids_before));
   if (stored * 10 < estimate_row_bytes(block_rows) * 9) {
-    if (gives_back(std::string_view(file).substr(before), ids, block_rows)) return true;
+    if (gives_back(std::string_view(file).substr(before), ids, block_rows)) {
+      draft.entry.flags |= facts.flags();
+      add_line_tokens(facts.tokens(), draft);
+      return true;
+    }
     ++verify_failures;
   }
   file.resize(before);
@@ -136,20 +147,22 @@ bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, st
   return false;
 }
 
-Encoding SegmentWriter::State::encode(std::span<const EntryView> block_rows, std::size_t block_line_bytes) {
-  if (try_columns(block_rows, block_line_bytes)) return Encoding::kColumns;
-  const std::size_t before = file.size();
-  encode_block(block_rows, Encoding::kRows, ids, file);
+Encoding SegmentWriter::State::encode(std::span<const EntryView> block_rows, BlockDraft& draft) {
+  if (try_columns(block_rows, draft)) return Encoding::kColumns;
+  scan_lines(block_rows, collector, draft);
+  const std::size_t before = file.size(), ids_before = ids.size();
+  encode_block(block_rows, Encoding::kRows, ids, file, nullptr);
+  ids.set_hashed(ids_before);
   KVASIR_ASSERT(gives_back(std::string_view(file).substr(before), ids, block_rows), "row encoding lost something");
   return Encoding::kRows;
 }
 
 void SegmentWriter::State::add_block(std::uint32_t stream, std::span<const EntryView> block_rows) {
-  BlockDraft draft = draft_block(block_rows, collector);
+  BlockDraft draft = draft_rows(block_rows);
   draft.entry.stream = stream;
   draft.entry.offset = file.size();
   const std::size_t ids_before = ids.size();
-  draft.entry.encoding = static_cast<std::uint8_t>(encode(block_rows, draft.entry.line_bytes));
+  draft.entry.encoding = static_cast<std::uint8_t>(encode(block_rows, draft));
   draft.entry.stored_bytes = static_cast<std::uint32_t>(file.size() - draft.entry.offset);
   ids.set_block(ids_before, static_cast<std::uint32_t>(blocks.size()));
   rows += draft.entry.rows;
@@ -170,33 +183,42 @@ std::vector<std::size_t> SegmentWriter::State::sort_blocks() {
   return order;
 }
 
-/// Hashes of a block's id tokens that its pooled columns do not answer for.
-std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block,
-                                                               const std::vector<std::uint64_t>& pooled) const {
+/// Of each block, the hashes of its id columns as far as they matter to its filter.
+std::vector<SegmentWriter::State::SlotHashes> SegmentWriter::State::slot_hashes(const IdRegionEntries& entries) const {
+  std::vector<SlotHashes> hashes(blocks.size());
+  for (std::size_t s = 0; s < entries.slots.size(); ++s) {
+    const PendingIds& slot = ids.slots()[s];
+    const bool pooled = entries.slots[s].way == SlotWay::kRanks;
+    if (pooled != slot.hashed) continue;
+    auto& out = pooled ? hashes[slot.block].pooled : hashes[slot.block].others;
+    char text[kIdTokenMax];
+    for (std::size_t i = 0; i < slot.count(); ++i) {
+      format_id({IdStyle::kHexLower, slot.width}, slot.bytes.data() + i * slot.width, text);
+      out.push_back(id_hash(std::string_view(text, slot.width * 2)));
+    }
+  }
+  return hashes;
+}
+
+/// Hashes of a block's id tokens that no pool answers for.
+std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block, SlotHashes& slots) const {
+  std::sort(slots.pooled.begin(), slots.pooled.end());
   std::vector<std::uint64_t> left;
   const auto& all = blocks[block].tokens.hashes;
-  std::set_difference(all.begin(), all.end(), pooled.begin(), pooled.end(), std::back_inserter(left));
+  std::set_difference(all.begin(), all.end(), slots.pooled.begin(), slots.pooled.end(), std::back_inserter(left));
+  left.insert(left.end(), slots.others.begin(), slots.others.end());
+  std::sort(left.begin(), left.end());
+  left.erase(std::unique(left.begin(), left.end()), left.end());
   return left;
 }
 
 void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order,
                                          const IdRegionEntries& entries) {
-  std::vector<std::vector<std::uint64_t>> pooled(blocks.size());
-  for (std::size_t s = 0; s < entries.slots.size(); ++s) {
-    if (entries.slots[s].way != SlotWay::kRanks) continue;
-    const PendingIds& slot = ids.slots()[s];
-    char text[kIdTokenMax];
-    for (std::size_t i = 0; i < slot.count(); ++i) {
-      format_id({IdStyle::kHexLower, slot.width}, slot.bytes.data() + i * slot.width, text);
-      pooled[slot.block].push_back(id_hash(std::string_view(text, slot.width * 2)));
-    }
-  }
+  std::vector<SlotHashes> slots = slot_hashes(entries);
   index.filters.offset = file.size();
   for (std::size_t b = 0; b < order.size(); ++b) {
-    auto& mine = pooled[order[b]];
-    std::sort(mine.begin(), mine.end());
     const std::size_t before = file.size();
-    append_id_filter(filter_hashes(order[b], mine), file);
+    append_id_filter(filter_hashes(order[b], slots[order[b]]), file);
     if (file.size() != before) index.blocks[b].flags |= block_flags::kHasIdFilter;
     index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - index.filters.offset) / kFilterBucketBytes));
   }

@@ -1,6 +1,7 @@
 #include "chunks/table_builder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 
 #define XXH_INLINE_ALL
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::uint32_t kWholeTemplate = 0;
 constexpr std::size_t kContextBytes = 10;
+constexpr std::uint32_t kMissesMax = 16;
+constexpr std::uint32_t kTryEvery = 32;
 
 /// Another seed in each process, so that nobody can aim lines at one bucket.
 std::uint64_t process_seed() {
@@ -43,7 +46,7 @@ TableBuilder::TableBuilder() : seed_(process_seed()) { start(); }
 
 void TableBuilder::start() {
   template_ids_.clear();
-  templates_.assign(1, {std::string(1, '\0'), {0}, 0});
+  templates_.assign(1, {std::string(1, '\0'), {0}, 0, {}});
   template_hashes_.assign(1, 0);  // never found by hash
   for (ColumnDraft& column : columns_) {
     column.values.clear();
@@ -53,10 +56,19 @@ void TableBuilder::start() {
   column_of_key_.clear();
   index_.assign(256, 0);
   columns_.push_back({});
+  last_ = misses_ = 0;
 }
 
 void TableBuilder::add(std::string_view text) {
   if (text.size() > kTokenisedLineMax) return add_whole(text);
+  // Where lines are of many templates, guessing is given up but for a try now and then.
+  if (last_ != kWholeTemplate && (misses_ < kMissesMax || ++misses_ % kTryEvery == 0)) {
+    if (is_like_last(text)) {
+      misses_ = 0;
+      return keep_row(text, last_);
+    }
+    ++misses_;
+  }
   tokenize(text, tokens_);
   if (tokens_.size() > kSlotsMax) return add_whole(text);
   skeleton_.resize(text.size() + tokens_.size());
@@ -72,11 +84,56 @@ void TableBuilder::add(std::string_view text) {
 
   const std::uint32_t id = find_template(tokens_.size());
   if (id == kWholeTemplate) return add_whole(text);
+  if (templates_[id].rows == 1) learn_approaches(text, templates_[id]);
+  last_ = id;
+  keep_row(text, id);
+}
+
+void TableBuilder::keep_row(std::string_view text, std::uint32_t id) {
   TemplateDraft& found = templates_[id];
   ++found.rows;
   template_ids_.push_back(id);
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     columns_[found.columns[i]].values.push_back(text.substr(tokens_[i].begin, tokens_[i].end - tokens_[i].begin));
+  }
+}
+
+/// Whether the text has the fixed text of the last template where its variables end; these are then in tokens_. Each variable is
+/// cut by the tokeniser itself.
+bool TableBuilder::is_like_last(std::string_view text) {
+  const TemplateDraft& shape = templates_[last_];
+  if (shape.approaches.size() != shape.columns.size() || shape.columns.empty() || text.empty()) return false;
+  tokens_.clear();
+  const char* fixed = shape.skeleton.data();
+  std::size_t at = 0;
+  for (const TemplateDraft::Approach& approach : shape.approaches) {
+    if (text.size() - at < approach.fixed_bytes || std::memcmp(text.data() + at, fixed, approach.fixed_bytes) != 0) return false;
+    const std::size_t begin = at + approach.fixed_bytes;
+    const auto from = static_cast<std::size_t>(static_cast<std::int64_t>(begin) - approach.lead);
+    if (from >= text.size()) return false;
+    const std::size_t before = tokens_.size();
+    const std::size_t next = tokenize_step(text, from, tokens_);
+    if (tokens_.size() == before || tokens_.back().begin != begin || next - tokens_.back().end != approach.rest) return false;
+    at = tokens_.back().end;
+    fixed += approach.fixed_bytes + 1;
+  }
+  const std::size_t left = shape.skeleton.size() - static_cast<std::size_t>(fixed - shape.skeleton.data());
+  return text.size() - at == left && std::memcmp(text.data() + at, fixed, left) == 0;
+}
+
+void TableBuilder::learn_approaches(std::string_view text, TemplateDraft& draft) {
+  step_tokens_.clear();
+  std::size_t end = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t before = step_tokens_.size();
+    const std::size_t next = tokenize_step(text, at, step_tokens_);
+    if (step_tokens_.size() != before) {
+      const Token token = step_tokens_.back();
+      draft.approaches.push_back({static_cast<std::uint32_t>(token.begin - end), static_cast<std::int32_t>(token.begin - at),
+                                  static_cast<std::uint32_t>(next - token.end)});
+      end = token.end;
+    }
+    at = next;
   }
 }
 
@@ -119,7 +176,7 @@ std::uint32_t TableBuilder::make_template(std::size_t variables, std::uint64_t h
   const auto marks = static_cast<std::size_t>(std::count(skeleton_.begin(), skeleton_.end(), '\0'));
   if (templates_.size() >= kTemplatesMax || marks != variables) return kWholeTemplate;
   if (columns_.size() + variables > kColumnsMax) return kWholeTemplate;
-  TemplateDraft draft{skeleton_, {}, 0};
+  TemplateDraft draft{skeleton_, {}, 0, {}};
   std::string key;
   std::size_t at = 0;
   for (std::size_t i = 0; i < variables; ++i) {

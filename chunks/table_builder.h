@@ -22,6 +22,14 @@ struct TemplateDraft {
   std::string skeleton;                // fixed text with one NUL for each variable
   std::vector<std::uint16_t> columns;  // of each variable
   std::uint32_t rows = 0;
+
+  /// How the tokeniser comes upon a variable: what lets it be found in the next line without a look at the fixed text.
+  struct Approach {
+    std::uint32_t fixed_bytes = 0;  // before it
+    std::int32_t lead = 0;          // from where the scan stood to its first byte
+    std::uint32_t rest = 0;         // from its end to where the scan went on
+  };
+  std::vector<Approach> approaches;  // of each variable; empty: lines are always cut anew
 };
 
 struct ColumnDraft {
@@ -50,6 +58,9 @@ class TableBuilder {
   std::vector<std::uint32_t> rows_of(std::uint16_t column) const;
 
  private:
+  bool is_like_last(std::string_view text);
+  void keep_row(std::string_view text, std::uint32_t id);
+  void learn_approaches(std::string_view text, TemplateDraft& draft);
   std::uint32_t find_template(std::size_t variables);
   std::uint32_t make_template(std::size_t variables, std::uint64_t hash);
   std::uint16_t column_for(const std::string& key);
@@ -62,8 +73,10 @@ class TableBuilder {
   std::unordered_map<std::string, std::uint16_t> column_of_key_;
   std::vector<std::uint32_t> index_;  // open addressing: template + 1, 0 = free
   std::vector<std::uint64_t> template_hashes_;
-  std::vector<Token> tokens_;
+  std::vector<Token> tokens_, step_tokens_;
   std::string skeleton_;
+  std::uint32_t last_ = 0;    // template of the last line that was cut; 0 = none
+  std::uint32_t misses_ = 0;  // lines in a row that were not like the last
   std::uint64_t seed_;
 };
 

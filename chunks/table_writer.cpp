@@ -1,5 +1,7 @@
 #include "chunks/table_writer.h"
 
+#include <utility>
+
 #include "chunks/int_codec.h"
 
 namespace kvasir::chunks {
@@ -21,6 +23,8 @@ void write_template(const TemplateDraft& draft, ByteWriter& meta) {
 }  // namespace
 
 void write_table(const TableBuilder& table, std::span<const std::int64_t> times, unsigned depth, TableTarget& target) {
+  LineFactsBuilder* const facts = std::exchange(target.facts, nullptr);
+  if (facts != nullptr) facts->begin(table);
   target.meta.varint(table.templates().size());
   for (const TemplateDraft& draft : table.templates()) write_template(draft, target.meta);
   std::string ids;
@@ -35,7 +39,9 @@ void write_table(const TableBuilder& table, std::span<const std::int64_t> times,
     const std::vector<std::uint32_t> rows = table.rows_of(c);
     value_times.clear();
     for (const std::uint32_t row : rows) value_times.push_back(times[row]);
-    write_column(column.values, rows.empty() ? times : std::span<const std::int64_t>(value_times), depth, target);
+    const ColumnFacts written =
+        write_column(column.values, rows.empty() ? times : std::span<const std::int64_t>(value_times), depth, target);
+    if (facts != nullptr) facts->take(c, written);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "chunks/segment_reader.h"
 #include "chunks/time_layout.h"
 #include "chunks/tokenizer.h"
+#include "chunks/trigrams.h"
 
 namespace kvasir::chunks {
 namespace {
@@ -198,6 +199,23 @@ TEST_CASE("id tokens are found whole") {
   CHECK(is_indexed_id("12345678901234567890"));
   CHECK_FALSE(is_indexed_id("short1"));
   CHECK(id_hash("123E4567-e89b-12d3-a456-426614174000") == id_hash("123e4567e89b12d3a456426614174000"));
+}
+
+TEST_CASE("a line has exactly its trigrams, whichever way they are taken") {
+  for (std::size_t size = 0; size < 300; ++size) {
+    std::string line;
+    for (std::size_t i = 0; i < size; ++i) line += static_cast<char>(i * 7 + size);
+    TrigramCollector collector;
+    collector.add(line);
+    const TrigramSet whole = collector.take();
+    TrigramSet pieces;
+    for (std::size_t i = 0; i + 3 <= size; ++i) {
+      collector.add(std::string_view(line).substr(i, 3));  // too short for the vector path
+      pieces |= collector.take();
+    }
+    REQUIRE(whole == pieces);
+    for (const std::uint16_t trigram : trigrams_of_needle(line)) REQUIRE(whole.test(trigram));
+  }
 }
 
 }  // namespace

@@ -71,24 +71,16 @@ class Cutter {
  public:
   Cutter(std::string_view line, std::vector<Token>& tokens) : line_(line), tokens_(tokens) {}
 
-  void json() {
-    std::size_t i = 0;
-    while (i < line_.size()) {
-      if (line_[i] == '"') i = json_string(i + 1);
-      else if (is(line_, i, kJsonFixed)) ++i;
-      else i = json_bare(i);
-    }
+  // Both give the next place to look at.
+  std::size_t json(std::size_t i) {
+    if (line_[i] == '"') return json_string(i + 1);
+    return is(line_, i, kJsonFixed) ? i + 1 : json_bare(i);
   }
-
-  void text() {
-    std::size_t i = 0;
-    while (i < line_.size()) {
-      const std::uint8_t c = class_at(line_, i);
-      if (c & (kDigit | kLetter)) i = word(i);
-      else if (line_[i] == '=') i = value(i);
-      else if (line_[i] == '"') i = quoted(i);
-      else ++i;
-    }
+  std::size_t text(std::size_t i) {
+    const std::uint8_t c = class_at(line_, i);
+    if (c & (kDigit | kLetter)) return word(i);
+    if (line_[i] == '=') return value(i);
+    return line_[i] == '"' ? quoted(i) : i + 1;
   }
 
  private:
@@ -237,8 +229,17 @@ class Cutter {
 void tokenize(std::string_view line, std::vector<Token>& tokens) {
   tokens.clear();
   Cutter cutter(line, tokens);
-  if (!line.empty() && line[0] == '{') cutter.json();
-  else cutter.text();
+  std::size_t at = 0;
+  if (line.starts_with('{')) {
+    while (at < line.size()) at = cutter.json(at);
+  } else {
+    while (at < line.size()) at = cutter.text(at);
+  }
+}
+
+std::size_t tokenize_step(std::string_view line, std::size_t at, std::vector<Token>& tokens) {
+  Cutter cutter(line, tokens);
+  return line[0] == '{' ? cutter.json(at) : cutter.text(at);
 }
 
 }  // namespace kvasir::chunks

@@ -21,6 +21,9 @@ inline constexpr std::size_t kTrigramSymbols = 27;
 inline constexpr std::size_t kTrigramCount = kTrigramSymbols * kTrigramSymbols * kTrigramSymbols;
 using TrigramSet = std::bitset<kTrigramCount>;
 
+/// 0 any byte but a letter, 1..26 a letter in either case.
+std::uint8_t trigram_symbol(char c);
+
 /// Collects the trigrams of lines; reused from block to block.
 class TrigramCollector {
  public:
@@ -28,6 +31,7 @@ class TrigramCollector {
   TrigramSet take();  // and starts anew
 
  private:
+  void mark_eight(const char* text);
   std::array<std::uint8_t, 1 << 15> seen_{};  // by three symbols of five bits
 };
 
