@@ -18,6 +18,7 @@ namespace kvasir::ingest {
 namespace {
 
 constexpr Duration kTick = std::chrono::seconds(1);
+constexpr std::uint64_t kSmallChunkBytes = 64 << 10;   // memory is not looked for in smaller ones first: their blocks pack badly
 constexpr Duration kFlushRetryDelay = std::chrono::seconds(1);
 constexpr Duration kThrottleMax = std::chrono::seconds(10);  // an acknowledgement waits at most so long for the flush
 
@@ -28,6 +29,29 @@ struct Tenant {
   TenantHead head;
   Mutex flush_mutex;              // one flush at a time
   std::atomic<Duration::rep> retry_at{0};
+};
+
+/// Records are about as large as the pushes, so their memory is used again.
+class RecordPool {
+ public:
+  std::string take() {
+    MutexLock lock(mutex_);
+    if (free_.empty()) return {};
+    std::string record = std::move(free_.back());
+    free_.pop_back();
+    return record;
+  }
+  void give_back(std::string record) {
+    if (record.capacity() > kRecordBytesMax) return;
+    MutexLock lock(mutex_);
+    if (free_.size() < kRecordsMax) free_.push_back(std::move(record));
+  }
+
+ private:
+  static constexpr std::size_t kRecordsMax = 6;
+  static constexpr std::size_t kRecordBytesMax = 4 << 20;
+  Mutex mutex_;
+  std::vector<std::string> free_ KVASIR_GUARDED_BY(mutex_);
 };
 
 /// A batch with what belongs to it on its way to the head.
@@ -69,7 +93,8 @@ class IngesterImpl final : public Ingester {
     }
     WalOptions wal{.directory = options_.wal_directory, .sync = options_.wal_sync,
                    .sync_interval = options_.wal_sync_interval, .file_bytes = options_.wal_segment_bytes,
-                   .queue_bytes_max = options_.wal_queue_bytes_max, .on_fatal = options_.on_fatal};
+                   .queue_bytes_max = options_.wal_queue_bytes_max, .rotate_bytes_min = options_.wal_rotate_bytes_min,
+                   .on_fatal = options_.on_fatal};
     wal_ = std::make_unique<Wal>(std::move(wal), std::move(outcome.start), filesystem_, clock_,
                                  [this](WalGroup group, const Result<void>& written) { hand_on(std::move(group), written); });
     apply_thread_ = std::thread([this] { run_apply(); });
@@ -165,7 +190,7 @@ class IngesterImpl final : public Ingester {
     flush_work_.notify_one();
   }
   void seal_what_is_due();
-  void seal_largest(std::uint64_t keep_bytes);
+  void seal_for_memory();
   bool is_due(Tenant& tenant) const;
   Result<bool> flush_once(Tenant& tenant);
   Result<void> flush_everything();
@@ -183,6 +208,7 @@ class IngesterImpl final : public Ingester {
   mutable std::shared_mutex tenants_mutex_;
   std::map<std::string, std::unique_ptr<Tenant>, std::less<>> tenants_;
 
+  RecordPool records_;
   std::unique_ptr<Wal> wal_;
   std::thread apply_thread_;
   Mutex apply_mutex_;
@@ -245,6 +271,7 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
   if (admission.rejections.empty()) item->origin = batch.origin;
   item->rejections = std::move(admission.rejections);
   item->callback = std::move(callback);
+  item->record = records_.take();
   item->record.reserve(kWalRecordHeaderBytes + admission.bytes + admission.entries * 12 + 64 * admission.streams.size());
   reserve_wal_header(item->record);
   append_batch_head(item->record, item->origin, admission.streams.size());
@@ -307,6 +334,7 @@ void IngesterImpl::apply_group(Durable& durable) {
     Result<Rejections> answer = std::move(batch.rejections);
     if (!durable.written) answer = fail(durable.written.error());
     const std::uint64_t record_bytes = batch.record.size();
+    records_.give_back(std::move(batch.record));
     base.reset();
     wal_->release_queue(record_bytes);  // before the answer, so that the next push of the same client finds room
     callback(std::move(answer));
@@ -346,7 +374,9 @@ void IngesterImpl::tell_listeners(const Batch& batch, std::span<const AppliedStr
   for (const auto& [id, listener] : listeners_) listener(batch.tenant, streams);
 }
 
-void IngesterImpl::seal_largest(std::uint64_t keep_bytes) {
+/// Seals all chunks but small ones, and of these the largest while they hold more than a quarter of the memory. Nearly all streams
+/// at once, so that the ids that they share meet in one segment.
+void IngesterImpl::seal_for_memory() {
   std::vector<std::uint64_t> charges;
   for (Tenant* item : all_tenants()) {
     const auto some = item->head.active_charges();
@@ -355,7 +385,9 @@ void IngesterImpl::seal_largest(std::uint64_t keep_bytes) {
   std::sort(charges.begin(), charges.end());
   std::uint64_t kept = 0;
   std::size_t i = 0;
-  while (i < charges.size() && kept + charges[i] <= keep_bytes) kept += charges[i++];
+  while (i < charges.size() && charges[i] < kSmallChunkBytes && kept + charges[i] <= options_.head_bytes_max / 4) {
+    kept += charges[i++];
+  }
   if (i == charges.size()) return;
   for (Tenant* item : all_tenants()) item->head.seal({.bytes_min = std::max<std::uint64_t>(charges[i], 1)}, clock_.steady());
 }
@@ -368,7 +400,7 @@ void IngesterImpl::seal_what_is_due() {
   if (budget_->used_bytes() <= options_.head_bytes_max / 4 * 3) return;
   std::uint64_t pending = 0;
   for (Tenant* item : all_tenants()) pending += item->head.pending().bytes;
-  if (pending < options_.segment_bytes / 2) seal_largest(options_.head_bytes_max / 2);
+  if (pending < options_.head_bytes_max / 4) seal_for_memory();
 }
 
 bool IngesterImpl::is_due(Tenant& item) const {
@@ -377,8 +409,7 @@ bool IngesterImpl::is_due(Tenant& item) const {
   const auto pending = item.head.pending();
   if (!pending.oldest) return false;
   const bool short_of_memory = budget_->used_bytes() > options_.head_bytes_max / 4 * 3;
-  return pending.bytes >= (short_of_memory ? options_.segment_bytes / 4 : options_.segment_bytes) ||
-         now - *pending.oldest >= options_.flush_delay;
+  return short_of_memory || pending.bytes >= options_.segment_bytes || now - *pending.oldest >= options_.flush_delay;
 }
 
 void IngesterImpl::run_flush() {
@@ -392,6 +423,8 @@ void IngesterImpl::run_flush() {
     seal_what_is_due();
     for (Tenant* item : all_tenants()) {
       while (is_due(*item)) {
+        // Chunks that will be full soon go along: better one segment with all streams than each stream in its own.
+        item->head.seal({.bytes_min = options_.chunk_bytes / 2}, clock_.steady());
         const auto flushed = flush_once(*item);
         if (!flushed) {
           item->retry_at = (clock_.steady() + kFlushRetryDelay).count();

@@ -39,16 +39,18 @@ struct IngesterOptions {
   WalSync wal_sync = WalSync::kGroup;
   Duration wal_sync_interval = std::chrono::milliseconds(100);
   std::uint64_t wal_segment_bytes = 64u << 20;
+  std::uint64_t wal_rotate_bytes_min = 1u << 20;  // an open log file of which all is in segments is left behind from this size on
   std::uint64_t wal_bytes_max = 1024u << 20;      // beyond it the streams that hold the oldest records are sealed
   std::uint64_t wal_queue_bytes_max = 64u << 20;  // waiting for the disk; beyond it push() says unavailable
   std::uint64_t chunk_bytes = 1u << 20;           // raw bytes at which a stream's chunk is sealed
   std::uint32_t block_bytes = 2u << 20;           // raw bytes of a segment's block, where a stream has so many
   Duration chunk_idle = std::chrono::minutes(5);
   Duration chunk_age_max = std::chrono::hours(1);
-  std::uint64_t head_bytes_max = 160u << 20;      // beyond 3/4 the largest chunks are sealed; beyond it acknowledgements wait for
-                                                  // the flush, and then push() says unavailable
-  std::uint64_t segment_bytes = 32u << 20;        // raw bytes of sealed chunks that make a segment
-  Duration flush_delay = std::chrono::seconds(10);  // a sealed chunk waits at most so long for company
+  std::uint64_t head_bytes_max = 128u << 20;      // beyond 3/4 all but small chunks are sealed; beyond it acknowledgements wait
+                                                  // for the flush, and then push() says unavailable
+  // Raw bytes of sealed chunks that make a segment. Large, because an id that several streams name is stored once in a segment.
+  std::uint64_t segment_bytes = 256u << 20;
+  Duration flush_delay = std::chrono::seconds(15);  // a sealed chunk waits at most so long for company
   std::uint32_t flush_threads = 1;                // at most half the cores are used
   std::function<AdmitLimits(std::string_view tenant)> limits;  // empty: no limits
   std::function<void(std::string_view)> on_fatal;   // for tests: instead of ending the process after a failed sync

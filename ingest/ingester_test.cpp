@@ -145,6 +145,31 @@ TEST_CASE("a repeated range is acknowledged and not stored, after a restart too"
   CHECK(store->read_all().count(entry_key("u", changed[0])) == 1);
 }
 
+TEST_CASE("the open log file goes too when all of it is in segments, and nothing is forgotten with it") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.wal_rotate_bytes_min = 1;
+  const std::vector<TestEntry> entries = some_entries(0, 50);
+  std::uint64_t last_sequence = 0;
+  {
+    auto store = Store::open(fs, options).value();
+    REQUIRE(store->push("t", entries, PushOrigin{"file", 0, 100}));
+    const std::uint64_t before = store->ingester().counters().wal_bytes;
+    REQUIRE(store->ingester().flush());
+    for (int i = 0; i < 500 && store->ingester().counters().wal_bytes >= before; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(store->ingester().counters().wal_bytes < before / 2);
+    last_sequence = store->storage().find("t")->segments()->segments.at(0)->info().last_sequence;
+  }
+  auto store = Store::open(fs, options).value();
+  REQUIRE(store->push("t", {{"s", 99, "known", ""}}, PushOrigin{"file", 50, 100}));
+  CHECK(store->read_all() == expected("t", entries));
+  REQUIRE(store->push("t", {{"s", 100, "new", ""}}, PushOrigin{"file", 100, 200}));
+  REQUIRE(store->ingester().flush());
+  CHECK(store->storage().find("t")->segments()->segments.at(1)->info().first_sequence > last_sequence);
+}
+
 TEST_CASE("limits of admission") {
   MemFilesystem fs;
   auto options = by_hand();

@@ -110,6 +110,11 @@ void Wal::cut(std::uint64_t floor) {
       gone.push_back(files_.front().number);
       files_.pop_front();
     }
+    const bool all_flushed = files_.size() == 1 && files_.front().last_sequence < floor;
+    if (all_flushed && files_.front().bytes >= options_.rotate_bytes_min && !closing_) {
+      rotate_floor_ = floor;
+      work_.notify_one();
+    }
   }
   for (const std::uint64_t number : gone) {
     const auto removed = filesystem_.remove(wal_file_path(options_.directory, number));
@@ -119,7 +124,7 @@ void Wal::cut(std::uint64_t floor) {
 
 WalGroup Wal::take_group(bool& stop) {
   MutexLock lock(mutex_);
-  const auto ready = [&] { return !queue_.empty() || closing_; };
+  const auto ready = [&] { return !queue_.empty() || closing_ || rotate_floor_ != 0; };
   if (options_.sync == WalSync::kInterval && unsynced_) {
     (void)work_.wait_for(lock, options_.sync_interval, ready);
   } else {
@@ -140,6 +145,7 @@ void Wal::run() {
   for (bool stop = false; !stop;) {
     WalGroup group = take_group(stop);
     if (!group.empty()) handle(std::move(group));
+    rotate();
     const bool due = options_.sync == WalSync::kInterval && clock_.steady() - last_sync_ >= options_.sync_interval;
     if (unsynced_ && (due || stop) && !dead_) {
       if (auto synced = sync_file(); !synced) fatal(synced.error());
@@ -241,6 +247,22 @@ Result<void> Wal::open_file() {
   MutexLock lock(mutex_);
   files_.push_back({file_number_, file_bytes_, next_sequence_ - 1});
   return {};
+}
+
+/// Starts a new file if cut() asked for it and nothing was written since.
+void Wal::rotate() {
+  std::uint64_t floor = 0;
+  {
+    MutexLock lock(mutex_);
+    std::swap(floor, rotate_floor_);
+    if (floor == 0 || files_.empty() || files_.back().last_sequence >= floor) return;
+  }
+  if (file_ == nullptr || dead_) return;
+  if (const auto opened = open_file(); !opened) {
+    if (!dead_) log::warn("wal", "new file cannot be made now", {{"reason", opened.error().message()}});
+    return;
+  }
+  cut(floor);
 }
 
 Result<void> Wal::sync_file() {

@@ -59,6 +59,7 @@ struct WalOptions {
   Duration sync_interval = std::chrono::milliseconds(100);
   std::uint64_t file_bytes = 64u << 20;
   std::uint64_t queue_bytes_max = 64u << 20;
+  std::uint64_t rotate_bytes_min = 1u << 20;        // of the open file, for cut() to go on in a new one
   std::function<void(std::string_view)> on_fatal;   // for tests; by default the process ends
 };
 
@@ -96,7 +97,8 @@ class Wal {
   /// Finishes what is queued, syncs, stops the thread.
   void close();
 
-  /// Removes files whose every sequence is below `floor`.
+  /// Removes files whose every sequence is below `floor`. If that is true of the open file too, and it has rotate_bytes_min, the log goes
+  /// on in a new one so that this can be removed as well.
   void cut(std::uint64_t floor);
   /// The largest sequence of the oldest file, if it is an old one: what must be flushed to shorten the log.
   std::optional<std::uint64_t> oldest_file_last_sequence() const;
@@ -122,6 +124,7 @@ class Wal {
   Result<void> append_batch(WalBatch& batch);
   Result<void> flush_buffer();
   Result<void> open_file();
+  void rotate();
   Result<void> sync_file();
   void roll_back();
   void remember_origins(WalGroup& group);
@@ -151,6 +154,7 @@ class Wal {
   std::deque<std::unique_ptr<WalBatch>> queue_ KVASIR_GUARDED_BY(mutex_);
   std::uint64_t queue_bytes_ KVASIR_GUARDED_BY(mutex_) = 0;
   bool closing_ KVASIR_GUARDED_BY(mutex_) = false;
+  std::uint64_t rotate_floor_ KVASIR_GUARDED_BY(mutex_) = 0;   // a new file is wanted; 0 = none is
   std::deque<WalOldFile> files_ KVASIR_GUARDED_BY(mutex_);   // the last one may be the open one
   std::map<OriginKey, Origin> origins_ KVASIR_GUARDED_BY(mutex_);
   std::uint64_t origin_ticks_ KVASIR_GUARDED_BY(mutex_) = 0;

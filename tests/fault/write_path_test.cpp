@@ -24,6 +24,7 @@ IngesterOptions by_hand() {
   options.segment_bytes = 600;
   options.block_bytes = 400;
   options.wal_segment_bytes = 700;   // several files
+  options.wal_rotate_bytes_min = 1;
   return options;
 }
 
