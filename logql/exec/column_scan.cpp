@@ -106,7 +106,7 @@ void ColumnPlan::take_pattern(const std::string& expression) {
 }
 
 std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages, const Unwrap* unwrap,
-                                                   const ResultGrouping& grouping) {
+                                                   const ResultGrouping& grouping, std::span<const ColumnExtra> extras) {
   if (grouping.kind != ResultGrouping::Kind::kBy) return nullptr;
   auto plan = std::make_unique<ColumnPlan>();
   for (const auto& stage : stages) {
@@ -128,6 +128,11 @@ std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages
     plan->group_.push_back(plan->add_name(label));
     plan->uses_[plan->group_.back()].text = true;
   }
+  for (const auto& extra : extras) {
+    plan->extras_.push_back(plan->add_name(extra.name));
+    Uses& uses = plan->uses_[plan->extras_.back()];
+    (extra.as_number ? uses.number : uses.text) = true;
+  }
   if (unwrap != nullptr) {
     plan->unwrap_ = plan->add_name(unwrap->label);
     plan->conversion_ = unwrap->conversion;
@@ -148,6 +153,29 @@ std::optional<std::string_view> ColumnBlock::Source::get(std::size_t row) const 
     if (value != FieldColumn::kAbsent) return column->values[value];
   }
   return std::nullopt;
+}
+
+std::size_t ColumnBlock::Source::codes() const {
+  return 2 + (metadata == nullptr ? 0 : metadata->values.size()) + (field == nullptr ? 0 : field->values.size());
+}
+
+std::size_t ColumnBlock::Source::code(std::size_t row) const {
+  if (constant) return 1;
+  std::size_t first = 2;
+  for (const FieldColumn* column : {metadata, field}) {
+    if (column == nullptr) continue;
+    const std::uint32_t value = column->row_value[row];
+    if (value != FieldColumn::kAbsent) return first + value;
+    first += column->values.size();
+  }
+  return 0;
+}
+
+std::string_view ColumnBlock::Source::text(std::size_t code) const {
+  if (code < 2) return code == 0 ? std::string_view() : *constant;
+  code -= 2;
+  const std::size_t in_metadata = metadata == nullptr ? 0 : metadata->values.size();
+  return code < in_metadata ? metadata->values[code] : field->values[code - in_metadata];
 }
 
 bool ColumnBlock::open_source(std::size_t name) {
@@ -382,6 +410,10 @@ void ColumnBlock::select(RowSet& rows) {
   rows.remove(unknown_);
   unknown_.keep_only(asked);
   if (!rows.none()) assign_groups(rows);
+}
+
+std::string_view ColumnBlock::group_text(std::size_t group, std::size_t label) const {
+  return sources_[plan_.group_[label]].get(group_row_[group]).value_or(std::string_view());
 }
 
 Labels ColumnBlock::group_labels(std::size_t group) const {

@@ -21,11 +21,17 @@
 
 namespace kvasir::logql {
 
+/// A field that is read row by row beside the groups: what a `stats` aggregates.
+struct ColumnExtra {
+  std::string name;
+  bool as_number = false;  // only its value as a number is wanted
+};
+
 class ColumnPlan {
  public:
   /// Null if the form does not fit.
   static std::unique_ptr<const ColumnPlan> make(std::span<const Stage> stages, const Unwrap* unwrap,
-                                                const ResultGrouping& grouping);
+                                                const ResultGrouping& grouping, std::span<const ColumnExtra> extras = {});
 
  private:
   friend class ColumnBlock;
@@ -60,6 +66,7 @@ class ColumnPlan {
   std::vector<std::unique_ptr<Filter>> filters_;       // before unwrap
   std::vector<std::unique_ptr<Filter>> post_filters_;  // after it
   std::vector<std::size_t> group_;                     // into names_
+  std::vector<std::size_t> extras_;                    // into names_
   std::optional<std::size_t> unwrap_;
   UnwrapConversion conversion_ = UnwrapConversion::kNone;
   bool usable_ = true;
@@ -79,6 +86,16 @@ class ColumnBlock {
   std::size_t group(std::size_t row) const { return row_group_.empty() ? 0 : row_group_[row]; }
   std::size_t group_count() const { return group_row_.size(); }
   Labels group_labels(std::size_t group) const;
+  /// The text of a field in a row of the group; empty if it is missing.
+  std::string_view group_text(std::size_t group, std::size_t label) const;
+
+  /// The numbers of an extra field, if the block has it so; else its texts are there.
+  const NumberColumn* extra_numbers(std::size_t extra) const { return sources_[plan_.extras_[extra]].number; }
+  /// A code for the text that a row has; rows with equal codes have equal texts. Less than extra_codes().
+  std::size_t extra_code(std::size_t extra, std::size_t row) const { return sources_[plan_.extras_[extra]].code(row); }
+  std::size_t extra_codes(std::size_t extra) const { return sources_[plan_.extras_[extra]].codes(); }
+  /// Empty if the field is missing.
+  std::string_view extra_text(std::size_t extra, std::size_t code) const { return sources_[plan_.extras_[extra]].text(code); }
   /// REQUIRES: the plan unwraps and the row was selected.
   double value(std::size_t row) const { return values_[row]; }
   std::span<const double> values() const { return values_; }
@@ -95,6 +112,10 @@ class ColumnBlock {
     const NumberColumn* duration = nullptr;
 
     std::optional<std::string_view> get(std::size_t row) const;
+    // 0: absent; 1: the constant; then the values of metadata, then those of the field.
+    std::size_t codes() const;
+    std::size_t code(std::size_t row) const;
+    std::string_view text(std::size_t code) const;
   };
 
   ColumnBlock(const ColumnPlan& plan, LogBlock& block) : plan_(plan), block_(block), unknown_(block.rows(), false) {}

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "logql/exec/bucket_grid.h"
+#include "logql/exec/column_scan.h"
 #include "logql/exec/parallel.h"
 #include "logql/exec/row_filter.h"
 #include "logql/exec/stats_groups.h"
@@ -12,6 +13,7 @@ namespace kvasir::logql {
 namespace {
 
 constexpr std::size_t kRowsBetweenChecks = 8192;
+constexpr std::uint32_t kNoGroup = 0xffffffff;
 
 /// `line` and `timestamp` are the entry's own, not labels.
 bool is_label(const std::string& field) { return !field.empty() && field != "line" && field != "timestamp"; }
@@ -44,10 +46,26 @@ PipelineOptions pipeline_options(const Stats& stats, bool filtered) {
   return options;
 }
 
+/// The fields of the columns of a stats, and which column reads which.
+struct StatsExtras {
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  std::vector<ColumnExtra> fields;
+  std::vector<std::size_t> of_column;  // into fields; kNone for count() of rows
+
+  explicit StatsExtras(const Stats& stats) {
+    for (const auto& column : stats.columns) {
+      of_column.push_back(column.field.empty() ? kNone : fields.size());
+      if (!column.field.empty()) fields.push_back({column.field, stats_reads_numbers(column.function)});
+    }
+  }
+};
+
 /// What all workers share.
 struct StatsScan {
   const ScanPlan& plan;
   const Stats& stats;
+  const StatsExtras& extras;
+  std::unique_ptr<const ColumnPlan> columns[2];  // for pipeline(filtered); null: lines are read
   const std::vector<LabelFilter>& filters;  // of an `order by` in front
   const BucketGrid& grid;
   QueryContext& context;
@@ -70,7 +88,10 @@ class StatsWorker {
 
   Result<void> scan(const ScanUnit& unit) {
     KVASIR_TRY(auto blocks, scan_.plan.prepare(unit, fields_.get(), scan_.context));
-    for (auto& scanned : blocks) KVASIR_CHECK_OK(take_rows(scanned));
+    for (auto& scanned : blocks) {
+      KVASIR_CHECK_OK(take_columns(scanned));
+      if (!scanned.rows.none()) KVASIR_CHECK_OK(take_rows(scanned));
+    }
     return {};
   }
 
@@ -88,6 +109,84 @@ class StatsWorker {
     KVASIR_CHECK_OK(scan_.context.budget().charge(grown));
     charged_ += grown;
     return scan_.context.check();
+  }
+
+  /// Leaves in `scanned` the rows that only the pipeline can judge.
+  Result<void> take_columns(ScannedBlock& scanned) {
+    const ColumnPlan* plan = scan_.columns[scanned.filtered].get();
+    const auto columns = plan == nullptr ? nullptr : ColumnBlock::open(*plan, *scanned.block);
+    if (columns == nullptr) return {};
+    RowSet rows = scanned.rows;
+    columns->select(rows);
+    scanned.rows = columns->unknown();
+    if (rows.none()) return {};
+    const auto times = scanned.block->timestamps();
+    const auto row_groups = columns->row_groups();
+    std::vector<FieldReader> readers = make_readers(*columns);
+    std::vector<std::uint32_t> known(columns->group_count(), kNoGroup);  // of the bucket
+    std::optional<BucketGrid::Bucket> bucket;
+    std::uint64_t grown = 0;
+    for_each_row(rows, [&](std::size_t row) {
+      if (!bucket || times[row] > bucket->last_ns) {
+        bucket = scan_.grid.find({times[row]});
+        std::fill(known.begin(), known.end(), kNoGroup);
+      }
+      if (!bucket) return;
+      StatsGroups& groups = groups_[bucket->index];
+      const std::uint64_t before = groups.bytes();
+      const std::size_t own = row_groups.empty() ? 0 : row_groups[row];
+      if (known[own] == kNoGroup) known[own] = find_group(*columns, own, groups);
+      for (std::size_t i = 0; i < readers.size(); ++i) groups.add(known[own], i, readers[i].read(row));
+      grown += groups.bytes() - before;
+    });
+    return account(grown);
+  }
+
+  /// Reads one field of a column block row by row; what a text is as a number is found out once.
+  class FieldReader {
+   public:
+    FieldReader() = default;
+    FieldReader(const ColumnBlock& columns, std::size_t extra, bool numbers)
+        : columns_(&columns), extra_(extra), column_(numbers ? columns.extra_numbers(extra) : nullptr) {
+      if (column_ != nullptr) return;
+      fields_.resize(columns.extra_codes(extra));
+      wants_number_ = numbers;
+    }
+
+    StatsField read(std::size_t row) {
+      if (columns_ == nullptr) return {};
+      if (column_ != nullptr) return {{}, column_->present.test(row) ? std::optional(column_->values[row]) : std::nullopt};
+      const std::size_t code = columns_->extra_code(extra_, row);
+      auto& field = fields_[code];
+      if (!field) {
+        field = StatsField{columns_->extra_text(extra_, code), std::nullopt};
+        if (wants_number_) field->number = stats_number(field->text);
+      }
+      return *field;
+    }
+
+   private:
+    const ColumnBlock* columns_ = nullptr;  // null: count() of rows
+    std::size_t extra_ = 0;
+    const NumberColumn* column_ = nullptr;
+    bool wants_number_ = false;
+    std::vector<std::optional<StatsField>> fields_;  // by code
+  };
+
+  std::vector<FieldReader> make_readers(const ColumnBlock& columns) const {
+    std::vector<FieldReader> readers;
+    for (std::size_t i = 0; i < scan_.stats.columns.size(); ++i) {
+      const std::size_t extra = scan_.extras.of_column[i];
+      if (extra == StatsExtras::kNone) readers.emplace_back();
+      else readers.emplace_back(columns, extra, stats_reads_numbers(scan_.stats.columns[i].function));
+    }
+    return readers;
+  }
+
+  std::uint32_t find_group(const ColumnBlock& columns, std::size_t own, StatsGroups& groups) {
+    key_.clear();
+    for (std::size_t i = 0; i < scan_.stats.by.size(); ++i) key_.push_back(columns.group_text(own, i));
+    return groups.find(key_);
   }
 
   /// Reads the lines and runs the pipeline.
@@ -151,6 +250,13 @@ class StatsWorker {
   std::uint64_t charged_ = 0;
 };
 
+/// Null if the rows must go through the pipeline.
+std::unique_ptr<const ColumnPlan> column_plan(const ScanPlan& plan, const StatsScan& scan, bool filtered) {
+  const bool of_the_entry = reads_field(scan.stats, "line") || reads_field(scan.stats, "timestamp");
+  if (!plan.pushdowns().field_columns || of_the_entry || !scan.filters.empty()) return nullptr;
+  return ColumnPlan::make(plan.stages(filtered), nullptr, {ResultGrouping::Kind::kBy, scan.stats.by}, scan.extras.fields);
+}
+
 Result<void> run_workers_over_units(std::vector<std::unique_ptr<StatsWorker>>& workers, const std::vector<ScanUnit>& units) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
@@ -184,7 +290,9 @@ Result<std::vector<StatsTable>> scan_stats(const LogQuery& query, const StepTime
                             .options = pipeline_options(stats, !filters.empty()),
                             .range = grid.range()};
   KVASIR_TRY(const auto plan, ScanPlan::build(request, params, source, context));
-  const StatsScan scan{*plan, stats, filters, grid, context};
+  const StatsExtras extras(stats);
+  StatsScan scan{*plan, stats, extras, {}, filters, grid, context};
+  for (const bool filtered : {false, true}) scan.columns[filtered] = column_plan(*plan, scan, filtered);
   std::vector<std::unique_ptr<StatsWorker>> workers;
   for (std::size_t i = 0; i < worker_count(context.limits().parallelism, plan->units().size()); ++i) {
     workers.push_back(std::make_unique<StatsWorker>(scan));
