@@ -285,6 +285,7 @@ void Agent::save_positions() {
   }
   if (auto saved = positions_->save(); !saved) {
     log::error("positions", "cannot save positions", {{"error", saved.error().message()}});
+    for (const auto& [spool, numbers] : removed) spool->put_back(numbers);
     return;
   }
   for (const auto& [spool, numbers] : removed) spool->purge(numbers);

@@ -77,6 +77,7 @@ struct PushClient::Prepared {
   std::string body;            // empty if it is only on disk
   std::uint64_t spooled = 0;   // its number there; 0: not on disk
   SourceHolds holds;           // empty once spooled
+  bool half = false;           // of a batch that was too large for the server; its whole may be on disk
 };
 
 struct PushClient::Tenant {
@@ -265,19 +266,31 @@ void PushClient::close_batch(Tenant& tenant) {
 void PushClient::enqueue(Tenant& tenant, Prepared prepared) {
   const bool memory_full = tenant.memory_bytes + prepared.body_bytes > parts_.spool_config.memory_bytes_max;
   const bool behind_disk = !tenant.queue.empty() && tenant.queue.back().body.empty();
-  const auto mode = parts_.spool_config.mode;
   const bool keep_body = !memory_full && !behind_disk;
-  if (mode == SpoolConfig::Mode::kAlways || (mode == SpoolConfig::Mode::kOverflow && !keep_body)) {
-    (void)to_spool(tenant, prepared, keep_body);
-  }
+  if (parts_.spool_config.mode == SpoolConfig::Mode::kOverflow && !keep_body) (void)to_spool(tenant, prepared, false);
   tenant.memory_bytes += prepared.body.size();
-  tenant.queue_bytes->set(static_cast<double>(tenant.memory_bytes));
   tenant.queue.push_back(std::move(prepared));
+  if (parts_.spool_config.mode == SpoolConfig::Mode::kAlways) (void)spool_in_order(tenant, keep_body);
+  tenant.queue_bytes->set(static_cast<double>(tenant.memory_bytes));
   changed_.notify_one();
 }
 
-bool PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
-  if (parts_.spool == nullptr) return false;
+/// Puts on disk what is not there yet, the oldest first: the positions in a batch count on all before it being known too.
+Result<void> PushClient::spool_in_order(Tenant& tenant, bool keep_body) {
+  auto at = tenant.queue.end();
+  while (at != tenant.queue.begin() && std::prev(at)->spooled == 0) --at;
+  for (; at != tenant.queue.end(); ++at) {
+    if (at->half || at->spooled != 0) continue;
+    const std::uint64_t before = at->body.size();
+    const bool on_its_way = tenant.sending && at == tenant.queue.begin();
+    KVASIR_CHECK_OK(to_spool(tenant, *at, keep_body || on_its_way));
+    tenant.memory_bytes -= before - at->body.size();
+  }
+  return {};
+}
+
+Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
+  if (parts_.spool == nullptr) return {};
   SpoolRecord record{prepared.origin,    prepared.sequence,  tenant.name, prepared.entries,
                      prepared.raw_bytes, prepared.holds.after_settling(), prepared.body};
   auto number = parts_.spool->append(record);
@@ -290,13 +303,13 @@ bool PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
     if (number.error().code() != ErrorCode::kLimitExceeded) {
       log::warn("client", "cannot write to the spool", {{"error", number.error().message()}});
     }
-    return false;
+    return fail(number.error());
   }
   prepared.spooled = *number;
   prepared.holds.settle();
   if (!keep_body) prepared.body = {};
   spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
-  return true;
+  return {};
 }
 
 /// The front may be on its way; the one behind it goes.
@@ -333,6 +346,10 @@ void PushClient::finish(Duration deadline) {
   const MutexLock lock(mutex_);
   for (auto& [name, tenant] : tenants_) {
     if (tenant->open) close_batch(*tenant);
+    if (parts_.spool_config.mode == SpoolConfig::Mode::kAlways) {
+      (void)spool_in_order(*tenant, false);
+      continue;
+    }
     for (Prepared& prepared : tenant->queue) {
       if (prepared.spooled == 0) (void)to_spool(*tenant, prepared, false);
     }
@@ -386,7 +403,18 @@ Duration PushClient::next_deadline() const {
   return next;
 }
 
+/// With spool.mode always nothing leaves that is not on disk: after a kill it would be read and sent again under another number.
+/// A full spool is no reason to wait: it may be full of what another tenant's server does not take.
+bool PushClient::may_send_front(Tenant& tenant) {
+  if (parts_.spool_config.mode != SpoolConfig::Mode::kAlways || tenant.queue.front().spooled != 0) return true;
+  const auto spooled = spool_in_order(tenant, true);
+  const bool wait = tenant.queue.front().spooled == 0 && !spooled && spooled.error().code() != ErrorCode::kLimitExceeded;
+  if (wait) tenant.not_before = parts_.clock->steady() + kWaitMax;
+  return !wait;
+}
+
 void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
+  if (!may_send_front(tenant)) return;
   Prepared& front = tenant.queue.front();
   if (front.body.empty() && front.spooled != 0) {
     auto record = parts_.spool->read(front.spooled);
@@ -523,6 +551,7 @@ bool PushClient::split_front(Tenant& tenant) {
   second.holds = std::move(front.holds);  // the sources wait for the later half
   second.spooled = std::exchange(front.spooled, 0);
   tenant.memory_bytes -= front.body.size();
+  front.half = second.half = true;
   front.origin = second.origin;
   front.sequence = 0;
   front.entries /= 2;

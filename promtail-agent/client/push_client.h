@@ -80,7 +80,9 @@ class PushClient {
   std::optional<std::string_view> fit_line(Tenant& tenant, std::string_view line);
   void close_batch(Tenant& tenant);
   void enqueue(Tenant& tenant, Prepared prepared);
-  bool to_spool(Tenant& tenant, Prepared& prepared, bool keep_body);
+  Result<void> to_spool(Tenant& tenant, Prepared& prepared, bool keep_body);
+  Result<void> spool_in_order(Tenant& tenant, bool keep_body);
+  bool may_send_front(Tenant& tenant);
   void drop_oldest(Tenant& tenant);
 
   void run();

@@ -146,6 +146,11 @@ void Spool::purge(const std::vector<std::uint64_t>& numbers) {
   for (const std::uint64_t number : numbers) (void)filesystem_.remove(path_of(number));
 }
 
+void Spool::put_back(const std::vector<std::uint64_t>& numbers) {
+  const MutexLock lock(mutex_);
+  removed_.insert(removed_.begin(), numbers.begin(), numbers.end());
+}
+
 std::uint64_t Spool::bytes() const {
   const MutexLock lock(mutex_);
   return bytes_;

@@ -54,6 +54,8 @@ class Spool {
   /// What was marked since the last call; give it to purge() when the positions are saved.
   std::vector<std::uint64_t> take_removed();
   void purge(const std::vector<std::uint64_t>& numbers);
+  /// The positions could not be saved: they come with the next take_removed().
+  void put_back(const std::vector<std::uint64_t>& numbers);
 
   /// Records found at open, without bodies, in order.
   struct Found {

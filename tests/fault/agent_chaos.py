@@ -1,19 +1,26 @@
 #!/usr/bin/env python3
-"""Agent and server under stress: both are killed (-9) again and again while numbered lines are written and files rotated.
+"""Agent and server under stress while numbered lines are written and files rotated: both are killed (-9) again and again, the
+network between them is cut, the agent's disk is full for a while, its clock jumps.
 
-    tests/fault/agent_chaos.py [--lines N] [--seed S] [--bin DIR] [--keep]
+    tests/fault/agent_chaos.py [--lines N] [--seconds S] [--rotations PER_SECOND] [--seed S] [--bin DIR] [--keep]
 
 Law: every line that was written is in the server exactly once. The agent spools every batch before it sends it (spool.mode:
 always), the server recognises repeated batches by X-Kvasir-Source and X-Kvasir-Range.
 
 Two files are written: one rotated by rename, one by copy-and-truncate (truncated only when the agent has read it to its end:
 what is cut away between two reads exists nowhere any more, so no reader can promise it). The seed decides when what happens.
+
+Network: a proxy stands between the two; cut means that connections end, also between a push and its answer, and none are made.
+Disk:    the limit on the size of files (RLIMIT_FSIZE) of the agent's process falls to 0: every write of spool and positions fails.
+Clock:   a library that is loaded before the C library adds the number in a file to the wall clock (cc is needed; else no jumps).
 Exit code 77 (skipped) without the programs.
 """
 import argparse
 import json
 import os
 import random
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -27,7 +34,24 @@ import urllib.parse
 import urllib.request
 
 SKIPPED = 77
-PAGE = 5000
+PAGE = 20000
+CLOCK_SHIM = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *out) {
+  const int result = (int)syscall(SYS_clock_gettime, id, out);
+  if (id != CLOCK_REALTIME) return result;
+  static int fd = -2;
+  if (fd == -2) fd = open(getenv("CHAOS_CLOCK"), O_RDONLY | O_CLOEXEC);
+  char text[32] = {0};
+  if (fd >= 0 && pread(fd, text, sizeof text - 1, 0) > 0) out->tv_sec += atol(text);
+  return result;
+}
+"""
 
 
 def free_port():
@@ -48,20 +72,81 @@ def wait_until(what, test, seconds):
 class Program:
     """A process that is killed and started again."""
 
-    def __init__(self, command, log):
-        self.command, self.log, self.process, self.kills = command, log, None, 0
+    def __init__(self, command, log, env=None):
+        self.command, self.log, self.env, self.process, self.kills = command, log, env, None, 0
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        # A write past the limit on sizes is to fail like one on a full disk, not to end the process.
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, env=self.env,
+                                        preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN), restore_signals=False)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.kills += 1
 
+    def fill_disk(self, full):
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (0 if full else unlimited, unlimited))
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+class Proxy(threading.Thread):
+    """Hands bytes on between the agent and the server until it is cut."""
+
+    def __init__(self, to_port):
+        super().__init__(daemon=True)
+        self.to_port, self.is_cut, self.cuts = to_port, False, 0
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        self.pairs = {}
+
+    def cut(self, on):
+        self.is_cut = on
+        self.cuts += on
+
+    def run(self):
+        while True:
+            ready, _, _ = select.select([self.listener, *self.pairs], [], [], 0.05)
+            if self.is_cut:
+                for side in list(self.pairs):
+                    self.close(side)
+            for side in ready:
+                if side is self.listener:
+                    self.accept()
+                elif side in self.pairs:
+                    self.pump(side)
+
+    def accept(self):
+        near, _ = self.listener.accept()
+        try:
+            if self.is_cut:
+                raise OSError('cut')
+            far = socket.create_connection(('127.0.0.1', self.to_port), 1)
+        except OSError:
+            near.close()
+            return
+        self.pairs[near], self.pairs[far] = far, near
+
+    def pump(self, side):
+        try:
+            data = side.recv(1 << 18)
+            if data:
+                self.pairs[side].sendall(data)
+                return
+        except OSError:
+            pass
+        self.close(side)
+
+    def close(self, side):
+        other = self.pairs.pop(side, None)
+        self.pairs.pop(other, None)
+        for end in (side, other):
+            if end is not None:
+                end.close()
 
 
 class Chaos:
@@ -74,9 +159,13 @@ class Chaos:
         self.paths = [os.path.join(self.dir, 'logs', name) for name in ('renamed.log', 'truncated.log')]
         self.log = open(os.path.join(self.dir, 'programs.log'), 'ab')
         self.server = Program([os.path.join(args.bin, 'kvasir'), '-config.file=' + self.server_config()], self.log)
-        self.agent = Program([os.path.join(args.bin, 'kvasir-agent'), '-config.file=' + self.agent_config()], self.log)
+        self.proxy = Proxy(self.port)
+        self.proxy.start()
+        self.agent = Program([os.path.join(args.bin, 'kvasir-agent'), '-config.file=' + self.agent_config()], self.log,
+                             self.jumping_clock())
+        self.disk_full = self.jumps = 0
         self.written = 0
-        self.began = time.time_ns() - 10**9
+        self.began = time.time_ns() - 3 * 3600 * 10**9  # the clock jumps back, too
         self.rotations = 0
         self.stop_trouble = threading.Event()
 
@@ -86,11 +175,28 @@ class Chaos:
             f.write(text)
         return path
 
+    def jumping_clock(self):
+        """The environment of a program whose clock self.set_clock() moves, or None where that cannot be had."""
+        self.set_clock(0)
+        library = os.path.join(self.dir, 'clock.so')
+        compiler = shutil.which('cc') or shutil.which('gcc') or shutil.which('clang')
+        if compiler is None:
+            print('no C compiler: the clock does not jump')
+            return None
+        subprocess.run([compiler, '-shared', '-fPIC', '-O1', '-o', library, self.file('clock.c', CLOCK_SHIM)], check=True)
+        return {**os.environ, 'LD_PRELOAD': library, 'CHAOS_CLOCK': os.path.join(self.dir, 'clock')}
+
+    def set_clock(self, seconds):
+        path = os.path.join(self.dir, 'clock')
+        with open(path, 'r+' if os.path.exists(path) else 'w') as f:  # in place: the library holds it open
+            f.write(str(seconds).ljust(16))
+
     def server_config(self):
         return self.file('kvasir.yaml', f'''auth_enabled: false
 server: {{http_listen_address: 127.0.0.1, http_listen_port: {self.port}, grpc_listen_port: 0, log_level: warn}}
 common: {{path_prefix: {self.dir}/data}}
-limits_config: {{ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB, per_stream_rate_limit_burst: 1GB}}
+limits_config: {{ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB, per_stream_rate_limit_burst: 1GB,
+                 max_entries_limit_per_query: 100000}}
 ''')
 
     def agent_config(self):
@@ -99,10 +205,10 @@ positions: {{filename: {self.dir}/positions.yaml, sync_period: 500ms}}
 target_config: {{sync_period: 200ms}}
 spool: {{mode: always, fsync: false}}
 clients:
-  - url: http://127.0.0.1:{self.port}/loki/api/v1/push
+  - url: http://127.0.0.1:{self.proxy.port}/loki/api/v1/push
     name: chaos
     batchwait: 50ms
-    batchsize: 65536
+    batchsize: 262144
     timeout: 5s
     backoff_config: {{min_period: 50ms, max_period: 500ms, max_retries: 0}}
 scrape_configs:
@@ -133,13 +239,44 @@ scrape_configs:
         return -1
 
     def trouble(self):
-        """Kills agent and server at random until told to stop; both are up at its end."""
+        """Does harm at random until told to stop; all is well again at its end."""
+        harm = [self.kill_agent] * 4 + [self.kill_server] * 2 + [self.cut_network] * 2 + [self.fill_disk, self.jump]
         while not self.stop_trouble.wait(self.random.uniform(0.2, 1.5)):
-            victim = self.random.choice([self.agent, self.agent, self.server])
-            victim.kill()
-            if self.stop_trouble.wait(self.random.uniform(0, 1.0)):
-                pass
-            victim.start()
+            self.random.choice(harm)()
+        self.set_clock(0)
+
+    def pause(self):
+        self.stop_trouble.wait(self.random.uniform(0, 1.0))
+
+    def kill_agent(self):
+        self.agent.kill()
+        self.pause()
+        self.agent.start()
+
+    def kill_server(self):
+        self.server.kill()
+        self.pause()
+        self.server.start()
+
+    def cut_network(self):
+        self.proxy.cut(True)
+        self.pause()
+        self.proxy.cut(False)
+
+    def fill_disk(self):
+        """And sometimes the agent dies of it."""
+        self.disk_full += 1
+        self.agent.fill_disk(True)
+        self.pause()
+        if self.random.random() < 0.5:
+            self.kill_agent()
+        else:
+            self.agent.fill_disk(False)
+
+    def jump(self):
+        """Within what a server takes: not more than ten minutes into the future."""
+        self.jumps += self.agent.env is not None
+        self.set_clock(self.random.choice([-7200, -60, -1, 1, 60, 300]))
 
     def agent_knows(self, paths):
         """The saved state has these files: what was rotated away before anybody saw it cannot be found."""
@@ -154,6 +291,8 @@ scrape_configs:
         renamed, truncated = self.paths
         files = {path: open(path, 'a') for path in self.paths}
         pause = self.args.seconds / max(self.args.lines / 200, 1)
+        rotation = min(self.args.rotations * pause, 1.0)
+        began = time.monotonic()
         while self.written < self.args.lines:
             for _ in range(min(200, self.args.lines - self.written)):
                 path = renamed if self.random.random() < 0.7 else truncated
@@ -161,17 +300,17 @@ scrape_configs:
                 self.written += 1
             for f in files.values():
                 f.flush()
-            if self.random.random() < 0.2:
+            if self.random.random() < rotation:
                 self.rotations += 1
                 files[renamed].close()
                 os.rename(renamed, f'{renamed}.{self.rotations}')
                 files[renamed] = open(renamed, 'a')
-            if self.random.random() < 0.01 and self.agent_read(truncated) == os.path.getsize(truncated):
+            if self.random.random() < rotation / 10 and self.agent_read(truncated) == os.path.getsize(truncated):
                 # Between this look and the cut nothing is written, so nothing is lost by it.
                 self.rotations += 1
                 shutil.copy(truncated, f'{truncated}.{self.rotations}')
                 os.truncate(truncated, 0)
-            time.sleep(pause)
+            time.sleep(max(0, began + pause * self.written / 200 - time.monotonic()))
         for f in files.values():
             f.close()
 
@@ -180,7 +319,7 @@ scrape_configs:
         lines, start = [], self.began
         while True:
             answer = json.loads(self.get(self.port, '/loki/api/v1/query_range', query='{job="chaos"}', limit=PAGE,
-                                         direction='forward', start=start, end=time.time_ns() + 10**9))
+                                         direction='forward', start=start, end=time.time_ns() + 600 * 10**9))
             page = [(int(ts), line) for stream in answer['data']['result'] for ts, line in stream['values']]
             if not page:
                 return lines
@@ -195,7 +334,8 @@ scrape_configs:
 
     def count(self):
         try:
-            answer = json.loads(self.get(self.port, '/loki/api/v1/query', query='sum(count_over_time({job="chaos"}[24h]))'))
+            answer = json.loads(self.get(self.port, '/loki/api/v1/query', query='sum(count_over_time({job="chaos"}[24h]))',
+                                         time=time.time_ns() + 600 * 10**9))
             result = answer['data']['result']
             return int(float(result[0]['value'][1])) if result else 0
         except (OSError, urllib.error.URLError, ValueError):
@@ -229,7 +369,7 @@ scrape_configs:
         lost = [n for n in range(self.written) if n not in seen]
         twice = [n for n, times in seen.items() if times > 1]
         print(f'seed {self.args.seed}: {self.written} lines, {self.rotations} rotations, agent killed {self.agent.kills}x, server '
-              f'{self.server.kills}x: lost {len(lost)}, duplicated {len(twice)}, agent exit {code}')
+              f'{self.server.kills}x, network cut {self.proxy.cuts}x, disk full {self.disk_full}x, clock jumped {self.jumps}x: lost {len(lost)}, duplicated {len(twice)}, agent exit {code}')
         if lost:
             print('first lost:', lost[:10])
         if twice:
@@ -241,6 +381,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--lines', type=int, default=100_000)
     parser.add_argument('--seconds', type=float, default=25, help='time over which the lines are written')
+    parser.add_argument('--rotations', type=float, default=2, help='of the renamed file, per second')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--bin', default=os.environ.get('KVASIR_BIN', 'build/release/bin'))
     parser.add_argument('--keep', action='store_true')
