@@ -12,6 +12,7 @@
 #include "common/net/content_encoding.h"
 #include "common/number.h"
 #include "logql/engine.h"
+#include "logql/syntax/error_hint.h"
 
 namespace kvasir::cli {
 namespace {
@@ -98,8 +99,12 @@ Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
   params.as_table = true;
   MemoryBudget budget("query", 0);
   logql::QueryContext context(system_clock(), system_clock().steady() + kLocalDeadline, std::stop_token(), budget,
-                              logql::QueryLimits{.series_max = 0});
-  KVASIR_TRY(const auto result, logql::run_query(params, source, context));
+                              logql::QueryLimits{.series_max = 0, .multi_variant_queries = true});
+  auto answer = logql::run_query(params, source, context);
+  if (!answer) {
+    return fail(answer.error().code(), logql::explain_query_error(params.query, answer.error().message()));
+  }
+  const auto& result = *answer;
   const auto* streams = std::get_if<logql::Streams>(&result);
   if (streams == nullptr) {
     print_metric(result, flags.print, std::cout);

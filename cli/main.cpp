@@ -10,6 +10,7 @@
 #include "cli/connection.h"
 #include "cli/local.h"
 #include "cli/segments.h"
+#include "logql/syntax/error_hint.h"
 
 namespace kvasir::cli {
 namespace {
@@ -112,7 +113,10 @@ class Program {
     }
     const auto outcome = run_command();
     if (outcome) return 0;
-    std::cerr << "error: " << outcome.error().message() << "\n";
+    // Local queries explain their errors themselves: they may stand for a longer query than the one given.
+    const bool explained = flags_.query.empty() || asks_files();
+    const std::string& message = outcome.error().message();
+    std::cerr << "error: " << (explained ? message : logql::explain_query_error(flags_.query, message)) << "\n";
     return 1;
   }
 
@@ -225,10 +229,12 @@ class Program {
         ->allow_extra_args(false);
   }
 
+  bool asks_files() const { return local_.standard_input || !local_.patterns.empty(); }
+
   Result<void> run_command() {
     KVASIR_CHECK_OK(finish_print_options(global_, flags_));
     local_.instant = instant_->parsed();
-    if (local_.standard_input || !local_.patterns.empty()) return run_local_query(local_, flags_);
+    if (asks_files()) return run_local_query(local_, flags_);
     for (const Command& command : commands_) {
       if (!command.app->parsed()) continue;
       if (command.local) return command.local();
