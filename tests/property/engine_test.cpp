@@ -225,8 +225,12 @@ void check_logs(std::uint64_t seed, bool ordered) {
   const auto parsed = parse_log_query(query);
   REQUIRE_MESSAGE(parsed.has_value(), (parsed ? "" : parsed.error().message()));
   set_range(setup, generate);
+  setup.options.categorize = generate.one_in(4);
+  if (generate.one_in(5)) setup.options.interval = static_cast<double>(1 + generate.below(5));
   NaiveEvaluator naive(setup.rows);
-  naive.set({.field_selectors = setup.options.limits.field_selectors});
+  naive.set({.field_selectors = setup.options.limits.field_selectors,
+             .categorize = setup.options.categorize,
+             .interval = std::chrono::seconds(static_cast<int>(setup.options.interval))});
   const auto want = naive.entries(*parsed, range_of(setup), setup.options.direction, setup.options.limit);
   REQUIRE(want);
   // Ordered by a field, the streams read one after the other are in order; else each stream is in order of time.
@@ -245,7 +249,7 @@ void check_logs(std::uint64_t seed, bool ordered) {
     Entries got;
     for (const ResultStream& stream : std::get<Streams>(*result).streams) {
       for (const ResultEntry& entry : stream.entries) {
-        read.push_back({stream.labels, entry.timestamp, entry.line});
+        read.push_back({stream.labels, entry.timestamp, entry.line, entry.structured_metadata, entry.parsed});
         got[stream.labels].push_back(read.back());
       }
     }

@@ -40,6 +40,8 @@ struct NaiveEntry {
   Labels labels;
   TimestampNs timestamp;
   std::string line;
+  Labels metadata;  // of categorised answers, as `parsed`
+  Labels parsed;
   friend bool operator==(const NaiveEntry&, const NaiveEntry&) = default;
 };
 
@@ -56,6 +58,10 @@ struct NaiveOptions {
   /// A line that json or logfmt cannot read is a sample like any other: what a query may do that needs no label of it.
   bool forgive_parsers = false;
   Duration stats_window{0};
+  /// Entries are grouped by the labels of their stream, and carry the others.
+  bool categorize = false;
+  /// Entries in order of time stand at least so far apart; the limit counts before.
+  Duration interval{0};
 };
 
 class NaiveEvaluator {
@@ -83,6 +89,7 @@ class NaiveEvaluator {
   struct Processed {
     const NaiveRow* row = nullptr;
     Labels labels;
+    Labels stream, metadata, parsed;  // the labels by category
     std::string line;
     double value = 0;
     std::string error;

@@ -255,7 +255,9 @@ Result<std::vector<NaiveEvaluator::Processed>> NaiveEvaluator::process(const Sel
     for (const Label& label : row.metadata) metadata.push_back({label.name, label.value});
     runner.bind(row.stream);
     if (!runner.process(row.timestamp, row.line, metadata)) continue;
-    out.push_back({&row, runner.final_labels(), std::string(runner.line()), unwrap == nullptr ? 0 : runner.value(), std::string(runner.error())});
+    out.push_back({&row, runner.final_labels(), runner.labels_of(LabelCategory::kStream), runner.labels_of(LabelCategory::kMetadata),
+                   runner.labels_of(LabelCategory::kParsed), std::string(runner.line()), unwrap == nullptr ? 0 : runner.value(),
+                   std::string(runner.error())});
   }
   return out;
 }
@@ -317,8 +319,14 @@ Result<std::vector<NaiveEntry>> NaiveEvaluator::entries(const LogQuery& query, T
   std::stable_sort(rows.begin(), rows.end(),
                    [&](const Processed& a, const Processed& b) { return ordered_before(keys, texts(a), texts(b)); });
   if (rows.size() > limit) rows.resize(limit);
+  const bool by_time = keys.empty() || (keys.size() == 1 && keys.front().field == "timestamp");
   std::vector<NaiveEntry> out;
-  for (auto& row : rows) out.push_back({std::move(row.labels), row.row->timestamp, std::move(row.line)});
+  for (const auto& row : rows) {
+    const TimestampNs time = row.row->timestamp;
+    if (by_time && !out.empty() && std::chrono::abs(time - out.back().timestamp) < options_.interval) continue;
+    if (options_.categorize) out.push_back({row.stream, time, row.line, row.metadata, row.parsed});
+    else out.push_back({row.labels, time, row.line, {}, {}});
+  }
   return out;
 }
 
