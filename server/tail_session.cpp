@@ -25,7 +25,8 @@ Result<std::shared_ptr<TailSession>> TailSession::create(TailOptions options, co
   session->runner_ = std::make_unique<logql::PipelineRunner>(session->pipeline_);
   std::vector<LabelMatcher> by_field;
   for (const auto& matcher : session->matchers_) {
-    if (!logql::may_select_by_field(matcher) || source.has_stream_label(session->options_.tenant, matcher.name())) continue;
+    const bool may_be_field = session->options_.field_selectors && logql::may_select_by_field(matcher);
+    if (!may_be_field || source.has_stream_label(session->options_.tenant, matcher.name())) continue;
     by_field.push_back(matcher);
     session->field_names_.insert(matcher.name());
   }

@@ -33,6 +33,7 @@ struct TailOptions {
   std::string tenant;
   TailForm form = TailForm::kMerged;
   std::vector<std::string> encoding_flags;
+  bool field_selectors = true;  // as queries of the tenant
   Duration delay{0};       // entries are held back for so long
   Duration deadline{0};    // on the steady clock
 };

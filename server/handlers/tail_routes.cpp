@@ -96,6 +96,7 @@ void handle_tail(const Services& services, TailHub& hub, const net::HttpRequest&
   auto tail = parse_tail(services, request, legacy);
   if (!tail) return reply.send(bare_error(tail.error()));
   tail->options.tenant = context->tenant;
+  tail->options.field_selectors = context->settings->query.field_selectors;
   const auto socket = reply.upgrade({});
   if (socket != nullptr) begin_tail(services, hub, *context, *tail, socket);
 }
