@@ -1,7 +1,6 @@
 #include "server/application.h"
 
 #include <prometheus/counter.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -26,6 +25,7 @@
 #include "server/handlers/rule_routes.h"
 #include "server/handlers/tail_routes.h"
 #include "server/life_cycle.h"
+#include "server/data_folder.h"
 #include "server/maintenance.h"
 #include "server/rule_metrics.h"
 #include "server/services.h"
@@ -42,12 +42,6 @@ constexpr std::size_t kAdminThreads = 2;
 constexpr std::size_t kAnswerThreads = 8;       // long answers that go out at one time; they mostly wait for their readers
 constexpr std::size_t kAnswersWaitingMax = 64;
 
-std::uint64_t memory_limit(const ServerConfig& config) {
-  if (config.kvasir.memory_limit != 0) return config.kvasir.memory_limit;
-  const auto pages = static_cast<std::uint64_t>(std::max<long>(sysconf(_SC_PHYS_PAGES), 1));
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 4;
-}
-
 std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 bool reachable_from_elsewhere(const std::string& address) {
@@ -55,6 +49,13 @@ bool reachable_from_elsewhere(const std::string& address) {
 }
 
 std::uint64_t smaller_positive(std::uint64_t a, std::uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+
+/// Lines in memory that are not in segments yet; more of them make larger blocks, and from some size on little else.
+std::uint64_t head_limit(const KvasirConfig& config) {
+  constexpr std::uint64_t kLeast = 16u << 20, kMost = 128u << 20;
+  if (config.head_limit != 0) return std::max(config.head_limit, kLeast);
+  return std::clamp(effective_memory_limit(config) / 4, kLeast, kMost);
+}
 
 void log_exchange(const net::HttpExchange& exchange) {
   if (log::level() != log::Level::kDebug) return;
@@ -71,7 +72,7 @@ constexpr std::uint64_t kBlockCacheShare = 4;  // one part in so many of the mem
 /// In the order in which they are made; destroyed the other way round.
 struct Application::Parts {
   explicit Parts(const ServerConfig& config)
-      : budget("process", memory_limit(config)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget),
+      : budget("process", effective_memory_limit(config.kvasir)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget),
         block_cache(std::make_shared<BlockCache>(budget.limit_bytes() / kBlockCacheShare, &budget)) {}
 
   MemoryBudget budget;
@@ -81,6 +82,7 @@ struct Application::Parts {
   ServerMetrics metrics;
   LifeCycle life;
   std::unique_ptr<TenantSettingsStore> tenants;
+  std::unique_ptr<DataFolderLock> data_lock;
   std::unique_ptr<ingest::Storage> storage;
   std::unique_ptr<ingest::Ingester> ingester;
   std::unique_ptr<DeleteRequests> deletes;
@@ -90,10 +92,12 @@ struct Application::Parts {
   std::unique_ptr<RunningQueries> running;
   std::unique_ptr<QueryScheduler> scheduler;
   std::unique_ptr<net::WorkerPool> answers;
+  std::unique_ptr<ResultCache> results;
   std::unique_ptr<Services> services;
   std::unique_ptr<TailHub> tails;
   RulerParts ruler;
   std::unique_ptr<net::HttpServer> server;
+  std::unique_ptr<net::GrpcServer> grpc;
   Duration next_override_reload{0};
   bool stopped = false;
 };
@@ -150,6 +154,8 @@ Result<void> Application::open_storage() {
   KVASIR_CHECK_OK(reload_overrides());
   const DataFolders folders = data_folders(config, environment_);
   auto& filesystem = posix_filesystem();
+  KVASIR_CHECK_OK(filesystem.make_directories(folders.root));
+  KVASIR_TRY(parts.data_lock, DataFolderLock::take(folders.root));
   KVASIR_TRY(parts.storage, ingest::Storage::open(folders.root, filesystem));
   ingest::IngesterOptions options;
   options.wal_directory = folders.wal;
@@ -160,6 +166,8 @@ Result<void> Application::open_storage() {
   }
   options.wal_sync_interval = config.ingester.wal_sync_interval;
   options.chunk_idle = config.ingester.chunk_idle_period;
+  options.chunk_age_max = config.ingester.max_chunk_age;
+  options.head_bytes_max = head_limit(config.kvasir);
   options.flush_threads = config.ingester.concurrent_flushes;
   const Duration window = config.ingester.max_chunk_age / 2;
   options.limits = [tenants = parts.tenants.get(), window](std::string_view tenant) {
@@ -174,6 +182,9 @@ Result<void> Application::open_storage() {
   maintenance.retention_enabled = config.compactor.retention_enabled;
   maintenance.retention_interval = config.compactor.compaction_interval;
   maintenance.delete_cancel_period = config.compactor.delete_request_cancel_period;
+  maintenance.size_max = config.kvasir.retention_size;
+  maintenance.disk_reserve = config.kvasir.disk_reserve;
+  maintenance.free_bytes = [root = folders.root] { return free_disk_bytes(root); };
   maintenance.retention = [tenants = parts.tenants.get()](std::string_view tenant) { return tenants->of(tenant)->retention; };
   parts.maintenance = std::make_unique<Maintenance>(std::move(maintenance), *parts.storage, *parts.ingester, *parts.deletes, filesystem,
                                                     system_clock());
@@ -196,9 +207,10 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   const std::size_t threads = std::max<std::size_t>(config.querier.max_concurrent, cores());
   parts.scheduler = std::make_unique<QueryScheduler>(threads, config.querier.max_outstanding_per_tenant, clock);
   parts.answers = std::make_unique<net::WorkerPool>(net::WorkerPoolOptions{"answers", kAnswerThreads, kAnswersWaitingMax});
+  parts.results = std::make_unique<ResultCache>(config.querier.cache_results ? config.querier.result_cache_mb << 20 : 0, &parts.budget);
   parts.services = std::make_unique<Services>(Services{clock, config, *parts.gate, *parts.tenants, parts.metrics, *parts.store,
                                                        *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
-                                                       parts.query_budget, *parts.answers});
+                                                       parts.query_budget, *parts.deletes, *parts.results, *parts.answers});
   collect_metrics(*parts.services, parts.ingest_budget);
   parts.tails = std::make_unique<TailHub>(*parts.ingester, *parts.store, parts.metrics, clock);
   parts.life.request_stop = std::move(request_stop);
@@ -216,9 +228,34 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   add_prometheus_routes(*parts.server, services);
   add_entry_routes(*parts.server, services);
   add_explain_route(*parts.server, services);
-  add_push_routes(*parts.server, services);
+  make_grpc();
+  add_push_routes(*parts.server, parts.grpc.get(), services);
   parts.life.ready = true;
-  return parts.server->open_routes();
+  KVASIR_CHECK_OK(parts.server->open_routes());
+  return start_grpc();
+}
+
+void Application::make_grpc() {
+  const auto& config = loaded_->config;
+  if (config.kvasir.otlp_grpc_port == 0) return;
+  net::GrpcServerOptions options;
+  options.address = config.http.listen_address;
+  options.port = config.kvasir.otlp_grpc_port;
+  options.message_bytes_max = config.ingester.max_recv_msg_size;
+  options.call_timeout = config.http.read_timeout;
+  options.tls = config.http.tls;
+  parts_->grpc = std::make_unique<net::GrpcServer>(std::move(options));
+}
+
+Result<void> Application::start_grpc() {
+  auto& parts = *parts_;
+  if (parts.grpc == nullptr) return {};
+  auto started = parts.grpc->start();
+  if (started) return {};
+  if (loaded_->notes.given.contains("kvasir.otlp_grpc_listen_port")) return started;
+  log::warn(kLog, "no OTLP over gRPC; kvasir.otlp_grpc_listen_port may name another port", {{"error", started.error().message()}});
+  parts.grpc = nullptr;
+  return {};
 }
 
 Result<void> Application::start_rules() {
@@ -263,7 +300,10 @@ Result<void> Application::reload() {
   log::set_level((*fresh)->config.http.log_level);
   parts_->tenants->set_defaults((*fresh)->config.limits);
   KVASIR_CHECK_OK(reload_overrides());
-  if (loaded_->config.http.tls.enabled()) KVASIR_CHECK_OK(parts_->server->reload_tls());
+  if (loaded_->config.http.tls.enabled()) {
+    KVASIR_CHECK_OK(parts_->server->reload_tls());
+    if (parts_->grpc) KVASIR_CHECK_OK(parts_->grpc->reload_tls());
+  }
   log::info("config", "configuration was read again");
   return {};
 }
@@ -274,6 +314,7 @@ void Application::stop() {
   parts.stopped = true;
   parts.life.stopping = true;
   if (parts.tails) parts.tails->close("the server is stopping");
+  if (parts.grpc) parts.grpc->drain(loaded_->config.http.graceful_shutdown_timeout);
   if (parts.server) parts.server->drain(loaded_->config.http.graceful_shutdown_timeout);
   parts.metrics.set_rules(nullptr);
   parts.ruler = {};

@@ -38,6 +38,8 @@ class Application {
   Result<void> listen();
   Result<void> open_storage();
   Result<void> open_server(std::function<void()> request_stop);
+  void make_grpc();
+  Result<void> start_grpc();
   Result<void> start_rules();
   Result<bool> reload_overrides();
 

@@ -46,25 +46,68 @@ Authenticator::Digest Authenticator::digest_of(std::string_view secret) {
 
 Result<std::shared_ptr<const Authenticator>> Authenticator::create(const KvasirConfig& config, const Clock& clock) {
   auto out = std::make_shared<Authenticator>();
-  const bool has_jwt = !config.jwt.hmac_secret.empty() || !config.jwt.public_key_file.empty();
+  const auto& jwt = config.jwt;
+  const bool has_jwt = !jwt.hmac_secret.empty() || !jwt.public_key_file.empty() || !jwt.jwks_file.empty() || !jwt.jwks_url.empty();
   out->certificate_is_enough_ = config.client_certificate_is_enough;
   out->required_ = config.require_authentication || has_jwt || !config.credentials.empty();
   if (out->required_ && !has_jwt && config.credentials.empty() && !out->certificate_is_enough_) {
     return refuse("kvasir.auth.required is set, but there is no credential that could be presented");
   }
-  for (const auto& credential : config.credentials) {
-    Known known;
-    known.basic = credential.token.empty();
-    known.digest = digest_of(known.basic ? credential.username + ":" + credential.password : credential.token);
-    known.principal.name = credential.name.empty() ? credential.username : credential.name;
-    known.principal.role = parse_role(credential.role).value_or(Role::kRead);
-    known.principal.tenants = credential.tenants;
-    out->known_.push_back(std::move(known));
-  }
+  KVASIR_CHECK_OK(out->read_policies(config));
+  KVASIR_CHECK_OK(out->read_credentials(config));
   if (has_jwt) {
     KVASIR_TRY(out->jwt_, JwtVerifier::create(config.jwt, clock));
   }
   return std::shared_ptr<const Authenticator>(std::move(out));
+}
+
+Result<void> Authenticator::read_policies(const KvasirConfig& config) {
+  for (const auto& written : config.policies) {
+    auto policy = ReadPolicy::create(written.name, written.selector, written.mask);
+    if (!policy) return fail(policy.error().with_context("policy " + written.name));
+    if (!policies_.emplace(written.name, std::move(*policy)).second) return refuse("policy " + written.name + " is there twice");
+  }
+  reader_policy_ = config.reader_policy;
+  if (!reader_policy_.empty() && !policies_.contains(reader_policy_)) return refuse("there is no policy " + reader_policy_);
+  return {};
+}
+
+Result<void> Authenticator::read_credentials(const KvasirConfig& config) {
+  for (const auto& credential : config.credentials) {
+    Known known;
+    known.basic = credential.token.empty();
+    known.password_hash = credential.password_hash;
+    const bool hashed = !known.password_hash.empty();
+    if (hashed && !is_password_hash(known.password_hash)) return refuse("the password hash of " + credential.username + " is of no known form");
+    known.digest = digest_of(!known.basic ? credential.token : hashed ? credential.username : credential.username + ":" + credential.password);
+    known.principal.name = credential.name.empty() ? credential.username : credential.name;
+    known.principal.role = parse_role(credential.role).value_or(Role::kRead);
+    known.principal.tenants = credential.tenants;
+    KVASIR_TRY(known.principal.policy, policy_of(credential.policy, known.principal.role));
+    known_.push_back(std::move(known));
+  }
+  return {};
+}
+
+/// A policy narrows what is read; who may write could read all of it back, so only readers have one.
+Result<std::shared_ptr<const ReadPolicy>> Authenticator::policy_of(const std::string& name, Role role) const {
+  if (!name.empty() && role != Role::kRead) return refuse("a policy needs the role read");
+  const std::string& wanted = name.empty() && role == Role::kRead ? reader_policy_ : name;
+  if (wanted.empty()) return std::shared_ptr<const ReadPolicy>();
+  const auto found = policies_.find(wanted);
+  if (found == policies_.end()) return refuse("there is no policy " + wanted);
+  return found->second;
+}
+
+const Principal* Authenticator::find_hashed(std::string_view pair) const {
+  const auto colon = pair.find(':');
+  if (colon == std::string_view::npos) return nullptr;
+  const Digest user = digest_of(pair.substr(0, colon));
+  for (const auto& known : known_) {
+    const bool same = !known.password_hash.empty() && CRYPTO_memcmp(user.data(), known.digest.data(), user.size()) == 0;
+    if (same && passwords_.verify(known.password_hash, std::string(pair.substr(colon + 1)))) return &known.principal;
+  }
+  return nullptr;
 }
 
 const Principal* Authenticator::find(std::string_view secret, bool basic) const {
@@ -72,30 +115,36 @@ const Principal* Authenticator::find(std::string_view secret, bool basic) const 
   const Principal* found = nullptr;
   for (const auto& known : known_) {  // every one is compared, so that the time tells nothing
     const bool same = CRYPTO_memcmp(digest.data(), known.digest.data(), digest.size()) == 0;
-    if (same && known.basic == basic) found = &known.principal;
+    if (same && known.basic == basic && known.password_hash.empty()) found = &known.principal;
   }
   return found;
 }
 
+Result<Principal> Authenticator::from_token(std::string_view token) const {
+  if (const Principal* principal = find(token, false)) return *principal;
+  if (jwt_ == nullptr) return refuse("unknown token");
+  KVASIR_TRY(JwtClaims claims, jwt_->verify(token));
+  const auto role = claims.role.empty() ? Role::kRead : parse_role(claims.role);
+  if (!role) return refuse("token names an unknown role");
+  if (claims.tenants.empty()) return refuse("token names no tenant");
+  KVASIR_TRY(auto policy, policy_of(claims.policy, *role));
+  return Principal{std::move(claims.subject), *role, std::move(claims.tenants), std::move(policy)};
+}
+
 Result<Principal> Authenticator::identify(const net::HttpRequest& request) const {
-  if (!required_) return Principal{"anonymous", Role::kAdmin, {}};
+  if (!required_) return Principal{"anonymous", Role::kAdmin, {}, nullptr};
   const auto header = request.headers.get("Authorization").value_or("");
   if (const auto token = after_scheme(header, "Bearer"); !token.empty()) {
-    if (const Principal* principal = find(token, false)) return *principal;
-    if (jwt_ == nullptr) return refuse("unknown token");
-    KVASIR_TRY(JwtClaims claims, jwt_->verify(token));
-    const auto role = claims.role.empty() ? Role::kRead : parse_role(claims.role);
-    if (!role) return refuse("token names an unknown role");
-    if (claims.tenants.empty()) return refuse("token names no tenant");
-    return Principal{std::move(claims.subject), *role, std::move(claims.tenants)};
+    return from_token(token);
   }
   if (const auto encoded = after_scheme(header, "Basic"); !encoded.empty()) {
     const auto pair = net::base64_decode(encoded);
     const Principal* principal = pair ? find(*pair, true) : nullptr;
+    if (pair && principal == nullptr) principal = find_hashed(*pair);
     if (principal == nullptr) return refuse("unknown user or wrong password");
     return *principal;
   }
-  if (certificate_is_enough_ && !request.tls_subject.empty()) return Principal{request.tls_subject, Role::kAdmin, {}};
+  if (certificate_is_enough_ && !request.tls_subject.empty()) return Principal{request.tls_subject, Role::kAdmin, {}, nullptr};
   return refuse("credentials are missing");
 }
 

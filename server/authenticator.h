@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "common/net/http_types.h"
 #include "common/result.h"
 #include "server/config/server_config.h"
+#include "server/password_hash.h"
+#include "server/read_policy.h"
 #include "server/request_context.h"
 
 namespace kvasir::server {
@@ -24,6 +27,7 @@ struct Principal {
   std::string name;
   Role role = Role::kAdmin;
   std::vector<std::string> tenants;  // empty: any
+  std::shared_ptr<const ReadPolicy> policy;  // null: sees everything of its tenants
   bool may_use(std::string_view tenant) const;
 };
 
@@ -44,16 +48,25 @@ class Authenticator {
  private:
   using Digest = std::array<unsigned char, 32>;
   struct Known {
-    Digest digest{};     // of the token, or of "user:password"
+    Digest digest{};            // of the token, or of "user:password", or of the user when there is a hash
     bool basic = false;
+    std::string password_hash;  // of crypt(3); empty: the digest proves everything
     Principal principal;
   };
   static Digest digest_of(std::string_view secret);
   const Principal* find(std::string_view secret, bool basic) const;
+  const Principal* find_hashed(std::string_view pair) const;
+  Result<void> read_policies(const KvasirConfig& config);
+  Result<void> read_credentials(const KvasirConfig& config);
+  Result<Principal> from_token(std::string_view token) const;
+  Result<std::shared_ptr<const ReadPolicy>> policy_of(const std::string& name, Role role) const;
 
   bool required_ = false;
   bool certificate_is_enough_ = false;
   std::vector<Known> known_;
+  std::map<std::string, std::shared_ptr<const ReadPolicy>> policies_;
+  std::string reader_policy_;
+  SlowPasswords passwords_;
   std::unique_ptr<const JwtVerifier> jwt_;
 };
 

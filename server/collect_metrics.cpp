@@ -43,7 +43,12 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
   auto& streams = gauge(r, "loki_ingester_memory_streams", "Streams with entries in memory", {{"tenant", "all"}});
   auto& ingest_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "ingest"}});
   auto& query_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "queries"}});
-  services.metrics.on_collect([=, &services, &ingest_budget, &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
+  const prometheus::Labels results = {{"cache", "results"}};
+  const auto cache_asked = follow(r, "loki_cache_fetched_keys", "Keys asked of a cache", {{"name", "results"}});
+  const auto cache_found = follow(r, "loki_cache_hits", "Keys found in a cache", {{"name", "results"}});
+  auto& cache_parts = gauge(r, "loki_embeddedcache_entries", "Entries in a cache", results);
+  auto& cache_bytes = gauge(r, "loki_embeddedcache_memory_bytes", "Bytes held by a cache", results);
+  services.metrics.on_collect([=, &services, &cache_parts, &cache_bytes, &ingest_budget, &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
     const auto c = services.ingester.counters();
     entries.set(c.entries);
     bytes.set(c.bytes);
@@ -61,6 +66,11 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
     streams.Set(static_cast<double>(c.active_streams));
     ingest_used.Set(static_cast<double>(ingest_budget.used_bytes()));
     query_used.Set(static_cast<double>(services.query_budget.used_bytes()));
+    const auto cached = services.results.counters();
+    cache_asked.set(cached.asked);
+    cache_found.set(cached.found);
+    cache_parts.Set(static_cast<double>(cached.parts));
+    cache_bytes.Set(static_cast<double>(cached.bytes));
     services.metrics.queue_length().Set(static_cast<double>(services.scheduler.waiting()));
   });
 }

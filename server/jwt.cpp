@@ -9,31 +9,32 @@
 #include <openssl/pem.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "common/net/http_client.h"
+#include "server/jwks.h"
 
 namespace kvasir::server {
 namespace {
+
+constexpr Duration kFetchTimeout = std::chrono::seconds(5);
 
 using KeyPointer = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 
 Unexpected bad(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
 
-Result<std::string> decode_base64url(std::string_view text) {
-  std::string standard(text);
-  for (char& c : standard) c = c == '-' ? '+' : c == '_' ? '/' : c;
-  while (standard.size() % 4 != 0) standard += '=';
-  return net::base64_decode(standard);
-}
-
-Result<KeyPointer> read_public_key(const std::string& path) {
+Result<std::string> read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(ErrorCode::kIo, "read " + path + ": cannot open the file");
   std::ostringstream text;
   text << in.rdbuf();
-  const std::string pem = std::move(text).str();
+  return std::move(text).str();
+}
+
+Result<KeyPointer> read_public_key(const std::string& path) {
+  KVASIR_TRY(const std::string pem, read_text(path));
   std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
   KeyPointer key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
   if (key == nullptr) return bad("no public key in " + path);
@@ -89,7 +90,8 @@ std::vector<std::string> list_claim(simdjson::dom::object claims, const std::str
 
 class Verifier final : public JwtVerifier {
  public:
-  Verifier(JwtConfig config, KeyPointer key, const Clock& clock) : config_(std::move(config)), key_(std::move(key)), clock_(clock) {}
+  Verifier(JwtConfig config, KeyPointer key, std::unique_ptr<JwksCache> set, const Clock& clock)
+      : config_(std::move(config)), key_(std::move(key)), set_(std::move(set)), clock_(clock) {}
 
   Result<JwtClaims> verify(std::string_view token) const override {
     if (token.size() > kJwtBytesMax) return bad("token is too long");
@@ -109,16 +111,22 @@ class Verifier final : public JwtVerifier {
     simdjson::dom::object fields;
     if (parser.parse(header).get(fields) != simdjson::SUCCESS) return bad("token header is not JSON");
     const std::string algorithm = text_claim(fields, "alg");
-    bool good = false;
     if (algorithm == "HS256" && !config_.hmac_secret.empty()) {
-      good = hmac_verifies(config_.hmac_secret, text, signature);
-    } else if (algorithm == "RS256" && key_ != nullptr && EVP_PKEY_base_id(key_.get()) == EVP_PKEY_RSA) {
-      good = key_verifies(key_.get(), text, signature);
-    } else if (algorithm == "ES256" && key_ != nullptr && EVP_PKEY_base_id(key_.get()) == EVP_PKEY_EC) {
-      good = key_verifies(key_.get(), text, der_of_es256(signature));
-    } else {
-      return bad("token algorithm is not accepted here: " + algorithm);
+      return hmac_verifies(config_.hmac_secret, text, signature) ? Result<void>() : bad("token signature is wrong");
     }
+    const bool rsa = algorithm == "RS256";
+    const bool public_keys = key_ != nullptr || set_ != nullptr;
+    if (!public_keys || (!rsa && algorithm != "ES256")) return bad("token algorithm is not accepted here: " + algorithm);
+    return check_public(rsa ? EVP_PKEY_RSA : EVP_PKEY_EC, text_claim(fields, "kid"), text, rsa ? signature : der_of_es256(signature));
+  }
+
+  Result<void> check_public(int type, const std::string& id, std::string_view text, const std::string& signature) const {
+    PublicKeys keys = set_ == nullptr ? PublicKeys() : set_->find(id);
+    if (key_ != nullptr) keys.push_back({"", {key_.get(), [](EVP_PKEY*) {}}});
+    std::erase_if(keys, [type](const PublicKey& key) { return EVP_PKEY_base_id(key.key.get()) != type; });
+    if (keys.empty()) return bad("no key for this token");
+    const bool good = std::any_of(keys.begin(), keys.end(),
+                                  [&](const PublicKey& key) { return key_verifies(key.key.get(), text, signature); });
     return good ? Result<void>() : bad("token signature is wrong");
   }
 
@@ -137,22 +145,51 @@ class Verifier final : public JwtVerifier {
       const auto audience = list_claim(claims, "aud");
       if (std::find(audience.begin(), audience.end(), config_.audience) == audience.end()) return bad("token is for another audience");
     }
-    return JwtClaims{text_claim(claims, "sub"), text_claim(claims, config_.role_claim), list_claim(claims, config_.tenant_claim)};
+    return JwtClaims{text_claim(claims, "sub"), text_claim(claims, config_.role_claim), list_claim(claims, config_.tenant_claim),
+                     text_claim(claims, config_.policy_claim)};
   }
 
   JwtConfig config_;
   KeyPointer key_;
+  std::unique_ptr<JwksCache> set_;
   const Clock& clock_;
 };
 
+/// Null: none is configured.
+Result<std::unique_ptr<JwksCache>> open_key_set(const JwtConfig& config) {
+  if (!config.jwks_file.empty() && !config.jwks_url.empty()) return bad("kvasir.auth.jwt: jwks_file or jwks_url, not both");
+  if (!config.jwks_file.empty()) {
+    return std::make_unique<JwksCache>([path = config.jwks_file] { return read_text(path); }, config.jwks_refresh);
+  }
+  if (config.jwks_url.empty()) return std::unique_ptr<JwksCache>();
+  KVASIR_TRY(const auto client, net::make_http_client({.tls = {.ca_file = config.jwks_ca_file}, .response_bytes_max = 1 << 20}));
+  const auto fetch = [client, url = config.jwks_url]() -> Result<std::string> {
+    net::HttpCall call;
+    call.url = url;
+    call.timeout = kFetchTimeout;
+    KVASIR_TRY(auto response, client->send(call));
+    if (response.status != 200) return fail(ErrorCode::kUnavailable, url + " answered " + std::to_string(response.status));
+    return std::move(response.body);
+  };
+  return std::make_unique<JwksCache>(fetch, config.jwks_refresh);
+}
+
 }  // namespace
+
+Result<std::string> decode_base64url(std::string_view text) {
+  std::string standard(text);
+  for (char& c : standard) c = c == '-' ? '+' : c == '_' ? '/' : c;
+  while (standard.size() % 4 != 0) standard += '=';
+  return net::base64_decode(standard);
+}
 
 Result<std::unique_ptr<const JwtVerifier>> JwtVerifier::create(const JwtConfig& config, const Clock& clock) {
   KeyPointer key(nullptr, &EVP_PKEY_free);
   if (!config.public_key_file.empty()) {
     KVASIR_TRY(key, read_public_key(config.public_key_file));
   }
-  return std::unique_ptr<const JwtVerifier>(std::make_unique<Verifier>(config, std::move(key), clock));
+  KVASIR_TRY(auto set, open_key_set(config));
+  return std::unique_ptr<const JwtVerifier>(std::make_unique<Verifier>(config, std::move(key), std::move(set), clock));
 }
 
 }  // namespace kvasir::server

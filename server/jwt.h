@@ -1,7 +1,7 @@
 // jwt.h -- checks JSON web tokens: signature, times, issuer and audience; reads tenant and role from their claims.
 //
-// Shape:    compact form, HS256 with a shared secret, RS256 and ES256 with a public key. `none` and every other algorithm are refused;
-//           the algorithm must be one for which a key is configured.
+// Shape:    compact form, HS256 with a shared secret, RS256 and ES256 with a public key of a PEM file or a key set (jwks.h; the
+//           token's `kid` chooses). `none` and every other algorithm are refused; the algorithm must be one for which a key is there.
 // Errors:   invalid_argument, worded for a log: "token has expired".
 // Limits:   kJwtBytesMax; kJwtLeeway for clocks that differ.
 // Threads:  verify() from any thread.
@@ -25,7 +25,10 @@ struct JwtClaims {
   std::string subject;
   std::string role;                  // "" when absent
   std::vector<std::string> tenants;  // one text or a list of them
+  std::string policy;                // "" when absent
 };
+
+Result<std::string> decode_base64url(std::string_view text);
 
 class JwtVerifier {
  public:

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "common/net/http_client.h"
+#include "server/jwks.h"
 
 using namespace kvasir;
 using namespace kvasir::server;
@@ -120,4 +121,22 @@ TEST_CASE("public keys: a signature of the right key passes, HS256 with the publ
   EVP_MD_CTX_free(context);
   EVP_PKEY_free(key);
   std::remove(path.c_str());
+}
+
+TEST_CASE("key sets: what cannot be used is left out") {
+  const auto count = [](std::string_view text) {
+    const auto keys = parse_jwks(text);
+    return keys ? static_cast<int>(keys->size()) : -1;
+  };
+  CHECK(count("") == -1);
+  CHECK(count("[]") == -1);
+  CHECK(count(R"({"keys":[]})") == 0);
+  const std::string x = base64url(std::string(32, 'x'));
+  const std::string point = R"("kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
+                            R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")";  // of RFC 7517, A.1's kind
+  CHECK(count(R"({"keys":[{)" + point + R"(}]})") == 1);
+  CHECK(count(R"({"keys":[{"use":"enc",)" + point + R"(}]})") == 0);
+  CHECK(count(R"({"keys":[{"kty":"EC","crv":"P-256","x":")" + x + R"(","y":")" + x + R"("}]})") == 0);  // not on the curve
+  CHECK(count(R"({"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}, {"kty":"oct","k":"AA"}, 7, {}]})") == 0);
+  CHECK(parse_jwks(R"({"keys":[{"kid":"k1",)" + point + R"(}]})")->front().id == "k1");
 }

@@ -9,6 +9,7 @@ namespace {
 
 // A segment is rewritten for expired rows when these are at least so large a part of it; until then they wait.
 constexpr double kExpiredPartMin = 0.25;
+constexpr Duration kDiskInterval = std::chrono::seconds(2);
 
 bool is_expired(const RetentionSettings& settings, const Labels& stream, TimestampNs last, TimestampNs now) {
   const Duration period = retention_of(settings, stream);
@@ -62,17 +63,36 @@ void Maintenance::stop() {
 }
 
 void Maintenance::run() {
+  Duration next = clock_.steady() + options_.interval;
   while (!stop_) {
+    check_disk();
     {
       MutexLock lock(mutex_);
-      (void)wake_.wait_for(lock, options_.interval, [&] { return stop_.load(); });
+      (void)wake_.wait_for(lock, std::min(options_.interval, kDiskInterval), [&] { return stop_.load(); });
     }
-    if (!stop_) run_once();
+    if (stop_ || clock_.steady() < next) continue;
+    run_once();
+    next = clock_.steady() + options_.interval;
   }
+}
+
+void Maintenance::check_disk() {
+  if (options_.disk_reserve == 0 || !options_.free_bytes) return;
+  const auto free = options_.free_bytes();
+  if (!free) return note("look at the disk", "", fail(free.error()));
+  // Once refused, pushes come back when there is a little more than the reserve: no flapping at the border.
+  const std::uint64_t wanted = low_on_disk_ ? options_.disk_reserve + options_.disk_reserve / 8 : options_.disk_reserve;
+  const bool low = *free < wanted;
+  if (low == low_on_disk_) return;
+  low_on_disk_ = low;
+  ingester_.set_low_on_disk(low);
+  log::warn("maintenance", low ? "the disk is nearly full: pushes are refused until there is room" : "there is room on the disk again",
+            {{"free_bytes", std::to_string(*free)}, {"reserve_bytes", std::to_string(options_.disk_reserve)}});
 }
 
 void Maintenance::run_once() {
   const bool retention_due = options_.retention_enabled && clock_.steady() >= next_retention_;
+  note("expiry by size", "", expire_by_size());
   for (auto* tenant : storage_.tenants()) {
     if (retention_due) note("expiry", tenant->tenant(), expire(*tenant));
     if (stop_) return;
@@ -118,6 +138,38 @@ Result<void> Maintenance::expire(ingest::TenantStorage& tenant) {
               {{"tenant", tenant.tenant()}, {"segments", std::to_string(edit.removed.size())}, {"rows", std::to_string(rows)}});
   }
   for (const auto& segment : mixed) KVASIR_CHECK_OK(expire_parts(tenant, segment, settings));
+  return {};
+}
+
+/// Removes the oldest segments of all tenants while they take more room than they may.
+Result<void> Maintenance::expire_by_size() {
+  if (options_.size_max == 0) return {};
+  struct Candidate {
+    ingest::TenantStorage* tenant;
+    ingest::SegmentInfo info;
+  };
+  std::vector<Candidate> all;
+  std::uint64_t bytes = 0;
+  for (auto* tenant : storage_.tenants()) {
+    for (const auto& segment : tenant->segments()->segments) {
+      all.push_back({tenant, segment->info()});
+      bytes += segment->info().file_bytes;
+    }
+  }
+  if (bytes <= options_.size_max) return {};
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.info.last < b.info.last; });
+  for (const auto& [tenant, info] : all) {
+    if (bytes <= options_.size_max) break;
+    ingest::ManifestEdit edit;
+    edit.removed.push_back(info.id);
+    edit.flushed_floor = ingester_.durable_floor();
+    KVASIR_CHECK_OK(tenant->commit(edit, {}));
+    bytes -= info.file_bytes;
+    ++segments_expired_;
+    rows_expired_ += info.rows;
+    log::info("maintenance", "oldest segment removed to keep the size",
+              {{"tenant", tenant->tenant()}, {"rows", std::to_string(info.rows)}, {"bytes", std::to_string(info.file_bytes)}});
+  }
   return {};
 }
 

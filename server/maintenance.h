@@ -1,6 +1,7 @@
 // maintenance.h -- the background work on segments: expiry, erasing what was deleted, merging small segments.
 //
-// Order:    one thread, tenant after tenant: expiry, deletes, merges. Each step is one manifest edit.
+// Order:    one thread, tenant after tenant: expiry, deletes, merges. Each step is one manifest edit. Between them the disk is
+//           looked at: too little room makes the ingester refuse pushes, so that flushes and merges can still end.
 // Threads:  start(), stop() and run_once() by the owner; a started one runs by itself.
 // Errors:   logged and counted; a step that failed is tried again the next time.
 #pragma once
@@ -26,7 +27,10 @@ namespace kvasir::server {
 struct MaintenanceOptions {
   bool retention_enabled = false;
   Duration retention_interval = std::chrono::minutes(10);
-  Duration interval = std::chrono::seconds(15);              // deletes and merges
+  Duration interval = std::chrono::seconds(15);              // size, deletes and merges
+  std::uint64_t size_max = 0;                                // bytes of all segments; beyond it the oldest go; 0 = any
+  std::uint64_t disk_reserve = 0;                            // with less free no pushes are taken; 0 = never
+  std::function<Result<std::uint64_t>()> free_bytes;         // of the disk; empty: unknown
   Duration delete_cancel_period = std::chrono::hours(24);    // erasing waits so long; hiding does not
   ingest::MergeRules merge;
   std::function<RetentionSettings(std::string_view tenant)> retention;
@@ -52,6 +56,8 @@ class Maintenance {
   void stop();
   /// All steps for every tenant, now.
   void run_once();
+  /// Compares the room on the disk with the reserve.
+  void check_disk();
   MaintenanceCounters counters() const;
 
  private:
@@ -60,6 +66,7 @@ class Maintenance {
   void run();
   void note(std::string_view step, const std::string& tenant, const Result<void>& result);
   Result<void> expire(ingest::TenantStorage& tenant);
+  Result<void> expire_by_size();
   Result<void> expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment, const RetentionSettings& settings);
   Result<void> erase(ingest::TenantStorage& tenant);
   Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
@@ -72,6 +79,7 @@ class Maintenance {
   Filesystem& filesystem_;
   const Clock& clock_;
   Duration next_retention_{0};
+  bool low_on_disk_ = false;
 
   Mutex mutex_;
   Condition wake_;

@@ -8,12 +8,15 @@
 #include "common/number.h"
 #include "logql/syntax/parser.h"
 #include "server/answer.h"
+#include "server/cached_range.h"
 #include "server/query_checks.h"
+#include "server/read_policy.h"
 #include "server/tenants_source.h"
 
 namespace kvasir::server {
 namespace {
 
+constexpr std::size_t kLoggedQueryBytesMax = 4096;
 constexpr std::string_view kDrilldownTag = "Source=grafana-lokiexplore-app";
 
 Unexpected bad(std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); }
@@ -91,8 +94,8 @@ void report(const Services& services, const QueryCall& call, const Finished& fin
                                  static_cast<double>(finished.took.count()) / 1e9, finished.stats.bytes_processed);
   if (finished.took < services.config.querier.log_queries_longer_than) return;
   log::info("query", finished.error == nullptr ? "query" : finished.error->message(),
-            {{"tenant", tenant_names(call.tenants)}, {"route", call.route}, {"type", std::string(finished.kind)},
-             {"query", params.query}, {"length", format_go_duration(params.end - params.start)},
+            {{"tenant", tenant_names(call.tenants)}, {"user", call.tenants.caller}, {"route", call.route}, {"type", std::string(finished.kind)},
+             {"query", params.query.substr(0, kLoggedQueryBytesMax)}, {"length", format_go_duration(params.end - params.start)},
              {"status", std::to_string(status)}, {"duration", format_go_duration(finished.took)},
              {"queued", format_go_duration(call.queued)}, {"bytes", std::to_string(finished.stats.bytes_processed)},
              {"lines", std::to_string(finished.stats.lines_processed)},
@@ -139,10 +142,14 @@ Result<void> check_query_length(Duration length, const QuerySettings& settings) 
 }
 
 std::shared_ptr<logql::LogSource> QueryService::source_of(const QueryTenants& tenants) const {
-  if (!tenants.several) return {std::shared_ptr<void>(), &services_.store};
-  std::vector<std::string> names;
-  for (const auto& tenant : tenants.tenants) names.push_back(tenant.tenant);
-  return std::make_shared<TenantsSource>(services_.store, std::move(names));
+  std::shared_ptr<logql::LogSource> source(std::shared_ptr<void>(), &services_.store);
+  if (tenants.several) {
+    std::vector<std::string> names;
+    for (const auto& tenant : tenants.tenants) names.push_back(tenant.tenant);
+    source = std::make_shared<TenantsSource>(services_.store, std::move(names));
+  }
+  if (tenants.policy != nullptr) source = std::make_shared<PolicySource>(std::move(source), tenants.policy);
+  return source;
 }
 
 Result<logql::ExprPtr> QueryService::check(const QueryCall& call, const QuerySettings& settings) const {
@@ -224,6 +231,20 @@ Result<logql::LogPage> PagedQuery::next() {
   return page;
 }
 
+Result<logql::QueryResult> QueryService::evaluate(const QueryCall& call, const logql::Expr& expr, const logql::QueryParams& params,
+                                                  logql::QueryContext& context) const {
+  const auto source = source_of(call.tenants);
+  const auto run = [&](const logql::QueryParams& part) { return logql::run_query(part, *source, context); };
+  const bool cached = services_.results.enabled() && call.may_use_cache && !call.tenants.several && call.tenants.policy == nullptr &&
+                      is_cacheable(expr, params);
+  if (!cached) return run(params);
+  KVASIR_TRY(logql::QueryResult result, CachedRange(services_, expr, params).run(run));
+  // Parts may be small enough where the whole is not: the engine says so in its own words.
+  const std::uint32_t most = context.limits().series_max;
+  if (most != 0 && series_count(result) > most) return run(params);
+  return result;
+}
+
 Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const {
   logql::QueryParams params = call.params;
   params.tenant = call.tenants.tenants.front().tenant;
@@ -235,9 +256,8 @@ Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySet
   MemoryBudget budget("query", 0, &services_.query_budget);
   logql::QueryContext context(services_.clock, deadline_of(settings, begun), ticket->stop_token(), budget,
                               engine_limits(settings, partial));
-  const auto source = source_of(call.tenants);
   services_.metrics.queries_in_progress().Increment();
-  auto result = logql::run_query(params, *source, context);
+  auto result = evaluate(call, expr, params, context);
   services_.metrics.queries_in_progress().Decrement();
   if (!result) return fail(std::move(result).error());
   outcome.result = std::move(*result);

@@ -31,6 +31,7 @@ struct QueryCall {
   Duration queued{0};
   bool check_selectors = true;          // required labels (not for instant queries)
   bool check_limits = true;             // entries and length (not for the history of a tail)
+  bool may_use_cache = true;            // false: Cache-Control: no-cache
   bool may_select_all = false;          // {} is the server's own way to find an entry, whatever the tenant allows
   bool log_queries_allowed = true;      // false: a plain log query is an error (instant)
 };
@@ -88,6 +89,8 @@ class QueryService {
 
  private:
   Result<logql::ExprPtr> check(const QueryCall& call, const QuerySettings& settings) const;
+  Result<logql::QueryResult> evaluate(const QueryCall& call, const logql::Expr& expr, const logql::QueryParams& params,
+                                      logql::QueryContext& context) const;
   Result<QueryOutcome> execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const;
 
   const Services& services_;

@@ -17,6 +17,7 @@
 
 namespace kvasir::server {
 
+struct ReadPolicy;      // server/read_policy.h
 struct TenantSettings;  // server/tenant_settings.h: write half ingest::TenantLimits, read half, retention
 
 /// What a caller may do; each right includes those above it.
@@ -32,12 +33,15 @@ struct RequestContext {
 struct QueryTenants {
   std::vector<RequestContext> tenants;
   bool several = false;  // the header named more than one id: results carry __tenant_id__
+  std::string caller;    // name of the credential, for the log
+  std::shared_ptr<const ReadPolicy> policy;  // null: everything; routes that do not apply it must not answer
 };
 
 class RequestGate {
  public:
   virtual ~RequestGate() = default;
   /// An empty optional: the reply has been sent.
+  /// Refuses callers with a read policy: what goes through here does not apply it.
   virtual std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) = 0;
   /// As single_tenant, but `a|b` is allowed where the configuration allows it.
   virtual std::optional<QueryTenants> query_tenants(const net::HttpRequest& request, net::HttpReply& reply) = 0;

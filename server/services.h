@@ -7,8 +7,10 @@
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
 #include "server/config/server_config.h"
+#include "server/delete_requests.h"
 #include "server/query_scheduler.h"
 #include "server/request_context.h"
+#include "server/result_cache.h"
 #include "server/running_queries.h"
 #include "server/server_metrics.h"
 #include "server/store_source.h"
@@ -28,6 +30,8 @@ struct Services {
   QueryScheduler& scheduler;
   RunningQueries& running;
   MemoryBudget& query_budget;
+  DeleteRequests& deletes;
+  ResultCache& results;
   net::WorkerPool& answers;      // the pages after the first of long answers: slow readers wait here, not on the query threads
 };
 

@@ -241,6 +241,47 @@ TEST_CASE_FIXTURE(Fixture, "expired segments and streams go, with their labels")
   CHECK(maintenance.counters().failures == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the oldest segments go when all take more room than they may") {
+  for (int i = 0; i < 4; ++i) {
+    push({{"a", (3 - i) * 10, "line " + std::to_string(i), ""}});
+    flush();
+  }
+  std::uint64_t bytes = 0;
+  for (const auto& segment : store->storage().find("t")->segments()->segments) bytes += segment->info().file_bytes;
+  MaintenanceOptions options = quick();
+  options.size_max = bytes;
+  Maintenance roomy(options, store->storage(), store->ingester(), *deletes, fs, clock);
+  roomy.run_once();
+  CHECK(rows(request()).size() == 4);
+  options.size_max = bytes / 2;
+  Maintenance tight(options, store->storage(), store->ingester(), *deletes, fs, clock);
+  tight.run_once();
+  CHECK(rows(request()) == Rows{"a@20 line 1", "a@30 line 0"});
+  CHECK(tight.counters().segments_expired == 2);
+  store->ingester().close(false);
+  store.reset();
+  store = Store::open(fs).value();  // the log does not bring them back
+  CHECK(store->read_all().size() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "pushes are refused while the disk is nearly full, and taken again when it is not") {
+  std::uint64_t free = 1000;
+  MaintenanceOptions options = quick();
+  options.disk_reserve = 800;
+  options.free_bytes = [&]() -> Result<std::uint64_t> { return free; };
+  Maintenance maintenance(options, store->storage(), store->ingester(), *deletes, fs, clock);
+  const auto taken_with = [&](std::uint64_t bytes) {
+    free = bytes;
+    maintenance.check_disk();
+    return store->push("t", {{"a", static_cast<std::int64_t>(bytes), "x", ""}}).has_value();
+  };
+  CHECK(taken_with(800));
+  CHECK_FALSE(taken_with(799));
+  CHECK(store->ingester().flush());
+  CHECK_FALSE(taken_with(850));  // a little more than the reserve is wanted then
+  CHECK(taken_with(900));
+}
+
 TEST_CASE_FIXTURE(Fixture, "small segments are merged and the answers stay the same") {
   for (int i = 0; i < 20; ++i) {
     push({{"a", i * 10, "line " + std::to_string(i), ""}, {"b", i, "other", i % 2 == 0 ? "id" : ""}});

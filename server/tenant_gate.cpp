@@ -60,23 +60,22 @@ std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, 
   return *std::move(principal);
 }
 
-std::optional<std::vector<std::string>> TenantGate::ids(const net::HttpRequest& request, net::HttpReply& reply, Role role) const {
-  auto caller = principal(request, reply, role);
-  if (!caller) return std::nullopt;
+std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller, const net::HttpRequest& request, net::HttpReply& reply,
+                                                        bool reading) const {
   if (!options_.auth_enabled) return std::vector<std::string>{std::string(kSingleTenant)};
   const auto header = request.headers.get("X-Scope-OrgID").value_or("");
   auto ids = parse_tenant_ids(header);
   if (!ids) {
-    reply.send(role == Role::kRead ? bare_error(400, ids.error().message()) : plain_error(400, ids.error().message()));
+    reply.send(reading ? bare_error(400, ids.error().message()) : plain_error(400, ids.error().message()));
     return std::nullopt;
   }
-  if (ids->empty() && caller->tenants.size() == 1) ids->push_back(caller->tenants.front());
+  if (ids->empty() && caller.tenants.size() == 1) ids->push_back(caller.tenants.front());
   if (ids->empty()) {
     reply.send(plain_error(401, "no org id"));
     return std::nullopt;
   }
   for (const auto& id : *ids) {
-    if (caller->may_use(id)) continue;
+    if (caller.may_use(id)) continue;
     reply.send(plain_error(403, "this credential is not for tenant " + id));
     return std::nullopt;
   }
@@ -84,7 +83,13 @@ std::optional<std::vector<std::string>> TenantGate::ids(const net::HttpRequest& 
 }
 
 std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
-  auto tenants = ids(request, reply, role);
+  const auto caller = principal(request, reply, role);
+  if (!caller) return std::nullopt;
+  if (caller->policy != nullptr) {
+    reply.send(plain_error(403, "this credential has a read policy, which this route does not apply"));
+    return std::nullopt;
+  }
+  auto tenants = ids(*caller, request, reply, role == Role::kRead);
   if (!tenants) return std::nullopt;
   if (tenants->size() > 1) {
     reply.send(plain_error(400, "multiple org IDs present"));
@@ -95,7 +100,9 @@ std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& 
 }
 
 std::optional<QueryTenants> TenantGate::query_tenants(const net::HttpRequest& request, net::HttpReply& reply) {
-  auto tenants = ids(request, reply, Role::kRead);
+  auto caller = principal(request, reply, Role::kRead);
+  if (!caller) return std::nullopt;
+  auto tenants = ids(*caller, request, reply, true);
   if (!tenants) return std::nullopt;
   if (tenants->size() > 1 && !options_.several_allowed) {
     reply.send(bare_error(400, "multiple org IDs present"));
@@ -103,6 +110,8 @@ std::optional<QueryTenants> TenantGate::query_tenants(const net::HttpRequest& re
   }
   QueryTenants out;
   out.several = tenants->size() > 1;
+  out.caller = std::move(caller->name);
+  out.policy = std::move(caller->policy);
   for (auto& tenant : *tenants) {
     auto settings = settings_.of(tenant);
     out.tenants.push_back({std::move(tenant), std::move(settings)});

@@ -37,7 +37,8 @@ class TenantGate final : public RequestGate {
 
  private:
   std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) const;
-  std::optional<std::vector<std::string>> ids(const net::HttpRequest& request, net::HttpReply& reply, Role role) const;
+  std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request, net::HttpReply& reply,
+                                              bool reading) const;
 
   TenantGateOptions options_;
   std::shared_ptr<const Authenticator> authenticator_;

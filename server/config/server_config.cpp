@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/data_folder.h"
+
 namespace kvasir::server {
 namespace {
 
@@ -18,15 +20,37 @@ CustomTarget subtree(YamlNode* node) {
 
 Result<Credential> read_credential(const YamlNode& node) {
   Credential out;
-  std::vector<Setting> table = {{"name", &out.name, ""},         {"token", &out.token, ""}, {"username", &out.username, ""},
-                                {"password", &out.password, ""}, {"role", &out.role, ""},   {"tenants", &out.tenants, ""}};
+  std::vector<Setting> table = {{"name", &out.name, ""},         {"token", &out.token, ""},
+                                {"username", &out.username, ""}, {"password", &out.password, ""},
+                                {"role", &out.role, ""},         {"tenants", &out.tenants, ""},
+                                {"policy", &out.policy, ""},     {"password_hash", &out.password_hash, ""}};
   ConfigNotes notes;
   KVASIR_CHECK_OK(read_settings(node, "", table, {}, notes));
   if (!notes.warnings.empty()) return bad(notes.warnings.front());
   if (out.token.empty() == out.username.empty()) return bad("a credential has a token, or a username with a password");
-  if (!out.username.empty() && out.password.empty()) return bad("the credential of \"" + out.username + "\" has no password");
+  if (!out.username.empty() && out.password.empty() == out.password_hash.empty()) {
+    return bad("the credential of \"" + out.username + "\" needs a password or a password_hash");
+  }
   if (out.role != "read" && out.role != "write" && out.role != "admin") return bad("role must be read, write or admin");
   return out;
+}
+
+CustomTarget policy_list(std::vector<PolicyConfig>* list) {
+  return {[list](const YamlNode& node) -> Result<void> {
+            std::vector<PolicyConfig> read;
+            for (const auto& item : node.items) {
+              PolicyConfig policy;
+              std::vector<Setting> table = {{"name", &policy.name, ""}, {"selector", &policy.selector, ""}, {"mask", &policy.mask, ""}};
+              ConfigNotes notes;
+              KVASIR_CHECK_OK(read_settings(item, "", table, {}, notes));
+              if (!notes.warnings.empty()) return bad(notes.warnings.front());
+              if (policy.name.empty()) return bad("a policy has a name");
+              read.push_back(std::move(policy));
+            }
+            *list = std::move(read);
+            return {};
+          },
+          [list] { return "\"" + std::to_string(list->size()) + " policies\""; }};
 }
 
 CustomTarget credential_list(std::vector<Credential>* list) {
@@ -82,7 +106,7 @@ void add_storage(ServerConfig& c, std::vector<Setting>& t) {
              "a chunk is sealed after this; entries older than the newest of their stream by half of it are refused",
              "ingester.max-chunk-age"},
             {"ingester.concurrent_flushes", &i.concurrent_flushes, "threads that write segments"},
-            {"ingester.wal.enabled", &i.wal_enabled, "must stay true: an acknowledged line is on disk", "ingester.wal-enabled"},
+            {"ingester.wal.enabled", &i.wal_enabled, "false: the log is written but not synced, as with ingester.wal.sync: never", "ingester.wal-enabled"},
             {"ingester.wal.dir", &i.wal_directory, "folder of the write-ahead log", "ingester.wal-dir"},
             {"ingester.wal.sync", &i.wal_sync, "group: acknowledged when synced; interval; never (not in Loki)", "ingester.wal-sync"},
             {"ingester.wal.sync_interval", &i.wal_sync_interval, "for sync: interval (not in Loki)", "ingester.wal-sync-interval"},
@@ -103,7 +127,10 @@ void add_queries(ServerConfig& c, std::vector<Setting>& t) {
              "querier.per-request-limits-enabled"},
             {"frontend.max_outstanding_per_tenant", &q.max_outstanding_per_tenant, "waiting queries of a tenant; more are answered 429",
              "querier.max-outstanding-requests-per-tenant"},
-            {"frontend.compress_responses", &q.compress_responses, "gzip answers for clients that accept it",
+            {"query_range.cache_results", &q.cache_results, "keep parts of range queries over metrics that can no longer change",
+             "querier.cache-results"},
+            {"query_range.results_cache.cache.embedded_cache.max_size_mb", &q.result_cache_mb, "MiB that they may take; 0 keeps none"},
+            {"frontend.compress_responses", &q.compress_responses, "answer in gzip or zstd to clients that accept it",
              "querier.compress-http-responses"},
             {"frontend.log_queries_longer_than", &q.log_queries_longer_than, "only queries slower than this are logged; 0 logs all"},
             {"pattern_ingester.enabled", &c.pattern_ingester_enabled, "serve /loki/api/v1/patterns"}});
@@ -147,20 +174,39 @@ void add_ruler(ServerConfig& c, std::vector<Setting>& t) {
 void add_ours(ServerConfig& c, std::vector<Setting>& t) {
   auto& k = c.kvasir;
   t.insert(t.end(),
-           {{"kvasir.memory_limit", BytesTarget{&k.memory_limit}, "bytes for heads, caches and queries; 0 is a quarter of the machine's"},
+           {{"kvasir.otlp_grpc_listen_port", &k.otlp_grpc_port,
+             "OTLP over gRPC, on server.http_listen_address and with its TLS; 0: none. Without this key a port that is taken is no error",
+             "kvasir.otlp-grpc-listen-port"},
+            {"kvasir.memory_limit", BytesTarget{&k.memory_limit}, "bytes for heads, caches and queries; 0 is a quarter of the machine's, half of a control group's"},
+            {"kvasir.head_limit", BytesTarget{&k.head_limit}, "bytes of new lines in memory before they are written as segments; 0 is a quarter of the memory limit, at most 128MB"},
+            {"kvasir.retention_size", BytesTarget{&k.retention_size}, "bytes of stored segments; beyond it the oldest are removed; 0: any"},
+            {"kvasir.disk_reserve", BytesTarget{&k.disk_reserve}, "with less free space on the disk of the data, pushes are refused until there is more; 0: never"},
             {"kvasir.auth.required", &k.require_authentication, "refuse requests without a valid credential"},
-            {"kvasir.auth.credentials", credential_list(&k.credentials), "list of {name, token | username, password, role, tenants}"},
+            {"kvasir.auth.credentials", credential_list(&k.credentials), "list of {name, token | username, password | password_hash, role, tenants, policy}"},
+            {"kvasir.auth.policies", policy_list(&k.policies), "list of {name, selector, mask}: what a reader may see"},
+            {"kvasir.auth.reader_policy", &k.reader_policy, "policy of readers whose credential or token names none"},
             {"kvasir.auth.client_certificate_is_enough", &k.client_certificate_is_enough,
              "a verified client certificate counts as a credential with the role admin"},
             {"kvasir.auth.jwt.hmac_secret", &k.jwt.hmac_secret, "key of HS256 tokens", "", true},
             {"kvasir.auth.jwt.public_key_file", &k.jwt.public_key_file, "PEM public key of RS256 or ES256 tokens"},
+            {"kvasir.auth.jwt.jwks_file", &k.jwt.jwks_file, "key set of RS256 and ES256 tokens"},
+            {"kvasir.auth.jwt.jwks_url", &k.jwt.jwks_url, "where to get the key set instead"},
+            {"kvasir.auth.jwt.jwks_ca_file", &k.jwt.jwks_ca_file, "authority of that server; empty is the system's"},
+            {"kvasir.auth.jwt.jwks_refresh", &k.jwt.jwks_refresh, "time after which the key set is read again"},
             {"kvasir.auth.jwt.issuer", &k.jwt.issuer, "required `iss`; empty accepts any"},
             {"kvasir.auth.jwt.audience", &k.jwt.audience, "required `aud`; empty accepts any"},
             {"kvasir.auth.jwt.tenant_claim", &k.jwt.tenant_claim, "claim that names the tenant or tenants"},
-            {"kvasir.auth.jwt.role_claim", &k.jwt.role_claim, "claim that names the role; absent is read"}});
+            {"kvasir.auth.jwt.role_claim", &k.jwt.role_claim, "claim that names the role; absent is read"},
+            {"kvasir.auth.jwt.policy_claim", &k.jwt.policy_claim, "claim that names the read policy"}});
 }
 
 }  // namespace
+
+std::uint64_t effective_memory_limit(const KvasirConfig& config) {
+  if (config.memory_limit != 0) return config.memory_limit;
+  auto& filesystem = posix_filesystem();
+  return usable_memory(filesystem) / (control_group_memory(filesystem) != 0 ? 2 : 4);
+}
 
 std::vector<Setting> settings(ServerConfig& config) {
   std::vector<Setting> table;

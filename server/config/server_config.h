@@ -62,6 +62,8 @@ struct QuerierConfig {
   std::uint64_t max_outstanding_per_tenant = 2048;
   bool compress_responses = true;
   Duration log_queries_longer_than{0};
+  bool cache_results = true;
+  std::uint64_t result_cache_mb = 64;
 };
 
 struct CompactorConfig {
@@ -104,22 +106,42 @@ struct Credential {
   std::string password;
   std::string role = "read";          // read, write, admin
   std::vector<std::string> tenants;   // empty: any tenant that the request names
+  std::string policy;                 // name of a read policy; only for the role read
+  std::string password_hash;          // of crypt(3), instead of the password
+};
+
+/// What a reader may see.
+struct PolicyConfig {
+  std::string name;
+  std::string selector;               // streams; empty: every one
+  std::vector<std::string> mask;      // fields whose values are hidden
 };
 
 struct JwtConfig {
   std::string hmac_secret;            // HS256
   std::string public_key_file;        // RS256, ES256
+  std::string jwks_file;              // a key set instead
+  std::string jwks_url;
+  std::string jwks_ca_file;           // for an https URL; empty: the system's
+  Duration jwks_refresh = std::chrono::minutes(1);
   std::string issuer;
   std::string audience;
   std::string tenant_claim = "tenant";
   std::string role_claim = "role";
+  std::string policy_claim = "policy";
 };
 
 /// Ours.
 struct KvasirConfig {
-  std::uint64_t memory_limit = 0;     // 0: a quarter of the machine's memory
+  std::uint16_t otlp_grpc_port = 4317;  // 0: none; not being able to listen there matters only if the file names it
+  std::uint64_t memory_limit = 0;     // 0: a quarter of the machine's memory, half of a control group's
+  std::uint64_t head_limit = 0;       // bytes of lines that are not in segments yet; 0: from the memory limit
+  std::uint64_t retention_size = 0;   // bytes of segments; beyond it the oldest go; 0: any
+  std::uint64_t disk_reserve = 128u << 20;  // with less free on the disk pushes are refused; 0: never
   bool require_authentication = false;
   std::vector<Credential> credentials;
+  std::vector<PolicyConfig> policies;
+  std::string reader_policy;          // of readers that name none
   JwtConfig jwt;
   bool client_certificate_is_enough = false;
 };
@@ -145,6 +167,9 @@ struct ServerConfig {
   std::vector<std::string> limits_to_publish;
   KvasirConfig kvasir;
 };
+
+/// Of the whole process: as configured, or a quarter of the machine's memory.
+std::uint64_t effective_memory_limit(const KvasirConfig& config);
 
 /// The table over one configuration, in the order in which /config prints it.
 std::vector<Setting> settings(ServerConfig& config);

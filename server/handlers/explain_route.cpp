@@ -6,37 +6,11 @@
 #include "server/answer.h"
 #include "server/handlers/query_route.h"
 #include "server/params.h"
+#include "server/query_readings.h"
 #include "server/query_service.h"
 
 namespace kvasir::server {
 namespace {
-
-/// What a query reads at one place: a selector, its stages, and how its time range differs from the query's.
-struct Reading {
-  const logql::Selector* selector = nullptr;
-  const std::vector<logql::Stage>* stages = nullptr;
-  Duration before{0};   // the range goes so much further back
-  Duration offset{0};   // and is moved back by this
-};
-
-void collect_readings(const logql::Expr& expr, std::vector<Reading>& out) {
-  if (const auto* query = std::get_if<logql::LogQuery>(&expr.node)) {
-    out.push_back({&query->selector, &query->stages, Duration{0}, Duration{0}});
-  } else if (const auto* aggregation = std::get_if<logql::RangeAggregation>(&expr.node)) {
-    const auto& range = aggregation->range;
-    out.push_back({&range.selector, &range.stages, range.range, range.offset});
-  } else if (const auto* vector = std::get_if<logql::VectorAggregation>(&expr.node)) {
-    collect_readings(*vector->operand, out);
-  } else if (const auto* replace = std::get_if<logql::LabelReplace>(&expr.node)) {
-    collect_readings(*replace->operand, out);
-  } else if (const auto* binary = std::get_if<logql::BinaryOperation>(&expr.node)) {
-    collect_readings(*binary->left, out);
-    collect_readings(*binary->right, out);
-  } else if (const auto* let = std::get_if<logql::LetExpression>(&expr.node)) {
-    for (const auto& binding : let->bindings) collect_readings(*binding.value, out);
-    collect_readings(*let->body, out);
-  }
-}
 
 struct Cost {
   std::uint64_t rows = 0;
@@ -53,9 +27,7 @@ class Explanation {
     KVASIR_TRY(const QueryOutcome whole, run_whole());
     writer_.begin_object().key("status").string("success").key("data").begin_object();
     writer_.key("query").string(logql::print(*expr)).key("operators").begin_array();
-    std::vector<Reading> readings;
-    collect_readings(*expr, readings);
-    for (const auto& reading : readings) KVASIR_CHECK_OK(explain(reading));
+    for (const auto& reading : collect_readings(*expr)) KVASIR_CHECK_OK(explain(reading));
     const auto* streams = std::get_if<logql::Streams>(&whole.result);
     begin_operator(streams != nullptr ? "limit" : "evaluate", logql::print(*expr));
     if (const auto* matrix = std::get_if<logql::Matrix>(&whole.result)) write_series(matrix->series);

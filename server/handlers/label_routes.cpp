@@ -6,6 +6,7 @@
 #include "server/answer.h"
 #include "server/encode_result.h"
 #include "server/handlers/metadata_request.h"
+#include "server/read_policy.h"
 #include "server/tenants_source.h"
 
 namespace kvasir::server {
@@ -42,6 +43,7 @@ Result<Names> collect(const Services& services, QueryExchange& exchange,
   KVASIR_TRY(auto matchers, metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kOptional));
   std::vector<std::string> tenants = tenant_names(exchange.tenants);
   if (exchange.tenants.several) tenants = tenants_chosen_by(matchers, tenants);
+  if (exchange.tenants.policy != nullptr) KVASIR_CHECK_OK(exchange.tenants.policy->narrow(matchers));
   Names names;
   for (const auto& tenant : tenants) {
     for (auto& name : read(tenant, matchers, range)) names.insert(std::move(name));
@@ -66,6 +68,7 @@ net::HttpResponse label_values(const Services& services, QueryExchange& exchange
     return services.store.label_values(tenant, name, matchers, range);
   });
   if (!values) return bare_error(values.error());
+  if (exchange.tenants.policy != nullptr && exchange.tenants.policy->mask.hides(name) && !values->empty()) *values = {std::string(kMasked)};
   return names_answer(exchange, *values, legacy);
 }
 
@@ -93,9 +96,14 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
   for (auto& matchers : *selectors) {
     std::vector<std::string> tenants = tenant_names(exchange.tenants);
     if (exchange.tenants.several) tenants = tenants_chosen_by(matchers, tenants);
+    const auto* policy = exchange.tenants.policy.get();
+    if (policy != nullptr) {
+      if (const auto narrowed = policy->narrow(matchers); !narrowed) return bare_error(narrowed.error());
+    }
     for (const auto& tenant : tenants) {
-      for (const auto& labels : services.store.series(tenant, matchers, *range)) {
-        found.insert(exchange.tenants.several ? with_tenant_label(*labels, tenant) : *labels);
+      for (const auto& stored : services.store.series(tenant, matchers, *range)) {
+        const Labels labels = policy == nullptr ? *stored : policy->visible(*stored);
+        found.insert(exchange.tenants.several ? with_tenant_label(labels, tenant) : labels);
       }
     }
   }
@@ -114,15 +122,18 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
 
 void add_label_routes(net::HttpServer& server, const Services& services) {
   for (const char* pattern : {"/loki/api/v1/labels", "/loki/api/v1/label"}) {
-    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return label_names(services, exchange, false); });
+    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return label_names(services, exchange, false); },
+                    ReadPolicies::kApplied);
   }
-  add_query_route(server, services, "/api/prom/label", [&services](QueryExchange& exchange) { return label_names(services, exchange, true); });
+  add_query_route(server, services, "/api/prom/label", [&services](QueryExchange& exchange) { return label_names(services, exchange, true); },
+                  ReadPolicies::kApplied);
   add_query_route(server, services, "/loki/api/v1/label/{name}/values",
-                  [&services](QueryExchange& exchange) { return label_values(services, exchange, false); });
+                  [&services](QueryExchange& exchange) { return label_values(services, exchange, false); }, ReadPolicies::kApplied);
   add_query_route(server, services, "/api/prom/label/{name}/values",
-                  [&services](QueryExchange& exchange) { return label_values(services, exchange, true); });
+                  [&services](QueryExchange& exchange) { return label_values(services, exchange, true); }, ReadPolicies::kApplied);
   for (const char* pattern : {"/loki/api/v1/series", "/api/prom/series"}) {
-    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return series(services, exchange); });
+    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return series(services, exchange); },
+                    ReadPolicies::kApplied);
   }
 }
 

@@ -31,6 +31,7 @@ QueryCall metric_call(const QueryExchange& exchange, const char* route) {
   call.route = route;
   call.peer = exchange.request.peer;
   call.client = exchange.client;
+  call.may_use_cache = exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
   call.queued = exchange.queued;
   call.check_selectors = false;
   return call;

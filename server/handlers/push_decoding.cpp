@@ -108,7 +108,7 @@ DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& req
     return Refusal{413, "request body too large: message size too large than max (" + std::to_string(request.body.size()) +
                             " vs " + std::to_string(decoding.limits.wire_max) + ")", {}};
   }
-  if (decoding.form == PushForm::kOtlp) return decode_otlp(decoding, request);
+  if (decoding.form == PushForm::kOtlp || decoding.form == PushForm::kOtlpGrpc) return decode_otlp(decoding, request);
   return decode_loki(decoding, request);
 }
 

@@ -11,7 +11,7 @@
 
 namespace kvasir::server {
 
-enum class PushForm { kV1, kLegacy, kOtlp };
+enum class PushForm { kV1, kLegacy, kOtlp, kOtlpGrpc };
 
 /// Of the distributor block, in bytes.
 struct PushBodyLimits {

@@ -1,5 +1,7 @@
 #include "server/handlers/push_routes.h"
 
+#include <algorithm>
+
 #include "common/json_writer.h"
 #include "ingest/push_verdicts.h"
 #include "ingest/validate.h"
@@ -14,6 +16,8 @@ namespace {
 using ingest::Refusal;
 using ingest::Rejections;
 using ingest::Validated;
+
+constexpr std::uint64_t kDecompressedAlwaysAllowed = 64 << 20;
 
 /// What the answer to one push needs after its handler has returned.
 struct Pending {
@@ -42,6 +46,8 @@ net::HttpResponse with_verdicts(net::HttpResponse response, const ingest::PushVe
   if (const auto wait = response.headers.get("Retry-After")) out.headers.set("Retry-After", std::string(*wait));
   return out;
 }
+
+bool is_otlp(PushForm form) { return form == PushForm::kOtlp || form == PushForm::kOtlpGrpc; }
 
 /// google.rpc.Status with its message (field 2) alone.
 std::string encode_status(std::string_view message) {
@@ -74,11 +80,17 @@ net::HttpResponse answer_error(PushForm form, const Error& error) {
   return response;
 }
 
+/// What the configuration allows, but no body may fill the memory of the process.
+std::uint64_t decompressed_max(const ServerConfig& config) {
+  const std::uint64_t share = std::max(effective_memory_limit(config.kvasir) / 32, kDecompressedAlwaysAllowed);
+  return std::min(config.ingester.max_decompressed_size, share);
+}
+
 class PushHandler {
  public:
   explicit PushHandler(const Services& services)
       : services_(services), validator_(services.clock), metrics_(services.metrics.registry()),
-        body_limits_{services.config.ingester.max_recv_msg_size, services.config.ingester.max_decompressed_size} {}
+        body_limits_{services.config.ingester.max_recv_msg_size, decompressed_max(services.config)} {}
 
   void handle(PushForm form, net::HttpRequest request, const std::shared_ptr<net::HttpReply>& reply) {
     const auto context = services_.gate.single_tenant(request, *reply, Role::kWrite);
@@ -87,7 +99,7 @@ class PushHandler {
     pending->reply = reply;
     pending->form = form;
     pending->origin = origin_of(*context, form);
-    const bool asks = form != PushForm::kOtlp && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
+    const bool asks = !is_otlp(form) && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
     if (asks) pending->verdicts = std::make_shared<ingest::PushVerdicts>();
     const auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
@@ -102,7 +114,7 @@ class PushHandler {
  private:
   static PushMetrics::Origin origin_of(const RequestContext& context, PushForm form) {
     const auto hours = std::chrono::duration_cast<std::chrono::hours>(context.settings->retention.retention_period).count();
-    return {context.tenant, hours > 0 ? std::to_string(hours) : "", form == PushForm::kOtlp ? "otlp" : "loki"};
+    return {context.tenant, hours > 0 ? std::to_string(hours) : "", is_otlp(form) ? "otlp" : "loki"};
   }
 
   void answer(const Pending& pending, const Refusal& refusal) {
@@ -149,7 +161,7 @@ class PushHandler {
 
 }  // namespace
 
-void add_push_routes(net::HttpServer& server, const Services& services) {
+void add_push_routes(net::HttpServer& server, net::GrpcServer* grpc, const Services& services) {
   const auto handler = std::make_shared<PushHandler>(services);
   const auto add = [&](const char* pattern, PushForm form) {
     net::HttpRoute route;
@@ -165,6 +177,12 @@ void add_push_routes(net::HttpServer& server, const Services& services) {
   add("/loki/api/v1/push", PushForm::kV1);
   add("/api/prom/push", PushForm::kLegacy);
   add("/otlp/v1/logs", PushForm::kOtlp);
+  if (grpc == nullptr) return;
+  grpc->add("/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            [handler](net::HttpRequest request, const std::shared_ptr<net::HttpReply>& reply) {
+              request.headers.set("Content-Type", "application/x-protobuf");
+              handler->handle(PushForm::kOtlpGrpc, std::move(request), reply);
+            });
 }
 
 }  // namespace kvasir::server

@@ -1,0 +1,38 @@
+// field_mask.h -- hides the values of named fields in log lines, labels and structured metadata from readers who may not see them.
+//
+// Model:    in a JSON line the value of every key of that name becomes "********", at any depth. In every other text `name=value`,
+//           `name: value` and their quoted forms are hidden up to the end of the value; where that end cannot be told (a line that
+//           begins as JSON and is none, a quote that is never closed) up to the end of the line. It hides rather too much.
+// Names:    compared without regard to case, as whole words.
+// Cost:     lines that hold no name are returned as they are.
+// Threads:  immutable after building.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvasir::server {
+
+inline constexpr std::string_view kMasked = "********";
+
+class FieldMask {
+ public:
+  FieldMask() = default;
+  explicit FieldMask(std::vector<std::string> names);
+
+  bool empty() const { return names_.empty(); }
+  bool hides(std::string_view name) const;
+  /// The line to show; `storage` holds it when it is not the line itself.
+  std::string_view apply(std::string_view line, std::string& storage) const;
+
+ private:
+  bool any_in(std::string_view text) const;
+  void mask_json(std::string_view line, std::string& out) const;
+  void mask_text(std::string_view text, bool to_the_end, std::string& out) const;
+  std::size_t name_at(std::string_view text, std::size_t at) const;
+
+  std::vector<std::string> names_;  // lower case
+};
+
+}  // namespace kvasir::server
