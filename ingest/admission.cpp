@@ -57,14 +57,16 @@ Rejection too_far_behind(const PushStream& stream, const std::string& tenant,
 
 Admission admit_streams(TenantHead& head, const PushBatch& batch, const AdmitLimits& limits) {
   Admission out;
+  std::uint64_t opening = 0;  // streams without rows that will have some when this batch is applied
   for (const auto& stream : batch.streams) {
-    StreamSlot* const slot = head.find_or_add(stream.identity, limits.streams_max);
+    StreamSlot* const slot = head.find_or_add(stream.identity, limits.streams_max, opening);
     if (slot == nullptr) {
       auto rejection = stream_limit(stream, batch.tenant);
       if (batch.verdicts != nullptr) batch.verdicts->refuse_accepted(stream.entries, rejection);
       out.rejections.add(std::move(rejection));
       continue;
     }
+    if (limits.streams_max > 0 && head.is_empty(*slot)) ++opening;
     std::span<const EntryView> entries = stream.entries;
     const auto refused = head.check_order(*slot, entries, limits.out_of_order_window);
     if (!refused.empty()) {

@@ -33,8 +33,14 @@ std::vector<StreamSlot*> TenantHead::all_slots() const {
   return all;
 }
 
-StreamSlot* TenantHead::find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max) {
-  const bool full = streams_max > 0 && active_streams_ >= streams_max;
+bool TenantHead::is_empty(StreamSlot& slot) const {
+  MutexLock lock(shard(slot));
+  return slot.empty();
+}
+
+StreamSlot* TenantHead::find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max,
+                                    std::uint64_t opening) {
+  const bool full = streams_max > 0 && active_streams_ + opening >= streams_max;
   if (full) {
     const auto known = storage_.index().find(identity->fingerprint, identity->labels);
     StreamSlot* const slot = known ? slot_at(*known) : nullptr;

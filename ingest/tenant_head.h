@@ -74,7 +74,9 @@ class TenantHead {
   TenantStorage& storage() { return storage_; }
 
   /// The slot of this stream. An empty optional: it has no rows here and `streams_max` (0 = none) others have.
-  StreamSlot* find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max);
+  StreamSlot* find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max, std::uint64_t opening = 0);
+  /// True if no row of the stream is in the head.
+  bool is_empty(StreamSlot& slot) const;
   /// The first timestamp that the stream still accepts, then moved on by what is accepted: returns the entries that are too
   /// far behind, by position in `entries`.
   struct TooOld {

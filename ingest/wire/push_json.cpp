@@ -2,6 +2,9 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <unordered_map>
+
 #include "common/json_writer.h"
 #include "common/number.h"
 #include "common/utf8.h"
@@ -21,6 +24,8 @@ struct Malformed {
 [[noreturn]] void malformed(std::string_view where, std::string_view what) {
   throw Malformed{"loghttp.PushRequest.Streams: " + std::string(where) + ": " + std::string(what)};
 }
+
+constexpr std::size_t kFewNames = 64;  // of metadata: looked for one after the other
 
 constexpr std::string_view kStreamPart = "[]loghttp.LogProtoStream: unmarshalerDecoder";
 
@@ -147,13 +152,29 @@ class Decoder {
 
   /// Of equal names the last given one stays.
   void put_metadata(const DecodedEntry& entry, LabelView pair) {
-    for (std::size_t i = entry.metadata_begin; i < push_.metadata.size(); ++i) {
-      if (push_.metadata[i].name == pair.name) {
-        push_.metadata[i].value = pair.value;
-        return;
-      }
+    const std::size_t count = push_.metadata.size() - entry.metadata_begin;
+    if (LabelView* const known = count < kFewNames ? find_name(entry, pair.name) : find_among_many(entry, pair.name)) {
+      known->value = pair.value;
+    } else {
+      push_.metadata.push_back(pair);
     }
-    push_.metadata.push_back(pair);
+  }
+
+  LabelView* find_name(const DecodedEntry& entry, std::string_view name) {
+    const auto found = std::find_if(push_.metadata.begin() + entry.metadata_begin, push_.metadata.end(),
+                                    [name](const LabelView& label) { return label.name == name; });
+    return found == push_.metadata.end() ? nullptr : &*found;
+  }
+
+  /// The same with a table, so that a hostile number of names costs no more than its bytes.
+  LabelView* find_among_many(const DecodedEntry& entry, std::string_view name) {
+    const std::size_t count = push_.metadata.size() - entry.metadata_begin;
+    if (count == kFewNames) {
+      names_.clear();
+      for (std::size_t i = entry.metadata_begin; i < push_.metadata.size(); ++i) names_.emplace(push_.metadata[i].name, i);
+    }
+    const auto [known, is_new] = names_.try_emplace(name, push_.metadata.size());
+    return is_new ? nullptr : &push_.metadata[known->second];
   }
 
   void finish_entry(DecodedEntry& entry) {
@@ -195,6 +216,7 @@ class Decoder {
     finish_entry(entry);
   }
 
+  std::unordered_map<std::string_view, std::size_t> names_;  // of the entry in hand, once there are many
   DecodedPush& push_;
   DecodedStream stream_;
 };

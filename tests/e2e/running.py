@@ -96,11 +96,11 @@ class World(contextlib.AbstractContextManager):
         self.programs.append(program)
         return program
 
-    def kvasir(self, config="", port=None):
-        """(program, url) of a server whose configuration is `config` under a free port."""
+    def kvasir(self, config="", port=None, multi_tenant=False, server=""):
+        """(program, url) of a server under a free port; `config` is added to its configuration, `server` (", key: value") to that section."""
         port = port or free_port()
         path = self.folder / "kvasir.yaml"
-        path.write_text("auth_enabled: false\nserver: {http_listen_address: 127.0.0.1}\n" + config)
+        path.write_text(f"auth_enabled: {str(multi_tenant).lower()}\nserver: {{http_listen_address: 127.0.0.1{server}}}\n" + config)
         program = self.run("kvasir", BIN / "kvasir", f"-config.file={path}", f"-server.http-listen-port={port}",
                            f"-common.path-prefix={self.folder / 'data'}")
         url = f"http://127.0.0.1:{port}"
