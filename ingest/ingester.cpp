@@ -125,6 +125,7 @@ class IngesterImpl final : public Ingester {
 
   Result<void> flush() override { return flush_everything(); }
   void set_read_only(bool read_only) override { read_only_ = read_only; }
+  void set_low_on_disk(bool low) override { low_on_disk_ = low; }
   void close(bool flush_first) override;
 
   TenantSnapshot snapshot(std::string_view name, std::span<const index::StreamId> ids, TimeRange range) const override {
@@ -203,6 +204,7 @@ class IngesterImpl final : public Ingester {
   std::shared_ptr<MemoryBudget> budget_;   // chunks that queries hold may outlive the ingester
   std::atomic<std::uint32_t> next_stream_number_{1};
   std::atomic<bool> read_only_{false};
+  std::atomic<bool> low_on_disk_{false};
   std::atomic<bool> closing_{false};
 
   mutable std::shared_mutex tenants_mutex_;
@@ -251,6 +253,7 @@ Tenant& IngesterImpl::tenant(std::string_view name) {
 Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callback& callback) {
   if (closing_) return fail(ErrorCode::kUnavailable, "the server is shutting down");
   if (read_only_) return fail(ErrorCode::kUnavailable, "the server is read-only");
+  if (low_on_disk_) return fail(ErrorCode::kUnavailable, "the disk is nearly full: nothing is stored until there is room");
   const bool known = batch.origin && wal_->origin_end(batch.tenant, batch.origin->source) >= batch.origin->end_offset;
   if (known) ++repeated_;
   if (known || batch.empty()) {

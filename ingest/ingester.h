@@ -94,6 +94,8 @@ class Ingester {
   virtual Result<void> flush() = 0;
   /// Refuses pushes with unavailable (`true`), or takes them again.
   virtual void set_read_only(bool read_only) = 0;
+  /// The same for another reason, which is said: there is too little room on the disk.
+  virtual void set_low_on_disk(bool low) = 0;
   /// Stops taking pushes, finishes those under way, syncs the log and joins the threads. With `flush_first` the head is flushed.
   virtual void close(bool flush_first) = 0;
 
