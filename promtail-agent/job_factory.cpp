@@ -16,7 +16,7 @@ namespace kvasir::agent {
 
 namespace {
 
-inline constexpr std::uint64_t kLineBytesDefault = 16 << 20;
+inline constexpr std::uint64_t kLineBytesDefault = 8 << 20;  // some four copies of it may exist at once
 inline constexpr Duration kPodLinger = std::chrono::seconds(60);
 
 StageContext::MetricsSchema schema_of(const std::string& word) {
@@ -39,32 +39,6 @@ Result<std::unique_ptr<Pipeline>> make_pipeline(const ScrapeConfig& scrape, cons
   for (const auto& text : diagnostics.warnings) log::warn("pipeline", text, {{"job", scrape.job_name}});
   for (const auto& text : diagnostics.notes) log::info("pipeline", text, {{"job", scrape.job_name}});
   return pipeline;
-}
-
-Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context) {
-  JobParts parts;
-  parts.config = scrape;
-  parts.services = context.services;
-  auto relabeler = Relabeler::parse(scrape.relabel_configs);
-  if (!relabeler) {
-    return fail(relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
-  }
-  parts.relabeler = std::move(*relabeler);
-  KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
-  parts.feeder = std::make_unique<Feeder>(std::move(pipeline), *context.output, *context.services.progress,
-                                          *context.services.clock);
-  return parts;
-}
-
-LineLimits line_limits(const ScrapeConfig& scrape) {
-  LineLimits limits;
-  limits.line_bytes_max = scrape.file.max_line_bytes != 0 ? scrape.file.max_line_bytes : kLineBytesDefault;
-  switch (scrape.file.on_overlong) {
-    case FileOptions::Overlong::kDrop: limits.overlong = OverlongLine::kDrop; break;
-    case FileOptions::Overlong::kTruncate: limits.overlong = OverlongLine::kTruncate; break;
-    case FileOptions::Overlong::kSplit: limits.overlong = OverlongLine::kSplit; break;
-  }
-  return limits;
 }
 
 Result<void> add_discoveries(const ScrapeConfig& scrape, const JobContext& context, Job& job) {
@@ -120,6 +94,32 @@ void warn_of_ignored(const ScrapeConfig& scrape) {
 }
 
 }  // namespace
+
+Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context) {
+  JobParts parts;
+  parts.config = scrape;
+  parts.services = context.services;
+  auto relabeler = Relabeler::parse(scrape.relabel_configs);
+  if (!relabeler) {
+    return fail(relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
+  }
+  parts.relabeler = std::move(*relabeler);
+  KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
+  parts.feeder = std::make_unique<Feeder>(std::move(pipeline), *context.output, *context.services.progress,
+                                          *context.services.clock);
+  return parts;
+}
+
+LineLimits line_limits(const ScrapeConfig& scrape) {
+  LineLimits limits;
+  limits.line_bytes_max = scrape.file.max_line_bytes != 0 ? scrape.file.max_line_bytes : kLineBytesDefault;
+  switch (scrape.file.on_overlong) {
+    case FileOptions::Overlong::kDrop: limits.overlong = OverlongLine::kDrop; break;
+    case FileOptions::Overlong::kTruncate: limits.overlong = OverlongLine::kTruncate; break;
+    case FileOptions::Overlong::kSplit: limits.overlong = OverlongLine::kSplit; break;
+  }
+  return limits;
+}
 
 Result<void> Job::start() {
   for (const auto& target : targets) KVASIR_CHECK_OK(target->start());

@@ -36,6 +36,10 @@ struct Job {
   void stop_discoveries();
 };
 
+/// Relabelling and pipeline of a scrape config, ready to be fed.
+Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context);
+LineLimits line_limits(const ScrapeConfig& scrape);
+
 Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobContext& context);
 /// The input of -stdin: the pipeline and the static labels of the first scrape config.
 Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context);

@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "common/log.h"
 #include "promtail-agent/agent.h"
+#include "promtail-agent/verify.h"
 #include "promtail-agent/version.h"
 
 namespace kvasir::agent {
@@ -131,7 +133,38 @@ int run(const Flags& flags) {
   return kExitOk;
 }
 
+/// `verify [flags] FILE`
+int verify(std::vector<std::string> arguments) {
+  const std::string usage = "usage: kvasir-agent verify -config.file=CONFIG FILE\n";
+  if (arguments.empty() || arguments.back().starts_with('-')) {
+    fmt::print(stderr, "{}", usage);
+    return kExitFlags;
+  }
+  const std::string path = arguments.back();
+  arguments.pop_back();
+  const auto flags = parse_flags(arguments);
+  if (!flags) {
+    fmt::print(stderr, "{}\n{}", flags.error().message(), usage);
+    return kExitFlags;
+  }
+  const auto config = load_config(*flags);
+  if (!config) {
+    fmt::print(stderr, "Unable to parse config: {}\n", config.error().message());
+    return kExitError;
+  }
+  const auto report = verify_file(*config, std::filesystem::absolute(path).lexically_normal().string());
+  if (!report) {
+    fmt::print(stderr, "cannot verify {}: {}\n", path, report.error().message());
+    return kExitFlags;
+  }
+  if (report->unchecked > 0) fmt::print("{} lines cannot be looked up: too long or not UTF-8\n", report->unchecked);
+  for (const std::string& line : report->examples) fmt::print("missing: {}\n", line);
+  fmt::print("{}: {} of {} lines are stored\n", path, report->lines - report->missing, report->lines);
+  return report->whole() ? kExitOk : kExitError;
+}
+
 int main_with(const std::vector<std::string>& arguments) {
+  if (!arguments.empty() && arguments.front() == "verify") return verify({arguments.begin() + 1, arguments.end()});
   const auto flags = parse_flags(arguments);
   if (!flags) {
     fmt::print(stderr, "{}\nRun with -help to get list of available parameters\n", flags.error().message());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the agent costs: one plain file, pushed to a sink on this machine that throws everything away.
 
-    bench/macro/agent_sink.py [--agent PATH] [--mib 1024] [--pipeline plain|json]
+    bench/macro/agent_sink.py [--agent PATH] [--mib 1024] [--pipeline plain|json|cri|regex|multiline]
 
 Prints CPU-seconds (user + system) and peak memory of the agent process from its start to its end, and the wall time.
 """
@@ -20,6 +20,14 @@ import urllib.request
 
 PIPELINES = {
     'plain': '',
+    'cri': '    pipeline_stages: [{cri: {}}]\n',
+    'regex': '''    pipeline_stages:
+      - regex: {expression: '"level":"(?P<level>[a-z]+)","service":"(?P<service>[^"]+)".*"status":(?P<status>[0-9]+)'}
+      - labels: {level: }
+''',
+    'multiline': '''    pipeline_stages:
+      - multiline: {firstline: '^[{]', max_wait_time: 1s}
+''',
     'json': '''    pipeline_stages:
       - json: {expressions: {level: level, ms: ms}}
       - labels: {level: }
@@ -30,19 +38,22 @@ PIPELINES = {
 }
 
 
-def write_file(path, size, seed):
-    """About `size` bytes of JSON lines; a block of 16 MiB again and again under running numbers would compress too well."""
+def write_file(path, size, seed, pipeline):
+    """About `size` bytes of JSON lines, framed as the pipeline wants them; (entries, bytes). Nothing repeats: that would compress too well."""
+    front = '2026-11-21T12:00:00.123456789Z stdout F ' if pipeline == 'cri' else ''
     rng = random.Random(seed)
     written = lines = 0
     with open(path, 'wb', 1 << 20) as f:
         while written < size:
             block = []
             for _ in range(10_000):
-                block.append('{"ts":"2026-11-21T12:%02d:%02d.%06dZ","level":"%s","service":"shop-%d","msg":"request done","path":"/api/v1/'
+                block.append(front + '{"ts":"2026-11-21T12:%02d:%02d.%06dZ","level":"%s","service":"shop-%d","msg":"request done","path":"/api/v1/'
                              'items/%d","status":%d,"ms":%d,"trace_id":"%032x"}\n'
                              % (rng.randrange(60), rng.randrange(60), rng.randrange(10**6), rng.choice(('info', 'warn', 'error')),
                                 rng.randrange(20), rng.randrange(10**6), rng.choice((200, 200, 404, 500)), rng.randrange(2000),
                                 rng.getrandbits(128)))
+                if pipeline == 'multiline':
+                    block[-1] += ''.join('  at shop.cart.Checkout.pay(Checkout.java:%d)\n' % rng.randrange(500) for _ in range(rng.randrange(5)))
             data = ''.join(block).encode()
             f.write(data)
             written += len(data)
@@ -92,7 +103,7 @@ def main():
     args = parser.parse_args()
     folder = tempfile.mkdtemp(prefix='agent_sink_')
     try:
-        lines, size = write_file(os.path.join(folder, 'app.log'), args.mib << 20, args.seed)
+        lines, size = write_file(os.path.join(folder, 'app.log'), args.mib << 20, args.seed, args.pipeline)
         sink = Sink()
         sink.start()
         with socket.socket() as s:

@@ -248,17 +248,17 @@ void PushClient::wake() {
 }
 
 void PushClient::close_batch(Tenant& tenant) {
-  Batch batch = std::move(*tenant.open);
-  tenant.open.reset();
+  Batch& batch = *tenant.open;
   Prepared prepared;
   prepared.origin = parts_.origin;
   prepared.sequence = tenant.sequence++;
   prepared.entries = batch.entries();
   prepared.raw_bytes = batch.bytes();
+  prepared.holds = std::move(batch.holds());
   const std::string raw = batch.encode();
+  tenant.open.reset();  // before the next copy is made: lines may be long
   prepared.body = snappy_block(raw);
   prepared.body_bytes = prepared.body.size();
-  prepared.holds = std::move(batch.holds());
   encoded_bytes_->add(static_cast<double>(prepared.body_bytes));
   enqueue(tenant, std::move(prepared));
 }

@@ -13,6 +13,7 @@ namespace kvasir::agent {
 
 namespace {
 inline constexpr std::size_t kFinishedKept = 4;  // of each path
+inline constexpr Duration kLastReadTime = std::chrono::seconds(1);
 inline constexpr Duration kSaveRetryInterval = std::chrono::seconds(1);
 }  // namespace
 
@@ -108,8 +109,20 @@ void FileJob::run() {
     close_files();
     if (!busy) wait_for_work();
   }
+  if (!refused_) read_last();
   parts_.feeder->close();
   publish();
+}
+
+/// What was written before the end was asked for is read still, for a moment.
+void FileJob::read_last() {
+  read_until_ = parts_.clock->steady() + kLastReadTime;
+  take_events();
+  for (auto& [key, file] : files_) look_at(*file);
+  save_new_files();
+  for (auto& [key, file] : files_) {
+    while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) && file->last_error.empty()) read_file(*file);
+  }
 }
 
 void FileJob::wait_for_work() {
@@ -205,7 +218,7 @@ bool FileJob::line(std::string_view text, std::uint64_t begin, std::uint64_t end
     if (!refused_) reading_->refused_at = begin;
     refused_ = true;
   }
-  return !refused_ && !stopping_;
+  return !refused_ && (!stopping_ || parts_.clock->steady() < read_until_);
 }
 
 /// Has the file grown, shrunk, lost its name?

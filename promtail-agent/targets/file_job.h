@@ -72,6 +72,7 @@ class FileJob final : public Target, private LineSink {
   // file_job.cpp: the loop
   void run();
   void wait_for_work();
+  void read_last();
   bool may_read(TailedFile& file);
   void save_new_files();
   bool read_turn();
@@ -143,6 +144,7 @@ class FileJob final : public Target, private LineSink {
   TailedFile* reading_ = nullptr;
   TimestampNs last_stamp_;
   Duration next_sync_{0};
+  Duration read_until_{0};                // when stopping
   Duration next_save_{0};                 // a save that failed is tried again then
   std::vector<TailKey> left_unseen_;      // their path leads elsewhere; nobody told about the rename
   bool events_lost_ = false;              // renames may have gone unseen

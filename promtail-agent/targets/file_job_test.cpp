@@ -359,6 +359,19 @@ TEST_CASE("a rotated file is not let go while its writer goes on") {
   files.expect(lines);
 }
 
+TEST_CASE("what is in a file when the end is asked for is read") {
+  Harness files;
+  files.write("first\n");
+  files.start();
+  files.expect({"first"});
+  std::set<std::string> lines{"first"};
+  std::string text;
+  for (int i = 0; i < 2000; ++i) lines.insert("line " + std::to_string(i)), text += "line " + std::to_string(i) + "\n";
+  files.write(text);
+  files.stop();
+  files.expect(lines);
+}
+
 TEST_CASE("names of rotated files") {
   const struct {
     const char *name, *first, *second;

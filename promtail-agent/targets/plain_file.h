@@ -30,7 +30,10 @@ class ReadBuffer {
  public:
   char* data() { return bytes_.data(); }
   std::size_t size() const { return bytes_.size(); }
-  void grow(std::size_t size) { if (bytes_.size() < size) bytes_.resize(size); }
+  /// What was in it is gone.
+  void grow(std::size_t size) {
+    if (bytes_.size() < size) std::string().swap(bytes_), bytes_.resize(size);
+  }
   /// Gives back what a long line took.
   void shrink() {
     if (bytes_.size() > 4 * kReadChunkBytes) std::string(kReadChunkBytes + kFingerprintBytes, '\0').swap(bytes_);

@@ -157,7 +157,9 @@ class Chaos:
         self.port, self.agent_port = free_port(), free_port()
         os.makedirs(os.path.join(self.dir, 'logs'))
         self.paths = [os.path.join(self.dir, 'logs', name) for name in ('renamed.log', 'truncated.log')]
-        self.log = open(os.path.join(self.dir, 'programs.log'), 'ab')
+        # Through a pipe: a program whose disk is full can still say so.
+        with open(os.path.join(self.dir, 'programs.log'), 'ab') as log:
+            self.log = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=log).stdin
         self.server = Program([os.path.join(args.bin, 'kvasir'), '-config.file=' + self.server_config()], self.log)
         self.proxy = Proxy(self.port)
         self.proxy.start()

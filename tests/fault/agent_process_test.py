@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""The agent as a process at its limits, and what it proves about itself.
+
+    tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
+
+Cases: verify, many_files, long_lines, dead_server, stopping, slow_client.
+"""
+import gzip
+import http.server
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+from running import BIN, World, eventually, fetch, free_port, skip  # noqa: E402
+
+MEMORY_MAX_MIB = 64
+
+
+def agent_config(world, clients, glob, more=""):
+    path = world.folder / "agent.yaml"
+    path.write_text(f"""server: {{http_listen_address: 127.0.0.1, http_listen_port: {free_port()}, log_level: warn}}
+positions: {{filename: {world.folder}/positions.yaml, sync_period: 500ms}}
+target_config: {{sync_period: 500ms}}
+clients:
+{clients}
+scrape_configs:
+  - job_name: test
+    static_configs: [{{labels: {{job: test, __path__: "{glob}"}}}}]
+{more}""")
+    return path
+
+
+def port_of(config):
+    return int(config.read_text().split("http_listen_port: ")[1].split(",")[0])
+
+
+def run_agent(world, config):
+    program = world.run("agent", BIN / "kvasir-agent", f"-config.file={config}")
+    url = f"http://127.0.0.1:{port_of(config)}"
+    eventually("the agent answers", 20, lambda: fetch(url + "/metrics")[0] == 200)
+    return program, url
+
+
+def metric(url, name, match=""):
+    text = fetch(url + "/metrics")[1]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name) and match in line)
+
+
+def memory_mib(program, field="VmHWM"):
+    for line in Path(f"/proc/{program.process.pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) / 1024
+    return 0
+
+
+class Sink:
+    """A server that answers 204 after `delay` seconds, or holds every push until it is told to go on."""
+
+    def __init__(self, delay=0.0):
+        self.pushes, self.bytes, self.delay, self.go_on = 0, 0, delay, threading.Event()
+        self.go_on.set()
+        sink = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                left = int(self.headers["Content-Length"])
+                while left > 0:
+                    left -= len(self.rfile.read(min(left, 1 << 20)))
+                sink.go_on.wait()
+                time.sleep(sink.delay)
+                sink.pushes += 1
+                sink.bytes += int(self.headers["Content-Length"])
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/loki/api/v1/push"
+
+
+def logs(world):
+    folder = world.folder / "logs"
+    folder.mkdir()
+    return folder
+
+
+def verify(config, path):
+    done = subprocess.run([BIN / "kvasir-agent", "verify", f"-config.file={config}", path], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def case_verify():
+    """A file that is stored whole, one with lines that never came, a rotated one, one that the pipeline rewrites."""
+    with World() as world:
+        _, server = world.kvasir()
+        folder = logs(world)
+        stages = """    pipeline_stages:
+      - regex: {expression: '(?P<level>INFO|WARN)'}
+      - labels: {level: }
+      - replace: {expression: '(secret)', replace: 'hidden'}
+      - drop: {expression: 'noise'}
+"""
+        config = agent_config(world, f"  - {{url: {server}/loki/api/v1/push, batchwait: 50ms}}", f"{folder}/*.log", stages)
+        log = folder / "app.log"
+        lines = [f"{i} {'INFO' if i % 3 else 'WARN'} {'secret' if i % 5 == 0 else 'plain'} {'noise' if i % 50 == 7 else ''}" for i in range(12_000)]
+        log.write_text("".join(line + "\n" for line in lines))
+        code, out = verify(config, log)
+        assert code == 1 and "0 of 11760 lines are stored" in out, (code, out)
+        agent, url = run_agent(world, config)
+        eventually("all lines are sent", 30, lambda: metric(url, "promtail_sent_entries_total") == 11760)
+        code, out = verify(config, log)
+        assert code == 0 and "11760 of 11760 lines are stored" in out, (code, out)
+        agent.stop()
+        with log.open("a") as f:
+            f.write("nobody read this INFO\nnor this\nhalf a line")
+        code, out = verify(config, log)
+        assert code == 1 and "missing: nor this" in out and "11760 of 11762" in out, (code, out)
+        packed = folder / "app.log.1.gz"
+        packed.write_bytes(gzip.compress("".join(line + "\n" for line in lines).encode()))
+        code, out = verify(config, packed)
+        assert code == 0 and "11760 of 11760" in out, (code, out)
+        code, out = verify(config, folder / "none.log")
+        assert code == 2, (code, out)
+
+
+def case_many_files():
+    """5,000 files, all of them read to their end."""
+    with World() as world:
+        folder, sink = logs(world), Sink()
+        for i in range(5000):
+            (folder / f"{i:04}.log").write_text("".join(f"file {i} line {k} {'x' * 60}\n" for k in range(20)))
+        agent, url = run_agent(world, agent_config(world, f"  - {{url: {sink.url}}}", f"{folder}/*.log"))
+        eventually("everything is sent", 90, lambda: metric(url, "promtail_sent_entries_total") == 100_000)
+        for i in range(0, 5000, 10):
+            with (folder / f"{i:04}.log").open("a") as f:
+                f.write("one more\n")
+        eventually("what came later is sent", 60, lambda: metric(url, "promtail_sent_entries_total") == 100_500)
+        peak = memory_mib(agent)
+        print(f"5,000 files: peak {peak:.0f} MiB")
+        assert peak <= MEMORY_MAX_MIB, peak
+
+
+def case_long_lines():
+    """Lines of 100 MB between ordinary ones: these come whole, those in pieces."""
+    with World() as world:
+        folder, sink = logs(world), Sink()
+        with (folder / "long.log").open("w") as f:
+            for i in range(3):
+                f.write(f"short {i}\n")
+                for _ in range(100):
+                    f.write("L" * 1_000_000)
+                f.write("\n")
+            f.write("last\n")
+        agent, url = run_agent(world, agent_config(world, f"  - {{url: {sink.url}}}", f"{folder}/*.log"))
+        size = (folder / "long.log").stat().st_size
+        eventually("the file is read to its end", 90, lambda: metric(url, "promtail_read_bytes_total") == size)
+        peak = memory_mib(agent)
+        print(f"lines of 100 MB: peak {peak:.0f} MiB, {metric(url, 'promtail_overlong_lines_total'):.0f} too long for one read")
+        assert peak <= MEMORY_MAX_MIB, peak
+        assert metric(url, "promtail_overlong_lines_total") > 0
+
+
+def case_dead_server():
+    """Nobody listens: reading stops where memory ends, and goes on where it stopped; nothing is lost or sent twice."""
+    with World() as world:
+        folder, port = logs(world), free_port()
+        text = "".join(f"{i:07} {'y' * 120}\n" for i in range(1_000_000))
+        (folder / "app.log").write_text(text)
+        client = f"  - {{url: 'http://127.0.0.1:{port}/loki/api/v1/push', backoff_config: {{min_period: 100ms, max_period: 500ms, max_retries: 0}}}}"
+        agent, url = run_agent(world, agent_config(world, client, f"{folder}/*.log"))
+        eventually("the agent has tried", 30, lambda: metric(url, "promtail_batch_retries_total") >= 3)
+        seen = []
+        for _ in range(5):
+            time.sleep(1)
+            seen.append(metric(url, "promtail_read_bytes_total"))
+        assert seen[-1] == seen[-3], ("reading does not stop", seen)
+        peak = memory_mib(agent)
+        print(f"dead server: peak {peak:.0f} MiB, {seen[-1] / (1 << 20):.0f} of {len(text) >> 20} MiB read")
+        assert peak <= MEMORY_MAX_MIB, peak
+        assert metric(url, "promtail_dropped_entries_total") == 0
+        world.kvasir(port=port, config="limits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, "
+                                       "per_stream_rate_limit: 1GB, per_stream_rate_limit_burst: 1GB}\n")
+        eventually("everything is sent", 60, lambda: metric(url, "promtail_sent_entries_total") == 1_000_000)
+        assert memory_mib(agent) <= MEMORY_MAX_MIB, memory_mib(agent)
+
+
+def case_stopping():
+    """SIGTERM: what is in the file by then is sent; with a server that does not answer it ends in time all the same."""
+    with World() as world:
+        folder, sink = logs(world), Sink()
+        config = agent_config(world, f"  - {{url: {sink.url}, batchwait: 10s}}", f"{folder}/*.log")
+        config.write_text("global: {shutdown_timeout: 4s}\n" + config.read_text())
+        (folder / "app.log").write_text("early\n")
+        agent, url = run_agent(world, config)
+        eventually("the file is known", 20, lambda: metric(url, "promtail_read_lines_total") == 1)
+        agent.process.send_signal(signal.SIGSTOP)  # so that it cannot have seen the next lines before the signal comes
+        with (folder / "app.log").open("a") as f:
+            f.write("late\n" * 100_000)
+        agent.process.send_signal(signal.SIGTERM)
+        agent.process.send_signal(signal.SIGCONT)
+        assert agent.process.wait(10) == 0
+        assert sink.pushes >= 1
+        size = (folder / "app.log").stat().st_size
+        saved = (world.folder / "positions.yaml").read_text()
+        assert f'"{size}"' in saved, (size, saved)
+        sink.go_on.clear()
+        with (folder / "app.log").open("a") as f:
+            f.write("for nobody\n" * 1000)
+        agent, url = run_agent(world, config)
+        eventually("the lines are read", 20, lambda: metric(url, "promtail_read_lines_total") == 1000)
+        begin = time.monotonic()
+        agent.process.send_signal(signal.SIGTERM)
+        assert agent.process.wait(10) == 0
+        took = time.monotonic() - begin
+        print(f"SIGTERM with a server that hangs: {took:.1f} s of 4")
+        assert took < 6, took
+        assert f'"{size}"' in (world.folder / "positions.yaml").read_text()
+        sink.go_on.set()
+
+
+def case_slow_client():
+    """One of two clients hangs: the other gets everything at once, and the first gets it later."""
+    with World() as world:
+        folder, slow, quick = logs(world), Sink(), Sink()
+        slow.go_on.clear()
+        clients = f"  - {{url: {slow.url}, name: slow, batchwait: 50ms}}\n  - {{url: {quick.url}, name: quick, batchwait: 50ms}}"
+        agent, url = run_agent(world, agent_config(world, clients, f"{folder}/*.log"))
+        text = "".join(f"{i} {'z' * 100}\n" for i in range(300_000))
+        (folder / "app.log").write_text(text)
+        host = quick.url.split("/")[2]
+        eventually("the quick one has everything", 60, lambda: metric(url, "promtail_sent_entries_total", f'host="{host}"') == 300_000)
+        host = slow.url.split("/")[2]
+        assert metric(url, "promtail_sent_entries_total", f'host="{host}"') == 0
+        assert memory_mib(agent) <= MEMORY_MAX_MIB, memory_mib(agent)
+        slow.go_on.set()
+        eventually("the slow one has everything", 60, lambda: metric(url, "promtail_sent_entries_total", f'host="{host}"') == 300_000)
+
+
+def main():
+    for program in ("kvasir", "kvasir-agent"):
+        if shutil.which(program, path=BIN) is None:
+            skip(f"no {program} in {BIN}")
+    cases = {name[5:]: case for name, case in globals().items() if name.startswith("case_")}
+    for name in sys.argv[1:] or cases:
+        begin = time.monotonic()
+        cases[name]()
+        print(f"{name}: ok, {time.monotonic() - begin:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
