@@ -349,6 +349,36 @@ TEST_CASE("the index is filled anew when it is lost") {
   CHECK(store->storage().find("t")->index().label_values("s", {}, {{0}, {9999}}).size() == 3);
 }
 
+TEST_CASE("a manifest that was moved away is made anew from the segments") {
+  MemFilesystem fs;
+  const auto entries = some_entries(0, 60);
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    REQUIRE(store->push("t", some_entries(0, 30)));
+    REQUIRE(store->ingester().flush());
+    REQUIRE(store->push("t", some_entries(30, 50)));
+    REQUIRE(store->ingester().flush());
+    REQUIRE(store->push("t", some_entries(50, 60)));
+  }
+  REQUIRE(fs.rename("data/tenants/t/manifest", "data/manifest.away"));
+  REQUIRE(write_atomically(fs, "data/tenants/t/segments/00000000000000aa.seg", "no segment"));
+  std::uint64_t last = 0;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    CHECK(store->read_all() == expected("t", entries));
+    CHECK(fs.status("data/tenants/t/orphaned/00000000000000aa.seg").value().has_value());
+    const auto segments = store->storage().find("t")->segments()->segments;
+    REQUIRE(segments.size() == 2);
+    CHECK(segments[0]->info().rows == 30);
+    last = segments[1]->info().last_sequence;
+    REQUIRE(store->push("t", some_entries(60, 70)));
+    REQUIRE(store->ingester().flush());
+    CHECK(store->storage().find("t")->segments()->segments.back()->info().first_sequence > last);
+  }
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(store->read_all() == expected("t", some_entries(0, 70)));
+}
+
 TEST_CASE("files that no manifest names are removed at start") {
   MemFilesystem fs;
   {

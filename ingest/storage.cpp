@@ -1,6 +1,7 @@
 #include "ingest/storage.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <shared_mutex>
 #include <utility>
@@ -19,6 +20,15 @@ constexpr std::string_view kSegmentSuffix = ".seg";
 
 Path segment_file(const Path& folder, std::uint64_t id) {
   return join_path(folder, fmt::format("segments/{:016x}{}", id, kSegmentSuffix));
+}
+
+/// Of a segment's file name; empty for other names.
+std::optional<std::uint64_t> segment_id(std::string_view name) {
+  constexpr std::size_t kDigits = 16;
+  if (name.size() != kDigits + kSegmentSuffix.size() || !name.ends_with(kSegmentSuffix)) return std::nullopt;
+  std::uint64_t id = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + kDigits, id, 16);
+  return parsed.ec == std::errc() && parsed.ptr == name.data() + kDigits ? std::optional(id) : std::nullopt;
 }
 
 using SegmentPtr = std::shared_ptr<Segment>;
@@ -50,7 +60,9 @@ class TenantStorageOnDisk final : public TenantStorage {
   /// Reads what is on disk.
   Result<void> load() {
     MutexLock lock(edit_mutex_);
+    KVASIR_TRY(const auto there, filesystem_.status(join_path(folder_, "manifest")));
     KVASIR_TRY(manifest_, Manifest::open(join_path(folder_, "manifest"), filesystem_));
+    if (!there) KVASIR_CHECK_OK(adopt_segments());
     KVASIR_CHECK_OK(sweep_files());
     auto set = std::make_shared<SegmentSet>();
     for (const auto& [id, info] : manifest_->state().segments) {
@@ -142,6 +154,51 @@ class TenantStorageOnDisk final : public TenantStorage {
       KVASIR_CHECK_OK(keep ? set_aside(folder, name) : filesystem_.remove(join_path(folder, name)));
     }
     return {};
+  }
+  /// Makes a manifest of the segments that are there, for one that was lost or moved away.
+  Result<void> adopt_segments() {
+    const Path folder = join_path(folder_, "segments");
+    KVASIR_TRY(const auto there, filesystem_.status(folder));
+    if (!there) return {};
+    KVASIR_TRY(const auto names, filesystem_.list(folder));
+    ManifestEdit edit;
+    for (const std::string_view name : names) {
+      const auto id = segment_id(name);
+      if (!id) continue;
+      const auto info = describe(*id);
+      if (info) {
+        edit.added.push_back(*info);
+        continue;
+      }
+      if (info.error().code() == ErrorCode::kIo) return fail(info.error());
+      log::error("storage", "segment cannot be read; it is set aside",
+                 {{"tenant", tenant_}, {"path", segment_path(*id)}, {"reason", info.error().message()}});
+      KVASIR_CHECK_OK(set_aside(folder, std::string(name)));
+    }
+    if (edit.added.empty()) return {};
+    log::warn("storage", "no manifest: made anew from the segments",
+              {{"tenant", tenant_}, {"segments", std::to_string(edit.added.size())}});
+    return manifest_->apply(edit);
+  }
+  /// What a manifest says of a segment, from its file.
+  Result<SegmentInfo> describe(std::uint64_t id) {
+    KVASIR_TRY(std::shared_ptr<const RandomFile> file, filesystem_.open_random(segment_path(id)));
+    SegmentInfo info{.id = id, .file_bytes = file->size(), .first = TimestampNs::max(), .last = TimestampNs::min(),
+                     .first_sequence = UINT64_MAX};
+    KVASIR_TRY(const auto reader, chunks::SegmentReader::open(std::move(file)));
+    for (std::size_t i = 0; i < reader->blocks().size(); ++i) {
+      const auto& entry = reader->blocks()[i];
+      KVASIR_TRY(const auto block, reader->open_block(i));
+      KVASIR_TRY(const auto sequences, block->sequences());
+      const auto [least, greatest] = std::minmax_element(sequences.begin(), sequences.end());
+      info.rows += entry.rows;
+      info.line_bytes += entry.line_bytes;
+      info.first = std::min(info.first, entry.first.timestamp);
+      info.last = std::max(info.last, entry.last.timestamp);
+      info.first_sequence = std::min(info.first_sequence, *least);
+      info.last_sequence = std::max(info.last_sequence, *greatest);
+    }
+    return info;
   }
   Result<void> set_aside(const Path& folder, const std::string& name) {
     const Path aside = join_path(folder_, "orphaned");
