@@ -140,12 +140,20 @@ class Cutter {
   }
 
   std::size_t word(std::size_t begin) {
-    if (const std::size_t bytes = match_instant(line_.substr(begin)); bytes != 0) {
+    const std::uint8_t first = class_at(line_, begin);
+    const bool may_be_instant = (first & kDigit) != 0 || (line_[begin] >= 'A' && line_[begin] <= 'S');  // Apr .. Sep
+    if (const std::size_t bytes = may_be_instant ? match_instant(line_.substr(begin)) : 0; bytes != 0) {
       push(begin, begin + bytes);
       return begin + bytes;
     }
-    const std::size_t first_end = run_end(begin);
-    const bool has_digit = run_has_digit(begin, first_end);
+    std::size_t first_end = begin;
+    std::uint8_t seen = 0;
+    for (std::uint8_t c = first; (c & (kDigit | kLetter)) != 0;) {
+      seen |= c;
+      if (++first_end == line_.size()) break;
+      c = class_at(line_, first_end);
+    }
+    const bool has_digit = (seen & kDigit) != 0;
     if (!has_digit && !starts_hyphenated_id(begin, first_end)) return first_end;
     if (first_end < line_.size() && line_[first_end] == '=') return first_end;  // a key with a digit in its name
     const std::size_t end = joined_end(first_end);
