@@ -6,12 +6,15 @@
 #include <spdlog/spdlog.h>
 
 #include "common/clock.h"
+#include "common/json_writer.h"
 #include "common/labels.h"
+#include "common/log_format.h"
 
 namespace kvasir::log {
 namespace {
 
 std::atomic<Level> current_level{Level::kInfo};
+std::atomic<Format> current_format{Format::kLogfmt};
 
 spdlog::logger& logger() {
   static const auto instance = [] {
@@ -33,8 +36,16 @@ std::string_view name_of(Level level) {
   return "info";
 }
 
+void append_json_field(std::string& line, std::string_view key, std::string_view value) {
+  line += line.empty() ? '{' : ',';
+  append_json_string(line, key);
+  line += ':';
+  append_json_string(line, value);
+}
+
 void append_field(std::string& line, std::string_view key, std::string_view value) {
-  line += ' ';
+  if (current_format == Format::kJson) return append_json_field(line, key, value);
+  if (!line.empty()) line += ' ';
   line += key;
   line += '=';
   const bool plain = !value.empty() && value.find_first_of(" =\"\\\n\r\t") == std::string_view::npos;
@@ -47,6 +58,7 @@ void append_field(std::string& line, std::string_view key, std::string_view valu
 
 }  // namespace
 
+void set_format(Format format) { current_format = format; }
 void set_level(Level level) { current_level = level; }
 Level level() { return current_level; }
 
@@ -61,12 +73,13 @@ bool set_level(std::string_view name) {
 
 void write(Level level, std::string_view component, std::string_view message, std::initializer_list<Field> fields) {
   if (level < current_level) return;
-  std::string line = "level=";
-  line += name_of(level);
+  std::string line;
+  append_field(line, "level", name_of(level));
   append_field(line, "ts", format_rfc3339(system_clock().now()));
   append_field(line, "component", component);
   append_field(line, "msg", message);
   for (const auto& field : fields) append_field(line, field.key, field.value);
+  if (current_format == Format::kJson) line += '}';
   logger().info(line);
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/log.h"
+#include "common/log_format.h"
 #include "common/net/http_client.h"
 #include "server/application.h"
 #include "server/server_metrics.h"
@@ -74,6 +75,7 @@ int run(const CommandLine& line) {
     print_error("CONFIG ERROR: server.log_level must be debug, info, warn or error");
     return kExitFailure;
   }
+  if (config.http.log_format == "json") log::set_format(log::Format::kJson);
   for (const auto& warning : (*loaded)->notes.warnings) log::warn("config", warning);
   for (const auto& path : (*loaded)->notes.ignored) log::debug("config", "key has no effect here", {{"key", path}});
   if (line.print_config) print_error(print_yaml(settings(config)));

@@ -89,7 +89,7 @@ void add_server(ServerConfig& c, std::vector<Setting>& t) {
             {"server.http_tls_config.client_ca_file", &h.tls.client_ca_file, "authorities for client certificates",
              "server.http-tls-ca-path"},
             {"server.log_level", &h.log_level, "debug, info, warn or error", "log.level"},
-            {"server.log_format", &h.log_format, "logfmt", "log.format"}});
+            {"server.log_format", &h.log_format, "logfmt or json", "log.format"}});
 }
 
 void add_storage(ServerConfig& c, std::vector<Setting>& t) {
@@ -127,12 +127,12 @@ void add_queries(ServerConfig& c, std::vector<Setting>& t) {
              "querier.per-request-limits-enabled"},
             {"frontend.max_outstanding_per_tenant", &q.max_outstanding_per_tenant, "waiting queries of a tenant; more are answered 429",
              "querier.max-outstanding-requests-per-tenant"},
-            {"query_range.cache_results", &q.cache_results, "keep parts of range queries over metrics that can no longer change",
-             "querier.cache-results"},
-            {"query_range.results_cache.cache.embedded_cache.max_size_mb", &q.result_cache_mb, "MiB that they may take; 0 keeps none"},
             {"frontend.compress_responses", &q.compress_responses, "answer in gzip or zstd to clients that accept it",
              "querier.compress-http-responses"},
             {"frontend.log_queries_longer_than", &q.log_queries_longer_than, "only queries slower than this are logged; 0 logs all"},
+            {"query_range.cache_results", &q.cache_results, "keep parts of range queries over metrics that can no longer change",
+             "querier.cache-results"},
+            {"query_range.results_cache.cache.embedded_cache.max_size_mb", &q.result_cache_mb, "MiB that they may take; 0 keeps none"},
             {"pattern_ingester.enabled", &c.pattern_ingester_enabled, "serve /loki/api/v1/patterns"}});
 }
 

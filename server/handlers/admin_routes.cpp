@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/number.h"
 #include "server/answer.h"
+#include "server/open_metrics.h"
 #include "server/params.h"
 
 namespace kvasir::server {
@@ -96,8 +97,10 @@ void add_health(Table& table, const Services& services, LifeCycle& life) {
     reply->send(net::HttpResponse::text(200, "ready\n"));
   }, net::kIoPool);
   table.open({"GET"}, "/metrics", [&services](net::HttpRequest request, Reply reply) {
-    auto response = json_answer(request, services.metrics.text(), true);
-    response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
+    const bool open = wants_open_metrics(request.headers.value_or_empty("Accept"));
+    std::string text = services.metrics.text();
+    auto response = json_answer(request, open ? to_open_metrics(text) : std::move(text), true);
+    response.headers.set("Content-Type", open ? kOpenMetricsType : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
     reply->send(std::move(response));
   });
   table.open({"GET"}, "/services", [&life](net::HttpRequest, Reply reply) {

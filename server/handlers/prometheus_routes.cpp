@@ -5,6 +5,7 @@
 
 #include "common/json_writer.h"
 #include "logql/syntax/parser.h"
+#include "logql/syntax/printer.h"
 #include "server/answer.h"
 #include "server/encode_result.h"
 #include "server/encoding_flags.h"
@@ -15,6 +16,7 @@ namespace kvasir::server {
 namespace {
 
 constexpr std::uint32_t kTraceLinesDefault = 1000;
+constexpr std::uint32_t kExemplarsMax = 100;   // of each selector of a query
 
 net::HttpResponse error_answer(const Error& error) {
   switch (error.code()) {
@@ -95,6 +97,22 @@ Result<std::set<Labels>> matching_series(const Services& services, const QueryEx
   return found;
 }
 
+void append_exemplars(std::string& out, const logql::ResultStream& stream) {
+  out += out.empty() ? "{\"seriesLabels\":" : ",{\"seriesLabels\":";
+  append_labels(out, stream.labels);
+  out += ",\"exemplars\":[";
+  for (std::size_t i = 0; i < stream.entries.size(); ++i) {
+    const auto& entry = stream.entries[i];
+    const auto stored = entry.structured_metadata.get("trace_id");
+    out += i > 0 ? ",{\"labels\":{\"trace_id\":" : "{\"labels\":{\"trace_id\":";
+    append_json_string(out, stored ? *stored : entry.parsed.value_or_empty("trace_id"));
+    out += "},\"value\":\"1\",\"timestamp\":";
+    append_seconds(out, entry.timestamp.value / 1'000'000);
+    out += '}';
+  }
+  out += "]}";
+}
+
 template <class Write>
 net::HttpResponse list_answer(const Services& services, const QueryExchange& exchange, const Write& write) {
   const auto series = matching_series(services, exchange);
@@ -146,6 +164,33 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
   });
 }
 
+/// Metrics are derived as they are asked for: nothing is known of them beforehand.
+net::HttpResponse metadata(const Services&, QueryExchange&) {
+  return net::HttpResponse::json(200, "{\"status\":\"success\",\"data\":{}}\n");
+}
+
+/// The newest lines behind a query that belong to a trace, one exemplar each.
+net::HttpResponse exemplars(const Services& services, QueryExchange& exchange) {
+  auto params = parse_range_params(exchange.params, services.clock.now());
+  if (!params) return error_answer(params.error());
+  const auto expr = logql::parse_query(params->query);
+  if (!expr) return error_answer(expr.error());
+  std::string list;
+  for (const auto* selector : logql::collect_selectors(**expr)) {
+    QueryCall call = metric_call(exchange, "prometheus_exemplars");
+    call.check_limits = false;
+    call.params.query = logql::print(*selector) + " | trace_id != \"\"";
+    call.params.start = params->bounds.start;
+    call.params.end = params->bounds.end + Duration(1);
+    call.params.limit = kExemplarsMax;
+    call.params.categorize_labels = true;
+    const auto outcome = QueryService(services).run(call);
+    if (!outcome) return error_answer(outcome.error());
+    for (const auto& stream : std::get<logql::Streams>(outcome->result).streams) append_exemplars(list, stream);
+  }
+  return json_answer(exchange.request, "{\"status\":\"success\",\"data\":[" + list + "]}\n", services.config.querier.compress_responses);
+}
+
 /// Ids are hexadecimal, with dashes in UUIDs; anything else could not be found by id.
 bool is_trace_id(std::string_view text) {
   return text.size() >= 8 && text.size() <= 64 &&
@@ -186,6 +231,8 @@ void add_prometheus_routes(net::HttpServer& server, const Services& services) {
   add("/api/v1/labels", label_names);
   add("/api/v1/label/{name}/values", label_values);
   add("/api/v1/series", series);
+  add("/api/v1/metadata", metadata);
+  add("/api/v1/query_exemplars", exemplars);
   add("/api/v1/trace/{id}/logs", trace_logs);
 }
 
