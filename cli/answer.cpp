@@ -111,6 +111,30 @@ Result<std::vector<logql::Series>> read_series(element from) {
   return all;
 }
 
+Result<logql::Table> read_table(element data) {
+  logql::Table table;
+  array columns, rows;
+  if (data["columns"].get(columns) != simdjson::SUCCESS || data["result"].get(rows) != simdjson::SUCCESS) {
+    return malformed("a table lacks `columns` or `result`");
+  }
+  const auto read_texts = [](array from, std::vector<std::string>& texts) {
+    std::string_view text;
+    for (const element item : from) {
+      if (item.get(text) != simdjson::SUCCESS) return false;
+      texts.emplace_back(text);
+    }
+    return true;
+  };
+  bool shaped = read_texts(columns, table.columns);
+  for (const element row : rows) {
+    array cells;
+    shaped = shaped && row.get(cells) == simdjson::SUCCESS && read_texts(cells, table.rows.emplace_back()) &&
+             table.rows.back().size() == table.columns.size();
+  }
+  if (!shaped) return malformed("a row of a table does not fit its columns");
+  return table;
+}
+
 Result<logql::QueryResult> read_result(std::string_view type, element from) {
   if (type == "streams") {
     KVASIR_TRY(auto streams, read_streams(from));
@@ -184,7 +208,11 @@ Result<QueryAnswer> read_query_answer(std::string_view json) {
     return malformed("it lacks data.resultType or data.result");
   }
   QueryAnswer answer;
-  KVASIR_TRY(answer.result, read_result(type, result));
+  if (type == "table") {
+    KVASIR_TRY(answer.result, read_table(data));
+  } else {
+    KVASIR_TRY(answer.result, read_result(type, result));
+  }
   array warnings;
   if (root["warnings"].get(warnings) == simdjson::SUCCESS) {
     for (const element warning : warnings) answer.warnings.push_back(std::string(std::string_view(warning)));

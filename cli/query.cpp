@@ -160,11 +160,36 @@ Result<bool> read_tail(net::WebSocketClient& socket, TailState& state) {
   return false;
 }
 
+bool has_stats(const std::string& query) {
+  const auto parsed = logql::parse_query(query);
+  const auto* logs = parsed ? std::get_if<logql::LogQuery>(&(*parsed)->node) : nullptr;
+  return logs != nullptr && logs->has_stats();
+}
+
+Result<void> print_answer(Connection& connection, const std::string& path, const net::HttpParams& params, const QueryFlags& flags) {
+  KVASIR_TRY(const auto body, connection.get(path, params));
+  KVASIR_TRY(const auto answer, read_query_answer(body));
+  print_warnings(answer, flags);
+  print_metric(answer.result, flags.print, std::cout);
+  return {};
+}
+
+/// Rows of a `stats` over the whole range.
+Result<void> print_table(Connection& connection, const QueryFlags& flags, TimeRange range) {
+  net::HttpParams params;
+  params.add("query", flags.query);
+  params.add("start", std::to_string(range.begin.value));
+  params.add("end", std::to_string(range.end.value));
+  params.add("table", "true");
+  return print_answer(connection, "/loki/api/v1/query_range", params, flags);
+}
+
 }  // namespace
 
 Result<void> run_query(Connection& connection, const QueryFlags& asked) {
   const QueryFlags flags = fitted_to_query(asked);
   KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
+  if (has_stats(flags.query) && flags.step.empty()) return print_table(connection, flags, range);
   Pager pager(connection, flags, range);
   while (true) {
     KVASIR_TRY(const bool more, pager.next());
@@ -181,11 +206,8 @@ Result<void> run_instant_query(Connection& connection, const QueryFlags& flags) 
   params.add("limit", std::to_string(flags.limit));
   params.add("query", flags.query);
   params.add("time", std::to_string(range.end.value));
-  KVASIR_TRY(const auto body, connection.get("/loki/api/v1/query", params));
-  KVASIR_TRY(const auto answer, read_query_answer(body));
-  print_warnings(answer, flags);
-  print_metric(answer.result, flags.print, std::cout);
-  return {};
+  if (has_stats(flags.query)) params.add("table", "true");
+  return print_answer(connection, "/loki/api/v1/query", params, flags);
 }
 
 Result<void> run_tail(Connection& connection, const QueryFlags& flags) {

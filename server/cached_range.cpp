@@ -46,7 +46,7 @@ std::vector<logql::Series> cut(const std::vector<logql::Series>& series, std::in
 
 bool is_cacheable(const logql::Expr& expr, const logql::QueryParams& params) {
   // Points are kept in milliseconds: steps must be whole ones.
-  return !params.instant && params.align_steps && params.step.count() > 0 && params.step.count() % 1'000'000 == 0 &&
+  return !params.instant && !params.as_table && params.align_steps && params.step.count() > 0 && params.step.count() % 1'000'000 == 0 &&
          steps_are_independent(expr) && !collect_readings(expr).empty();
 }
 

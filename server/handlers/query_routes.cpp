@@ -33,6 +33,9 @@ QueryCall call_of(const QueryExchange& exchange, std::string route) {
   return call;
 }
 
+/// `table=true`: what `| stats` gives comes as rows and columns.
+bool wants_table(const QueryExchange& exchange) { return exchange.params.value_or_empty("table") == "true"; }
+
 void fill_range(QueryCall& call, RangeParams range) {
   call.params.query = std::move(range.query);
   call.params.start = range.bounds.start;
@@ -76,6 +79,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
   QueryCall call = call_of(*exchange, "query_range");
   fill_range(call, std::move(*range));
   call.params.categorize_labels = options.categorize;
+  call.params.as_table = wants_table(*exchange);
   const QueryService service(services);
   auto pages = service.open_pages(call, kPageBytes, *after);
   if (!pages) return reply->send(bare_error(pages.error()));
@@ -91,6 +95,7 @@ net::HttpResponse query_instant(const Services& services, QueryExchange& exchang
   call.log_queries_allowed = false;
   call.params.query = std::move(instant->query);
   call.params.instant = true;
+  call.params.as_table = wants_table(exchange);
   call.params.start = call.params.end = instant->time;
   call.params.limit = instant->limit;
   call.params.direction = instant->direction;

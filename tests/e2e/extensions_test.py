@@ -66,6 +66,16 @@ def check_shards(url):
         400, "targetBytesPerShard must be a positive value")
 
 
+def check_table(url):
+    query = {"query": '{app="shop"} | json | stats count() as n, max(n) as last by status | order by n', "table": "true"}
+    data = fetch_json(url + "/loki/api/v1/query_range", start=START, end=START + 60_000_000_000, **query)["data"]
+    assert (data["resultType"], data["columns"]) == ("table", ["status", "n", "last"]), data
+    assert data["result"] == [["500", "10", "90"], ["200", "90", "99"]], data
+    query["query"] = '{app="nobody"} | stats count() as n'
+    data = fetch_json(url + "/loki/api/v1/query", time=START + 60_000_000_000, **query)["data"]
+    assert (data["columns"], data["result"]) == (["n"], [["0"]]), data
+
+
 def check_verdicts(url):
     now = str(time.time_ns())
     streams = [{"stream": {"app": "verdict"}, "values": [[now, "good"], ["1000", "ancient"], [now, "x" * 300_000]]},
@@ -107,7 +117,7 @@ def main():
     with World() as world:
         _, url = world.kvasir("limits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_verdicts, check_cancel):
+        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel):
             check(url)
             print(check.__name__, "ok")
 
