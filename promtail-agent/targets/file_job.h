@@ -96,7 +96,7 @@ class FileJob final : public Target, private LineSink {
   std::unique_ptr<TailedFile> open_file(const FileTarget& target, const std::string& path, std::uint64_t& size);
   bool adopt_file(const FileTarget& target, const TailKey& key, const std::string& path);
   std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
-  std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size);
+  std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size, FileFront& front);
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
   TailedFile& start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void watch(const std::string& path);

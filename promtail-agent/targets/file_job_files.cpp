@@ -19,6 +19,8 @@ namespace {
 
 inline constexpr std::size_t kLetGoMax = 10'000;
 
+bool same_directory(std::string_view a, std::string_view b) { return a.substr(0, a.rfind('/')) == b.substr(0, b.rfind('/')); }
+
 std::string resolved(const std::string& path) {
   char buffer[PATH_MAX];
   return ::realpath(path.c_str(), buffer) == nullptr ? path : std::string(buffer);
@@ -161,7 +163,7 @@ std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t siz
 }
 
 /// Files of this run: one that was closed, or one of which this is a copy.
-std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, std::uint64_t size) {
+std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, std::uint64_t size, FileFront& front) {
   for (auto it = let_go_.begin(); it != let_go_.end(); ++it) {
     if (it->device != file.key.device || it->inode != file.key.inode) continue;
     const FileRecord record = *it;
@@ -170,9 +172,9 @@ std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, st
     return goes_on ? record.offset : 0;
   }
   for (const auto& [key, open] : files_) {
-    if (open->plain == nullptr || parent_directory(open->path) != parent_directory(file.path)) continue;
-    const FileRecord record = open->record(name());
-    if (record.head.length >= kCopyBytesMin && continues_record(file.fd(), size, record)) return open->plain->offset();
+    if (open->plain == nullptr || open->plain->offset() == 0 || open->plain->head().length < kCopyBytesMin) continue;
+    if (!same_directory(open->path, file.path) || !front.starts_as(open->plain->head())) continue;
+    if (continues_record(file.fd(), size, open->record(name()))) return open->plain->offset();
   }
   return std::nullopt;
 }
@@ -181,6 +183,7 @@ std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, st
 std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected) {
   const bool compressed = parts_.config.decompression.enabled;
   bool path_is_other_file = false;
+  FileFront front(file.fd());
   for (auto it = remembered_.begin(); it != remembered_.end(); ++it) {
     const bool same_inode = it->device == file.key.device && it->inode == file.key.inode;
     const bool trusted = parts_.positions->trusts(*it);
@@ -192,12 +195,12 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
       remembered_.erase(it);
       return offset;
     }
-    const bool goes_on = continues_record(file.fd(), size, *it) || (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
+    const bool goes_on = (front.starts_as(it->head) && continues_record(file.fd(), size, *it)) || (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
     if (!goes_on) {
       if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;
     }
-    const bool a_copy = it->head.length >= kCopyBytesMin && parent_directory(it->path) == parent_directory(file.path);
+    const bool a_copy = it->head.length >= kCopyBytesMin && same_directory(it->path, file.path);
     if (!same_inode && !a_copy) continue;
     expected = *it;
     if (same_inode) {
@@ -206,7 +209,7 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
     }
     return expected.offset;
   }
-  if (const auto known = offset_of_known(file, size)) return *known;
+  if (const auto known = offset_of_known(file, size, front)) return *known;
   if (path_is_other_file || paths_seen_.contains(file.path)) return 0;
   if (compressed) return offset_by_path(file.path, UINT64_MAX);
   std::uint64_t start = offset_by_path(file.path, size);

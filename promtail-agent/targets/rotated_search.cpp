@@ -165,6 +165,17 @@ bool came_after(const RotatedFile& file, const RotatedFile& rotated) {
 
 }  // namespace
 
+FileFront::FileFront(int fd) : bytes_(kFingerprintBytes, '\0') {
+  const ssize_t got = ::pread(fd, bytes_.data(), bytes_.size(), 0);
+  bytes_.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+}
+
+bool FileFront::starts_as(const Fingerprint1K& head) {
+  if (head.length == 0 || head.length > bytes_.size()) return false;
+  if (last_.length != head.length) last_ = fingerprint_of(std::string_view(bytes_).substr(0, head.length), head.length);
+  return last_.hash == head.hash;
+}
+
 bool continues_record(int fd, std::uint64_t size, const FileRecord& record) {
   if (record.head.length == 0 || size < record.offset || size < record.anchor.end) return false;
   const auto head = read_fingerprint(fd, record.head.length, record.head.length);

@@ -47,6 +47,18 @@ std::vector<RotatedFile> find_successors(const FileRecord& record, const Rotated
 /// those of their length.
 bool rotated_alike(std::string_view name, std::string_view first, std::string_view second);
 
+/// The first bytes of a file, read once to be held against many records.
+class FileFront {
+ public:
+  explicit FileFront(int fd);
+  /// True for a head that is known and the same here.
+  bool starts_as(const Fingerprint1K& head);
+
+ private:
+  std::string bytes_;
+  Fingerprint1K last_;  // what was computed last
+};
+
 /// True if the open file starts as the record says and has the same bytes before the old reading position.
 bool continues_record(int fd, std::uint64_t size, const FileRecord& record);
 /// True if this is the record's file, or a copy of it that cannot be alike by chance.
