@@ -83,6 +83,9 @@ TEST_CASE("order by time and by fields") {
   CHECK(compare_field_texts("9", "x") < 0);
   CHECK(compare_field_texts("1768032060000000001", "1768032060000000000") > 0);
   CHECK(compare_field_texts("007", "7") == 0);
+  CHECK(compare_field_texts("9ms", "59ms") < 0);
+  CHECK(compare_field_texts("2s", "59ms") > 0);
+  CHECK(compare_field_texts("5KiB", "1MB") < 0);
   CHECK(compare_field_texts("b", "a") > 0);
   CHECK(compare_field_texts("1.0", "1") == 0);
 }

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <unordered_map>
 
-#include "common/number.h"
 #include "logql/exec/parallel.h"
 #include "logql/exec/row_filter.h"
+#include "logql/exec/stats_groups.h"
 
 namespace kvasir::logql {
 namespace {
@@ -235,12 +234,8 @@ std::strong_ordering compare_field_texts(std::string_view a, std::string_view b)
   const auto m = whole_number(a);
   const auto n = whole_number(b);
   if (m && n) return m->size() != n->size() ? m->size() <=> n->size() : *m <=> *n;
-  const auto number = [](std::string_view text) {
-    const auto value = parse_go_float(text);
-    return value && !std::isnan(*value) ? value : std::nullopt;
-  };
-  const auto x = number(a);
-  const auto y = number(b);
+  const auto x = stats_number(a);
+  const auto y = stats_number(b);
   if (x && y && *x != *y) return *x < *y ? std::strong_ordering::less : std::strong_ordering::greater;
   if (x && y) return std::strong_ordering::equal;
   if (x || y) return x ? std::strong_ordering::less : std::strong_ordering::greater;

@@ -41,7 +41,8 @@ struct LogScanResult {
 Result<LogScanResult> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
                                       QueryContext& context);
 
-/// Numbers compare as numbers if both sides are; a number is less than a text; an empty text comes last in either direction.
+/// Numbers compare as numbers if both sides are (durations in seconds, sizes in bytes, as stats reads them); a number is less than a
+/// text. An empty text is for the caller to put last.
 std::strong_ordering compare_field_texts(std::string_view a, std::string_view b);
 
 }  // namespace kvasir::logql

@@ -193,10 +193,6 @@ Fields fields_of(const Labels& labels, TimestampNs timestamp, const std::string&
 }  // namespace
 
 int naive_compare(const std::string& a, const std::string& b) {
-  const auto number = [](const std::string& text) {
-    const auto value = parse_go_float(text);
-    return value && !std::isnan(*value) ? value : std::nullopt;
-  };
   // Whole numbers are compared in full: ids and nanoseconds have more digits than a double.
   const auto digits = [](std::string text) -> std::optional<std::string> {
     if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
@@ -205,8 +201,8 @@ int naive_compare(const std::string& a, const std::string& b) {
   const auto m = digits(a);
   const auto n = digits(b);
   if (m && n) return m->size() != n->size() ? (m->size() < n->size() ? -1 : 1) : m->compare(*n);
-  const auto x = number(a);
-  const auto y = number(b);
+  const auto x = number_of(a);
+  const auto y = number_of(b);
   if (x && y) return *x < *y ? -1 : *x > *y;
   if (x || y) return x ? -1 : 1;
   return a.compare(b);

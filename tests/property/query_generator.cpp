@@ -94,7 +94,7 @@ std::string QueryGenerator::log_query() { return selector() + pipeline(true); }
 std::string QueryGenerator::ordered_query() {
   std::string out = log_query();
   out += pick({" | order by v", " | order by v desc", " | sort by (k, v) desc", " | order by timestamp asc", " | order by timestamp desc, k",
-               " | order by k desc, timestamp", " | order by line", " | order by missing, v desc"});
+               " | order by k desc, timestamp", " | order by line", " | order by missing, v desc", " | order by d desc", " | order by size, d"});
   if (one_in(4)) out += pick({" | v > 3", " | k=`red`", " | app=`a` or v<9"});
   if (one_in(4)) out += " | order by env";
   if (one_in(4)) out += " | limit " + std::to_string(1 + below(20));
