@@ -60,6 +60,14 @@ def otlp_http():
         check_otlp(url, run(python, CLIENTS / "otlp.py", "http", url))
 
 
+def otlp_grpc():
+    python = python_with(*OTEL) / "python"
+    port = free_port()
+    with World() as world:
+        _, url = world.kvasir(f"kvasir: {{otlp_grpc_listen_port: {port}}}\n")
+        check_otlp(url, run(python, CLIENTS / "otlp.py", "grpc", f"http://127.0.0.1:{port}"))
+
+
 def python_logging_loki():
     python = python_with("python-logging-loki==0.3.1") / "python"
     with World() as world:
@@ -170,7 +178,7 @@ def prometheus():
             assert done.returncode == 0 and not done.stdout + done.stderr, f"{page}: {done.stdout}{done.stderr}"
 
 
-PARTS = (otlp_http, python_logging_loki, loki_logger_handler, winston, pino, loki4j, tail_websockets, tail_ws, prometheus)
+PARTS = (otlp_http, otlp_grpc, python_logging_loki, loki_logger_handler, winston, pino, loki4j, tail_websockets, tail_ws, prometheus)
 
 
 def main():

@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Who may do what: TLS and client certificates through the configuration, certificates that change while the server runs, tokens,
+password hashes, JSON web tokens whose keys rotate, read policies, and an audit line per query."""
+import base64
+import http.server
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+from certificates import Authority
+from packages import python_with, tool
+from running import BIN, World, eventually, fetch, free_port
+
+BCRYPT = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve"  # of "test"
+PUSH = "/loki/api/v1/push"
+
+
+def basic(user, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def query(url, text, headers, **params):
+    """(status, [(labels, line)])"""
+    status, body = fetch(url + "/loki/api/v1/query_range?" + urllib.parse.urlencode({"query": text, "since": "1h", **params}), headers=headers)
+    if status != 200:
+        return status, body
+    return 200, [(s["stream"], line) for s in json.loads(body)["data"]["result"] for _, line in s["values"]]
+
+
+def push(url, labels, lines, headers):
+    values = [[str(time.time_ns() + i), line] for i, line in enumerate(lines)]
+    return fetch(url + PUSH, json.dumps({"streams": [{"stream": labels, "values": values}]}).encode(),
+                 {"Content-Type": "application/json", **headers})[0]
+
+
+def curl(*arguments):
+    done = subprocess.run([tool("curl"), "-sS", "--max-time", "10", *map(str, arguments)], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def serial_of(port, authority):
+    context = ssl.create_default_context(cafile=str(authority.cert))
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            return secure.getpeercert()["serialNumber"]
+
+
+def tls():
+    """curl with TLS and with a client certificate; a new certificate is used after SIGHUP without a restart; a broken one changes nothing."""
+    with World() as world:
+        authority, stranger = Authority(world.folder), Authority(world.folder, "stranger")
+        cert, key = authority.issue("server")
+        client, client_key = authority.issue("client", "operator")
+        foreign, foreign_key = stranger.issue("foreign", "operator")
+        port = free_port()
+        url = f"https://127.0.0.1:{port}"
+        config = world.folder / "tls.yaml"
+        text = f"""auth_enabled: false
+server:
+  http_listen_address: 127.0.0.1
+  http_tls_config: {{cert_file: {cert}, key_file: {key}, client_ca_file: {authority.cert}, client_auth_type: AUTH}}
+"""
+        config.write_text(text.replace("AUTH", "VerifyClientCertIfGiven"))
+        kvasir = world.run("kvasir", BIN / "kvasir", f"-config.file={config}", f"-server.http-listen-port={port}",
+                           f"-common.path-prefix={world.folder / 'data'}")
+        eventually("kvasir is ready", 20, lambda: curl("--cacert", authority.cert, url + "/ready")[1].strip() == "ready")
+        assert curl(url + "/ready")[0] == 60, "a client that does not know the authority refuses the server"
+        assert curl("--cacert", authority.cert, "--cert", foreign, "--key", foreign_key, url + "/ready")[0] != 0, "a stranger's certificate"
+        assert curl("--cacert", authority.cert, "--tls-max", "1.1", url + "/ready")[0] != 0, "TLS 1.1"
+        assert curl(f"http://127.0.0.1:{port}/ready")[0] != 0, "plain HTTP on the TLS port"
+
+        before = serial_of(port, authority)
+        authority.issue("server")
+        assert serial_of(port, authority) == before
+        kvasir.process.send_signal(1)
+        eventually("the new certificate is used", 10, lambda: serial_of(port, authority) != before)
+        now, whole = serial_of(port, authority), cert.read_text()
+        cert.write_text("broken")
+        kvasir.process.send_signal(1)
+        eventually("the log tells of the broken certificate", 10, lambda: str(cert) in kvasir.log.read_text())
+        assert serial_of(port, authority) == now
+        cert.write_text(whole)
+
+        kvasir.stop()
+        config.write_text(text.replace("AUTH", "RequireAndVerifyClientCert"))
+        kvasir.start()
+        with_client = ("--cacert", authority.cert, "--cert", client, "--key", client_key)
+        eventually("kvasir is ready for a known client", 20, lambda: curl(*with_client, url + "/ready")[1].strip() == "ready")
+        assert curl("--cacert", authority.cert, url + "/ready")[0] != 0, "no client certificate"
+        body = json.dumps({"streams": [{"stream": {"job": "tls"}, "values": [[str(time.time_ns()), "over tls"]]}]})
+        assert curl(*with_client, "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json", "-d", body, url + PUSH)[1] == "204"
+        assert "over tls" in curl(*with_client, "-G", url + "/loki/api/v1/query_range", "--data-urlencode", 'query={job="tls"}')[1]
+
+
+def credentials():
+    """Static tokens, password hashes, roles and tenants; no secret is shown."""
+    sha512 = subprocess.run(["openssl", "passwd", "-6", "test"], capture_output=True, text=True).stdout.strip()
+    config = {"kvasir": {"auth": {"credentials": [
+        {"name": "reader", "token": "reader-secret", "role": "read", "tenants": ["a"]},
+        {"name": "agents", "username": "agent", "password_hash": BCRYPT, "role": "write", "tenants": ["a", "b"]},
+        {"name": "old", "username": "old", "password_hash": sha512, "role": "read", "tenants": ["a"]},
+        {"name": "root", "token": "root-secret", "role": "admin"}]}}}
+    with World() as world:
+        _, url = world.kvasir(as_yaml(config), multi_tenant=True)
+        agent, tenant_a, tenant_b = basic("agent", "test"), {"X-Scope-OrgID": "a"}, {"X-Scope-OrgID": "b"}
+        assert push(url, {"job": "x"}, ["line of a"], {**agent, **tenant_a}) == 204
+        assert push(url, {"job": "x"}, ["line of b"], {**agent, **tenant_b}) == 204
+        answers = [
+            ("no credential", {}, 401), ("a wrong token", bearer("guess"), 401), ("a wrong password", basic("agent", "Test"), 401),
+            ("an unknown user", basic("nobody", "test"), 401), ("the hash as password", basic("agent", BCRYPT), 401),
+            ("a token as password", basic("reader", "reader-secret"), 401), ("a password as token", bearer("agent:test"), 401),
+            ("basic without a colon", {"Authorization": "Basic " + base64.b64encode(b"agent").decode()}, 401),
+            ("another scheme", {"Authorization": "Digest x"}, 401),
+            ("its tenant by itself", bearer("reader-secret"), 200), ("another tenant", {**bearer("reader-secret"), **tenant_b}, 403),
+            ("two tenants, one its own", {**bearer("reader-secret"), "X-Scope-OrgID": "a|b"}, 403),
+            ("SHA-512 hash", basic("old", "test"), 200), ("a tenant that is a path", {**bearer("root-secret"), "X-Scope-OrgID": "../a"}, 400),
+        ]
+        for what, headers, status in answers:
+            got = query(url, '{job="x"}', headers)
+            assert got[0] == status, f"{what}: {got}"
+        assert [line for _, line in query(url, '{job="x"}', bearer("reader-secret"))[1]] == ["line of a"]
+        assert push(url, {"job": "x"}, ["no"], {**bearer("reader-secret"), **tenant_a}) == 403
+        for path in ("/config", "/flush", "/-/reload", "/loki/api/v1/delete?query=%7Bjob%3D%22x%22%7D&start=1"):
+            assert fetch(url + path, b"" if path != "/config" else None, {**agent, **tenant_a})[0] == 403, path
+        shown = fetch(url + "/config", headers=bearer("root-secret"))[1] + fetch(url + "/metrics")[1] + world.programs[0].log.read_text()
+        for secret in ("reader-secret", "root-secret", BCRYPT, sha512, "test:"):
+            assert secret not in shown, f"{secret} is shown"
+        log = world.programs[0].log.read_text()
+        assert re.search(r'tenant=a user=reader route=query_range .*query="?\{job', log), "each query has its line with tenant and user"
+
+
+def as_yaml(config):
+    """Top-level keys as YAML, JSON below them."""
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())
+
+
+SIGN = """
+import json, sys, time
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives import serialization
+def make(kid, kind):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048) if kind == "RS256" else ec.generate_private_key(ec.SECP256R1())
+    algorithm = jwt.algorithms.RSAAlgorithm if kind == "RS256" else jwt.algorithms.ECAlgorithm
+    public = json.loads(algorithm.to_jwk(key.public_key()))
+    public.update(kid=kid, use="sig", alg=kind)
+    return key, public
+out = {"keys": [], "tokens": {}}
+for kid, kind in (("k1", "RS256"), ("k2", "ES256"), ("k3", "RS256")):
+    key, public = make(kid, kind)
+    out["keys"].append(public)
+    def token(**claims):
+        base = {"sub": kid, "iss": "idp", "aud": "logs", "exp": int(time.time()) + 600, "tenant": ["a"]}
+        return jwt.encode({**base, **claims}, key, algorithm=kind, headers={"kid": kid})
+    out["tokens"][kid] = {"read": token(), "write": token(role="write"), "late": token(exp=int(time.time()) - 60), "b": token(tenant="b"),
+                          "issuer": token(iss="other"), "audience": token(aud="x"), "role": token(role="root"), "policy": token(policy="team-a")}
+    other, _ = make(kid, kind)
+    out["tokens"][kid]["forged"] = jwt.encode({"sub": "x", "iss": "idp", "aud": "logs", "exp": int(time.time()) + 600, "tenant": ["a"]},
+                                              other, algorithm=kind, headers={"kid": kid})
+print(json.dumps(out))
+"""
+
+
+class KeyServer:
+    """Serves a key set that can change."""
+
+    def __init__(self, keys):
+        self.keys, outer = keys, self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps({"keys": outer.keys}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/keys"
+
+
+def jwt():
+    """Tokens of a foreign library against a key set from a URL and from a file; keys rotate while the server runs."""
+    python = python_with("PyJWT==2.10.1", "cryptography==44.0.3") / "python"
+    made = json.loads(subprocess.run([python, "-c", SIGN], capture_output=True, text=True, check=True).stdout)
+    keys, tokens = made["keys"], made["tokens"]
+    served = KeyServer(keys[:2])
+    with World() as world:
+        key_file = world.folder / "keys.json"
+        key_file.write_text(json.dumps({"keys": keys[:2]}))
+        for source in ({"jwks_url": served.url}, {"jwks_file": str(key_file)}):
+            config = {"kvasir": {"auth": {"jwt": {**source, "issuer": "idp", "audience": "logs", "jwks_refresh": "1s"}}}}
+            program, url = world.kvasir(as_yaml(config), multi_tenant=True)
+            for kid in ("k1", "k2"):
+                expect = {"read": 200, "write": 200, "late": 401, "issuer": 401, "audience": 401, "role": 401, "forged": 401, "policy": 401, "b": 200}
+                for name, status in expect.items():
+                    assert query(url, '{job="x"}', bearer(tokens[kid][name]))[0] == status, (source, kid, name)
+                assert query(url, '{job="x"}', {**bearer(tokens[kid]["b"]), "X-Scope-OrgID": "a"})[0] == 403
+                assert push(url, {"job": "x"}, ["1"], bearer(tokens[kid]["read"])) == 403
+                assert push(url, {"job": "x"}, ["1"], bearer(tokens[kid]["write"])) == 204
+            header, payload, _ = tokens["k1"]["read"].split(".")
+            none = base64.urlsafe_b64encode(b'{"alg":"none","kid":"k1"}').rstrip(b"=").decode()
+            for token in (f"{none}.{payload}.", f"{header}.{payload}.", "a.b.c", "." * 2, tokens["k1"]["read"][:-4] + "AAAA"):
+                assert query(url, '{job="x"}', bearer(token))[0] == 401, token
+            assert query(url, '{job="x"}', bearer(tokens["k3"]["read"]))[0] == 401
+            served.keys = keys[1:]
+            key_file.write_text(json.dumps({"keys": keys[1:]}))
+            eventually("the new key is accepted", 30, lambda: query(url, '{job="x"}', bearer(tokens["k3"]["read"]))[0] == 200)
+            assert query(url, '{job="x"}', bearer(tokens["k1"]["read"]))[0] == 401, "a key that was taken back"
+            served.keys = keys[:2]
+            key_file.write_text(json.dumps({"keys": keys[:2]}))
+            program.stop()
+
+
+def policies():
+    """A reader sees the streams of its selector, without the values of masked fields, on every route that answers it at all."""
+    config = {"kvasir": {"auth": {
+        "policies": [{"name": "team-a", "selector": '{team="a"}', "mask": ["password", "owner"]}, {"name": "quiet", "mask": ["password"]}],
+        "reader_policy": "quiet",
+        "credentials": [{"name": "ann", "token": "ann", "tenants": ["t"], "policy": "team-a"}, {"name": "bob", "token": "bob", "tenants": ["t"]},
+                        {"name": "all", "token": "all", "role": "write", "tenants": ["t"]}]}}}
+    with World() as world:
+        _, url = world.kvasir(as_yaml(config), multi_tenant=True)
+        writer = bearer("all")
+        assert push(url, {"team": "a", "app": "shop", "owner": "zoe"}, ['{"n":1,"password":"hunter2"}', "password=hunter2 n=2"], writer) == 204
+        assert push(url, {"team": "b", "app": "till"}, ['{"n":3,"password":"hunter2"}'], writer) == 204
+        eventually("all is stored", 10, lambda: len(query(url, '{app=~".+"}', writer)[1]) == 3)
+        for token, lines in (("ann", 2), ("bob", 3)):
+            got = query(url, '{app=~".+"}', bearer(token))
+            assert got[0] == 200 and len(got[1]) == lines and "hunter2" not in str(got) and "********" in str(got), (token, got)
+            for narrowing in ('{app=~".+"} |= "hunter2"', '{app=~".+"} | json | password="hunter2"', '{app=~".+"} |~ "hunter[0-9]"',
+                              '{app=~".+"} | logfmt | password="hunter2"'):
+                assert query(url, narrowing, bearer(token))[1] == [], (token, narrowing)
+        ann = bearer("ann")
+        assert query(url, '{team="b"}', ann)[1] == [] and query(url, '{owner="zoe"}', ann)[0] == 400
+        paths = {"/loki/api/v1/labels": None, "/loki/api/v1/label/app/values": None, "/loki/api/v1/label/owner/values": None,
+                 "/loki/api/v1/label/team/values": None, "/loki/api/v1/series?match[]=%7Bapp%3D~%22.%2B%22%7D": None}
+        for path in paths:
+            status, body = fetch(url + path, headers=ann)
+            assert status == 200 and "till" not in body and "zoe" not in body and '"b"' not in body, (path, status, body)
+        select = urllib.parse.urlencode({"query": '{app=~".+"}', "start": "0", "end": str(time.time_ns())})
+        for path in ("/loki/api/v1/index/stats", "/loki/api/v1/index/volume", "/loki/api/v1/detected_fields", "/loki/api/v1/patterns",
+                     "/loki/api/v1/detected_labels", "/loki/api/v1/tail", "/prometheus/api/v1/rules", "/loki/api/v1/rules", "/api/v1/series",
+                     "/api/v1/query", "/api/v1/trace/4bf92f3577b34da6a3ce929d0e0e4736/logs", "/loki/api/v1/index/shards", "/config"):
+            status, body = fetch(f"{url}{path}?{select}", headers=ann)
+            assert status in (403, 404) and "hunter2" not in body and "till" not in body, (path, status, body[:300])
+        total = fetch(url + "/loki/api/v1/query?" + urllib.parse.urlencode({"query": 'sum(count_over_time({app=~".+"}[1h]))'}), headers=ann)[1]
+        assert json.loads(total)["data"]["result"][0]["value"][1] == "2", total
+
+
+PARTS = (tls, credentials, jwt, policies)
+
+
+def main():
+    part = {p.__name__: p for p in PARTS}[sys.argv[1]]
+    part()
+    print("1 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main()
