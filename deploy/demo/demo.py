@@ -3,12 +3,15 @@
 
     demo.py --dir DIR [--rate LINES_PER_SECOND] [--error-share 0.05] [--seconds N] [--seed N]
 
-Writes DIR/<service>.log for ryot, sigmalang, sigmavault and agents: Python services write spaced JSON with upper-case levels, Go
-services compact JSON; now and then a line is broken (an unescaped quote) or has all-zero ids (logged outside a span), as real
-ones are. SIGUSR1 turns a fault on (ten times the errors), SIGUSR2 turns it off.
+Writes DIR/<service>.log for ryot, sigmalang, sigmavault and agents. ryot and sigmavault are Python, sigmalang and agents Go. Most lines are
+rich JSON (spaced with upper-case levels, or compact); every eighth is what the services' own first logging set-up makes:
+  Python  a logging.Formatter over a JSON text: no service, local time with a comma, and broken JSON as soon as a message holds a quote;
+  Go      log.Printf of JSON: the logger's own date stands in front of the brace.
+Some lines have all-zero ids: they were logged outside a span. SIGUSR1 turns a fault on (ten times the errors), SIGUSR2 turns it off.
 """
 import argparse
 import json
+import logging
 import os
 import random
 import signal
@@ -18,8 +21,23 @@ from datetime import datetime, timezone
 
 SERVICES = {"ryot": "python", "sigmavault": "python", "sigmalang": "go", "agents": "go"}
 CALLS = {"ryot": "sigmalang", "sigmalang": "sigmavault", "agents": "ryot", "sigmavault": "ryot"}
-MESSAGES = ["Processing request", "request completed", "cache miss", "model loaded", "vault opened", "retrying upstream call"]
+MESSAGES = ["Processing request", "request completed", "cache miss", "model loaded", 'vault "main" opened', "retrying upstream call"]
 ERRORS = ["upstream timed out", 'cannot parse "payload"', "connection refused", "out of memory"]
+
+
+PYTHON_FORMATTER = logging.Formatter(json.dumps({"timestamp": "%(asctime)s", "level": "%(levelname)s", "message": "%(message)s",
+                                                 "trace_id": "%(trace_id)s", "span_id": "%(span_id)s"}))
+
+
+def python_line(message, failed, trace, span):
+    record = logging.LogRecord("app", logging.ERROR if failed else logging.INFO, "", 0, message, None, None)
+    record.trace_id, record.span_id = trace, span
+    return PYTHON_FORMATTER.format(record)
+
+
+def go_line(message, failed, trace, span):
+    text = f'{{"level":"{"error" if failed else "info"}","message":"{message}","trace_id":"{trace}","span_id":"{span}"}}'
+    return time.strftime("%Y/%m/%d %H:%M:%S ") + text
 
 
 class Demo:
@@ -48,9 +66,20 @@ class Demo:
 
     def write(self, service, trace, failed):
         message = self.random.choice(ERRORS if failed else MESSAGES)
+        span = self.hex_id(16) if trace.strip("0") else "0" * 16
+        python = SERVICES[service] == "python"
+        if self.random.random() < 0.125:
+            line = (python_line if python else go_line)(message, failed, trace, span)
+        else:
+            line = self.rich_line(service, message, failed, (trace, span))
+        self.files[service].write(line + "\n")
+
+    def rich_line(self, service, message, failed, ids):
+        level = "error" if failed else "info"
+        python = SERVICES[service] == "python"
         fields = {
             "timestamp": datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "level": "error" if failed else "info",
+            "level": level.upper() if python else level,
             "service": service,
             "component": "http_client" if self.random.random() < 0.3 else "server",
             "version": "v2" if self.random.random() < 0.5 else "v1",
@@ -58,17 +87,10 @@ class Demo:
             "status": 500 if failed else 200,
             "duration": round(self.random.expovariate(1 / 80), 2),
             "called_service": CALLS[service],
-            "trace_id": trace,
-            "span_id": self.hex_id(16) if trace.strip("0") else "0" * 16,
+            "trace_id": ids[0],
+            "span_id": ids[1],
         }
-        if SERVICES[service] == "python":
-            fields["level"] = fields["level"].upper()
-            line = json.dumps(fields)
-            if failed and self.random.random() < 0.1:
-                line = line.replace('\\"', '"')  # a formatter that escapes nothing
-        else:
-            line = json.dumps(fields, separators=(",", ":"))
-        self.files[service].write(line + "\n")
+        return json.dumps(fields) if python else json.dumps(fields, separators=(",", ":"))
 
 
 def main():

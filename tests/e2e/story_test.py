@@ -44,6 +44,7 @@ scrape_configs:
   - job_name: services
     static_configs: [{{targets: [localhost], labels: {{job: services, __path__: "{folder}/logs/*.log"}}}}]
     pipeline_stages:
+      - regex: {{source: filename, expression: '/(?P<service>[^/]+)\.log$'}}
       - json: {{expressions: {{timestamp: timestamp, level: level, service: service, duration_ms: duration}}}}
       - labels: {{service: }}
       - metrics:
@@ -165,6 +166,8 @@ def check_trace_links(story):
     line = next(json.loads(line) for _, _, line in story.lines('{job="services"} | json | trace_id!=""')
                 if json.loads(line)["trace_id"].strip("0"))
     trace = line["trace_id"]
+    shapes = [line for _, _, line in story.lines('{job="services"} | json | __error__!=""')]
+    assert any(line.startswith("2") for line in shapes) and any(line.startswith('{"timestamp"') for line in shapes), "both broken shapes are there"
     want = sorted(line for _, _, line in story.lines(f'{{job="services"}} |= "{trace}"'))
     assert sorted(line for _, _, line in story.lines(f'{{trace_id="{trace}"}}')) == want and want
     status, text = fetch(f'{story.urls["kvasir"]}/api/v1/trace/{trace}/logs')
