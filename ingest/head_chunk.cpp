@@ -22,6 +22,11 @@ std::uint64_t content_hash(std::int64_t timestamp, std::string_view line) {
   return XXH3_64bits_withSeed(line.data(), line.size(), static_cast<std::uint64_t>(timestamp));
 }
 
+std::uint64_t time_hash(std::int64_t timestamp) {
+  const std::uint64_t mixed = static_cast<std::uint64_t>(timestamp) * 0x9e3779b97f4a7c15U;
+  return mixed ^ mixed >> 29;
+}
+
 bool same_labels(std::span<const LabelView> a, std::span<const LabelView> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
@@ -83,49 +88,69 @@ const MetadataSet* HeadChunk::keep(std::span<const LabelView> metadata) {
   return set;
 }
 
-void HeadChunk::note_content(std::uint64_t hash, std::uint32_t row) {
-  const std::size_t mask = by_content_.size() - 1;
+void RowTable::start(std::size_t rows) {
+  slots_.assign(std::bit_ceil(std::max<std::size_t>(rows * 4, 64)), 0);
+  used_ = 0;
+}
+
+void RowTable::add(std::uint64_t hash, std::uint32_t row) {
+  const std::size_t mask = slots_.size() - 1;
   std::size_t at = hash & mask;
-  while (by_content_[at] != 0) at = (at + 1) & mask;
-  by_content_[at] = (hash & kHashTag) | (row + 1);
+  while (slots_[at] != 0) at = (at + 1) & mask;
+  slots_[at] = (hash & kHashTag) | (row + 1);
+  ++used_;
 }
 
-/// Notes all rows anew in so many slots. REQUIRES: a power of two, at least twice the rows.
-void HeadChunk::grow_content(std::size_t slots) {
-  by_content_.assign(slots, 0);
-  for (std::uint32_t i = 0; i < summary_.rows; ++i) {
-    const Row& row = stored(i);
-    note_content(content_hash(row.timestamp, {row.line, row.length}), i);
+void HeadChunk::note_time(std::int64_t timestamp, std::uint32_t row) {
+  if (by_time_.has_room()) return by_time_.add(time_hash(timestamp), row);
+  by_time_.start(row + 1);
+  for (std::uint32_t i = 0; i < row; ++i) {
+    if (!has_time(stored(i).timestamp)) by_time_.add(time_hash(stored(i).timestamp), i);
   }
+  by_time_.add(time_hash(timestamp), row);
 }
 
+bool HeadChunk::has_time(std::int64_t timestamp) {
+  return by_time_.any(time_hash(timestamp), [&](std::uint32_t row) { return stored(row).timestamp == timestamp; });
+}
+
+void HeadChunk::note_content(std::uint64_t hash, std::uint32_t row) {
+  if (by_content_.has_room()) return by_content_.add(hash, row);
+  by_content_.start(row + 1);
+  for (std::uint32_t i = 0; i < row; ++i) by_content_.add(content_hash(stored(i).timestamp, {stored(i).line, stored(i).length}), i);
+  by_content_.add(hash, row);
+}
+
+/// Of an instant that some row has.
 bool HeadChunk::is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata) {
-  if (by_content_.empty()) grow_content(std::bit_ceil(std::size_t{summary_.rows} * 4));
-  const std::uint64_t hash = content_hash(timestamp, line);
-  const std::size_t mask = by_content_.size() - 1;
-  for (std::size_t at = hash & mask; by_content_[at] != 0; at = (at + 1) & mask) {
-    if (((by_content_[at] ^ hash) & kHashTag) != 0) continue;
-    const Row& row = stored(static_cast<std::uint32_t>(by_content_[at]) - 1);
-    if (row.timestamp == timestamp && std::string_view(row.line, row.length) == line &&
-        (row.metadata == metadata || same_labels(labels_of(row.metadata), labels_of(metadata)))) {
-      return true;
-    }
+  if (by_content_.empty()) {
+    by_content_.start(summary_.rows);
+    for (std::uint32_t i = 0; i < summary_.rows; ++i)
+      by_content_.add(content_hash(stored(i).timestamp, {stored(i).line, stored(i).length}), i);
   }
-  return false;
+  return by_content_.any(content_hash(timestamp, line), [&](std::uint32_t i) {
+    const Row& row = stored(i);
+    return row.timestamp == timestamp && std::string_view(row.line, row.length) == line &&
+           (row.metadata == metadata || same_labels(labels_of(row.metadata), labels_of(metadata)));
+  });
 }
 
 bool HeadChunk::append(TimestampNs timestamp, std::uint64_t sequence, std::string_view line,
                        const MetadataSet* metadata) {
   const std::uint32_t i = summary_.rows;
   KVASIR_DASSERT(i < kChunkRowsMax, "chunk is full");
+  bool is_new_time = true;
   if (i > 0 && timestamp <= summary_.last) {
-    if (is_repeat(timestamp.value, line, metadata)) return false;
+    if (by_time_.empty()) {
+      by_time_.start(i);
+      for (std::uint32_t row = 0; row < i; ++row) note_time(stored(row).timestamp, row);  // ascending so far, each once
+    }
+    is_new_time = !has_time(timestamp.value);
+    if (!is_new_time && is_repeat(timestamp.value, line, metadata)) return false;
     if (timestamp < summary_.last) summary_.in_order = false;
   }
-  if (!by_content_.empty()) {
-    if (by_content_.size() < 2 * (std::size_t{i} + 1)) grow_content(by_content_.size() * 4);
-    note_content(content_hash(timestamp.value, line), i);
-  }
+  if (is_new_time && !by_time_.empty()) note_time(timestamp.value, i);
+  if (!by_content_.empty()) note_content(content_hash(timestamp.value, line), i);
   if (i == 0) summary_.first_sequence = sequence;
   const auto slab = static_cast<std::size_t>(std::bit_width(i / kFirstSlabRows + 1) - 1);
   if (rows_[slab] == nullptr) rows_[slab] = std::make_unique_for_overwrite<Row[]>(kFirstSlabRows << slab);

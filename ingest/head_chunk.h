@@ -40,6 +40,29 @@ struct MetadataSet {
   std::uint64_t bytes = 0;
 };
 
+/// Row numbers by a hash: open addressing, the hash's upper half, then row + 1; 0 is free.
+class RowTable {
+ public:
+  bool empty() const { return slots_.empty(); }
+  /// Forgets all; room for so many rows and as many again.
+  void start(std::size_t rows);
+  bool has_room() const { return (used_ + 1) * 2 <= slots_.size(); }
+  /// REQUIRES: has_room().
+  void add(std::uint64_t hash, std::uint32_t row);
+  /// Whether `is_it` holds for a row that was added with this hash.
+  template <class IsIt>
+  bool any(std::uint64_t hash, const IsIt& is_it) const {
+    for (std::size_t at = hash & (slots_.size() - 1); slots_[at] != 0; at = (at + 1) & (slots_.size() - 1)) {
+      if (((slots_[at] ^ hash) >> 32) == 0 && is_it(static_cast<std::uint32_t>(slots_[at]) - 1)) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<std::uint64_t> slots_;
+  std::size_t used_ = 0;
+};
+
 class HeadChunk {
  public:
   /// `released` is told the charge of the chunk when it goes.
@@ -79,8 +102,9 @@ class HeadChunk {
   static constexpr std::size_t kRecentSets = 16;
 
   const Row& stored(std::uint32_t i) const;
+  void note_time(std::int64_t timestamp, std::uint32_t row);
   void note_content(std::uint64_t hash, std::uint32_t row);
-  void grow_content(std::size_t slots);
+  bool has_time(std::int64_t timestamp);
   bool is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata);
   char* allocate(std::size_t bytes);
 
@@ -93,9 +117,8 @@ class HeadChunk {
   std::size_t left_ = 0;
   std::array<const MetadataSet*, kRecentSets> recent_sets_{};
   std::size_t next_recent_ = 0;
-  // Rows by hash of (timestamp, line), open addressing: the hash's upper half, then row + 1; 0 is free. Kept from the first row
-  // on that is not newer than all before it.
-  std::vector<std::uint64_t> by_content_;
+  RowTable by_time_;     // a row of each instant; kept from the first row on that is not newer than all before it
+  RowTable by_content_;  // every row by (timestamp, line); kept from the first instant on that comes twice
 };
 
 /// The first `summary.rows` rows of a chunk.
