@@ -16,7 +16,7 @@ namespace kvasir::agent {
 
 namespace {
 
-inline constexpr std::uint64_t kLineBytesDefault = 8 << 20;  // some four copies of it may exist at once
+inline constexpr std::uint64_t kLineBytesDefault = 2 << 20;  // some four copies of it may exist at once
 inline constexpr Duration kPodLinger = std::chrono::seconds(60);
 
 StageContext::MetricsSchema schema_of(const std::string& word) {

@@ -18,24 +18,39 @@ void SourceProgress::settle(std::uint64_t begin) {
   unsettled_.erase(found);
 }
 
+void SourceProgress::hold(std::uint64_t begin) {
+  const MutexLock lock(mutex_);
+  held_.insert(begin);
+}
+
+void SourceProgress::release(std::uint64_t begin, std::uint64_t end) {
+  const MutexLock lock(mutex_);
+  held_.erase(held_.lower_bound(begin), held_.lower_bound(end));
+}
+
 std::uint64_t SourceProgress::committable() const {
   const MutexLock lock(mutex_);
-  return unsettled_.empty() ? read() : std::min(read(), *unsettled_.begin());
+  std::uint64_t least = read();
+  if (!unsettled_.empty()) least = std::min(least, *unsettled_.begin());
+  if (!held_.empty()) least = std::min(least, *held_.begin());
+  return least;
 }
 
 std::uint64_t SourceProgress::committable_without(std::uint64_t begin) const {
   const MutexLock lock(mutex_);
+  std::uint64_t least = read();
+  if (!held_.empty()) least = std::min(least, *held_.begin());
   bool skipped = false;
   for (const std::uint64_t open : unsettled_) {
-    if (open != begin || skipped) return std::min(read(), open);
+    if (open != begin || skipped) return std::min(least, open);
     skipped = true;
   }
-  return read();
+  return least;
 }
 
 bool SourceProgress::all_settled() const {
   const MutexLock lock(mutex_);
-  return unsettled_.empty();
+  return unsettled_.empty() && held_.empty();
 }
 
 ProgressPtr ProgressTable::create(std::string key, std::uint64_t start) {

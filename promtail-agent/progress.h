@@ -31,9 +31,10 @@ class SourceProgress {
   void set_read(std::uint64_t end) { read_.store(end, std::memory_order_relaxed); }
   std::uint64_t read() const { return read_.load(std::memory_order_relaxed); }
 
-  /// The pipeline kept the range that starts here, and gave it back.
-  void hold(std::uint64_t begin) { open(begin); }
-  void release(std::uint64_t begin) { settle(begin); }
+  /// The pipeline kept the line that starts here.
+  void hold(std::uint64_t begin);
+  /// It gave back every line that starts in [begin, end): several may have become one.
+  void release(std::uint64_t begin, std::uint64_t end);
   /// A batch holds ranges from `begin` on; and is done with them.
   void open(std::uint64_t begin);
   void settle(std::uint64_t begin);
@@ -48,7 +49,8 @@ class SourceProgress {
   const std::string key_;
   std::atomic<std::uint64_t> read_;
   mutable Mutex mutex_;
-  std::multiset<std::uint64_t> unsettled_ KVASIR_GUARDED_BY(mutex_);
+  std::multiset<std::uint64_t> unsettled_ KVASIR_GUARDED_BY(mutex_);  // of batches
+  std::set<std::uint64_t> held_ KVASIR_GUARDED_BY(mutex_);            // by the pipeline
 };
 
 using ProgressPtr = std::shared_ptr<SourceProgress>;

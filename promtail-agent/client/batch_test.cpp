@@ -75,7 +75,7 @@ TEST_CASE("a position moves when everything before it is settled") {
   CHECK(source->committable() == 30);
   source->hold(25);
   CHECK(source->committable() == 25);
-  source->release(25);
+  source->release(25, 26);
   CHECK(source->all_settled());
 }
 

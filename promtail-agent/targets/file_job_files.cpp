@@ -128,7 +128,7 @@ bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std
   std::unique_ptr<TailedFile> file = std::move(*found);
   adopted_.erase(found);
   if (file->refused_at && file->plain != nullptr) {
-    file->progress->release(*file->refused_at);
+    file->progress->release(*file->refused_at, *file->refused_at + 1);
     const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
     const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
     file->plain = std::make_unique<PlainFile>(fd, *file->refused_at, parts_.line_limits, newline);

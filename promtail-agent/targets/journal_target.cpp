@@ -161,7 +161,7 @@ void JournalTarget::handle() {
     const MutexLock lock(mutex_);
     cursors_.emplace_back(number, last_cursor_);
   }
-  progress_->hold(number);  // until the line is fed, this entry is not done
+  progress_->open(number);  // until the line is fed, this entry is not done
   const auto message = fields.find("MESSAGE");
   if (message == fields.end() && !config_.json) {
     count_error("no_message");
@@ -179,7 +179,7 @@ void JournalTarget::handle() {
     }
   }
   progress_->set_read(number + 1);
-  progress_->release(number);
+  progress_->settle(number);
 }
 
 void JournalTarget::collect(Positions& positions) {

@@ -7,6 +7,7 @@ Cases: verify, many_files, long_lines, dead_server, stopping, slow_client.
 """
 import gzip
 import http.server
+import os
 import shutil
 import signal
 import subprocess
@@ -159,7 +160,7 @@ def case_long_lines():
             for i in range(3):
                 f.write(f"short {i}\n")
                 for _ in range(100):
-                    f.write("L" * 1_000_000)
+                    f.write(os.urandom(500_000).hex())
                 f.write("\n")
             f.write("last\n")
         agent, url = run_agent(world, agent_config(world, f"  - {{url: {sink.url}}}", f"{folder}/*.log"))
