@@ -311,6 +311,10 @@ TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
   }
   CHECK(ruler.groups("t1").front().rules[0].state == AlertState::kFiring);
   CHECK(ruler.groups("t2").empty());
+  REQUIRE(write_atomically(disk, "rules/t1/f.yaml", "groups: [unclosed").has_value());
+  ruler.reload();
+  CHECK(ruler.problems().size() == 1);
+  CHECK(ruler.groups("t1").size() == 1);  // as it was
   REQUIRE(ruler.store().delete_namespace("t1", "f.yaml").has_value());
   ruler.reload();
   CHECK(ruler.groups("t1").empty());

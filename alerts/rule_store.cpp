@@ -42,6 +42,7 @@ LoadedRules RuleStore::load() const {
         loaded.tenants[tenant][name] = std::move(*groups);
       } else {
         loaded.problems.push_back(join_path(folder, name) + ": " + groups.error().message());
+        loaded.unreadable.emplace(tenant, name);
       }
     }
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace kvasir::alerts {
 struct LoadedRules {
   std::map<std::string, RuleNamespaces> tenants;
   std::vector<std::string> problems;  // `path: reason`
+  std::set<std::pair<std::string, std::string>> unreadable;  // tenant and namespace of the files that could not be read
 };
 
 class RuleStore {

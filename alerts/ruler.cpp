@@ -101,6 +101,9 @@ void Ruler::reload() {
       for (const auto& group : groups) adopt(tenant, name_space, group, next);
     }
   }
+  for (const auto& [identity, scheduled] : groups_) {
+    if (loaded.unreadable.contains({identity.tenant, identity.name_space})) next.try_emplace(identity, scheduled);
+  }
   groups_ = std::move(next);
   const auto now = problems_;
   lock.unlock();

@@ -2,7 +2,8 @@
 //
 // Shape:    one scheduler thread decides when; a few workers evaluate. Slots of a group are multiples of its interval plus an
 //           offset of its own; a missed slot is skipped and counted. Rules come from the store, which is read anew every
-//           poll_interval and after each change through the API. A group whose text did not change keeps running untouched.
+//           poll_interval and after each change through the API. A group whose text did not change keeps running untouched, and so do
+//           the groups of a file that can no longer be read.
 // Errors:   problems with files are logged and listed by problems(); they stop nothing else.
 // Threads:  every public function from any thread. Ends within a query's deadline.
 #pragma once
