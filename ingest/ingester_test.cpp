@@ -156,9 +156,7 @@ TEST_CASE("the open log file goes too when all of it is in segments, and nothing
     REQUIRE(store->push("t", entries, PushOrigin{"file", 0, 100}));
     const std::uint64_t before = store->ingester().counters().wal_bytes;
     REQUIRE(store->ingester().flush());
-    for (int i = 0; i < 500 && store->ingester().counters().wal_bytes >= before; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
+    store->ingester().close(false);  // the log does what it was asked to before it ends
     CHECK(store->ingester().counters().wal_bytes < before / 2);
     last_sequence = store->storage().find("t")->segments()->segments.at(0)->info().last_sequence;
   }

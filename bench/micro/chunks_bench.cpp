@@ -4,7 +4,9 @@
 // KVASIR_BENCH_MB sets the raw size (default 32, so that it stays a quick test).
 #include <benchmark/benchmark.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,18 @@
 #include "chunks/block_pruner.h"
 #include "chunks/segment_reader.h"
 #include "chunks/segment_writer.h"
+
+namespace {
+std::atomic<std::uint64_t> allocations{0};
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* place = std::malloc(size)) return place;
+  throw std::bad_alloc();
+}
+void operator delete(void* place) noexcept { std::free(place); }
+void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace kvasir::chunks {
 namespace {
@@ -97,13 +111,41 @@ void report(benchmark::State& state) {
 void encode(benchmark::State& state) {
   const SegmentWriterOptions options{.block_bytes = static_cast<std::uint32_t>(state.range(0)),
                                      .pressure = state.range(1) != 0};
-  std::size_t stored = 0;
+  std::size_t stored = 0, rows = 0;
   const Corpus& data = corpus();
+  for (const StreamRows& stream : data.streams) rows += stream.rows.size();
+  const std::uint64_t before = allocations;
   for (auto _ : state) stored = write(data, options).size();
   report(state);
   state.counters["stored/raw"] = static_cast<double>(stored) / static_cast<double>(data.raw_bytes);
+  state.counters["allocations/line"] =
+      static_cast<double>(allocations - before) / static_cast<double>(rows * state.iterations());
 }
 BENCHMARK(encode)->Args({1 << 20, 0})->Args({4 << 20, 0})->Args({1 << 20, 1})->Unit(benchmark::kMillisecond);
+
+/// The streams of one format alone in a segment: `raw/stored` is what the format comes to.
+void encode_format(benchmark::State& state, const std::string& format) {
+  std::size_t stored = 0;
+  std::uint64_t raw = 0;
+  for (auto _ : state) {
+    SegmentWriter writer({.block_bytes = 1 << 20});
+    raw = 0;
+    for (const StreamRows& stream : corpus().streams) {
+      if (stream.labels.value_or_empty("format") != format) continue;
+      if (!writer.add(stream.labels, stream.rows)) std::abort();
+      raw += stream.text.size() + stream.rows.size();
+    }
+    std::string bytes;
+    if (!writer.finish(bytes)) std::abort();
+    stored = bytes.size();
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(raw) * static_cast<std::int64_t>(state.iterations()));
+  state.counters["raw/stored"] = static_cast<double>(raw) / static_cast<double>(stored);
+}
+BENCHMARK_CAPTURE(encode_format, json, "json")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_format, logfmt, "logfmt")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_format, nginx, "nginx")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(encode_format, plain, "plain")->Unit(benchmark::kMillisecond);
 
 void open_blocks(benchmark::State& state) {
   for (auto _ : state) {
