@@ -75,6 +75,7 @@ Extract extracted(VariableRole role, std::string_view text) {
       if ((mask & char_class::kBackslash) != 0) return Extract::kUnsure;
       return text.empty() ? Extract::kAbsent : Extract::kValue;
     case VariableRole::kMetadata: return Extract::kValue;
+    case VariableRole::kLogfmtWord: return Extract::kUnsure;
   }
   return Extract::kUnsure;
 }
@@ -84,7 +85,22 @@ bool fits(VariableRole role, std::string_view text) {
   if (role == VariableRole::kMetadata) return true;
   if ((char_mask(text) & char_class::kControl) != 0) return false;
   if (role == VariableRole::kJsonBare) return is_bare_json(text);
+  if (role == VariableRole::kLogfmtPlain) return text.find(' ') == text.npos;
+  if (role == VariableRole::kLogfmtWord) return text.find_first_of("=\"") == text.npos;
   return role != VariableRole::kLogfmtQuoted || has_known_escapes(text);
+}
+
+/// A text without any of these fits.
+CharMask suspects_of(VariableRole role) {
+  switch (role) {
+    case VariableRole::kJsonBare: return static_cast<CharMask>(~CharMask{0});  // even an empty one does not
+    case VariableRole::kLogfmtQuoted: return char_class::kControl | char_class::kBackslash;
+    case VariableRole::kLogfmtPlain: return char_class::kControl | char_class::kSpace;
+    case VariableRole::kLogfmtWord: return char_class::kControl | char_class::kOtherAscii | char_class::kQuote;
+    case VariableRole::kMetadata: return 0;
+    case VariableRole::kJsonString: return char_class::kControl;
+  }
+  return 0;
 }
 
 void set(std::vector<std::uint64_t>& words, std::size_t row) { words[row >> 6] |= std::uint64_t{1} << (row & 63); }
@@ -160,9 +176,7 @@ const std::vector<bool>* FieldReader::misfits_of(const RowTemplate& shape, const
   if (field.variable >= shape.columns.size()) return &kNone;  // a fixed value
   const std::uint16_t c = shape.columns[field.variable];
   const CharMask mask = table_.column_head(c).mask();
-  const bool quoted = field.role == VariableRole::kLogfmtQuoted && (mask & char_class::kBackslash) != 0;
-  const bool open = field.role == VariableRole::kJsonBare || quoted || (mask & char_class::kControl) != 0;
-  if (!open || field.role == VariableRole::kMetadata) return &kNone;
+  if (field.role != VariableRole::kJsonBare && (mask & suspects_of(field.role)) == 0) return &kNone;
   const auto [it, is_new] = known.try_emplace({c, field.role});
   std::vector<bool>& found = it->second;
   if (!is_new) return &found;

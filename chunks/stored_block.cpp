@@ -47,28 +47,58 @@ Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, 
   block->context_.parts.emplace(small_frame, head.small_raw, reader.rest(), block->context_.arena);
   char* const meta = block->context_.arena.allocate(head.meta_raw);
   if (!zstd_expand(meta_frame, meta, head.meta_raw)) return fail(damaged("meta frame"));
-  if (!block->parse_meta(std::string_view(meta, head.meta_raw))) return fail(damaged("meta"));
+  ByteReader described(std::string_view(meta, head.meta_raw));
+  block->times_part_ = block->context_.parts->describe(described);
+  block->sequences_part_ = block->context_.parts->describe(described);
+  if (!described.ok()) return fail(damaged("meta"));
+  block->tables_meta_ = described.rest();
   KVASIR_CHECK_OK(block->load_times());
   return block;
 }
 
-bool StoredBlock::parse_meta(std::string_view meta) {
-  ByteReader reader(meta);
-  times_part_ = context_.parts->describe(reader);
-  sequences_part_ = context_.parts->describe(reader);
-  if (!reader.ok()) return false;
+Result<StoredBlock::Tables*> StoredBlock::tables() const {
+  if (tables_ != nullptr) return tables_.get();
+  if (tables_damaged_) return fail(damaged("meta"));
+  auto made = std::make_unique<Tables>();
+  ByteReader reader(tables_meta_);
+  tables_damaged_ = !parse_tables(reader, *made);
+  if (tables_damaged_) return fail(damaged("meta"));
+  tables_ = std::move(made);
+  return tables_.get();
+}
+
+bool StoredBlock::parse_tables(ByteReader& meta, Tables& out) const {
   if (encoding_ == Encoding::kRows) {
     // A list of lines is never a nested table here.
-    if (!texts_.parse(reader, rows_, kTableDepthMax, context_)) return false;
+    if (!out.texts.parse(meta, rows_, kTableDepthMax, context_)) return false;
   } else {
-    table_.emplace();
-    if (!table_->parse(reader, rows_, 0, context_)) return false;
+    out.lines.emplace();
+    if (!out.lines->parse(meta, rows_, 0, context_)) return false;
+    out.lines->set_times(times_);
   }
-  if (reader.fixed<std::uint8_t>() != 0) {
-    metadata_.emplace();
-    if (!metadata_->parse(reader, rows_, 0, context_)) return false;
+  if (meta.fixed<std::uint8_t>() != 0) {
+    out.metadata.emplace();
+    if (!out.metadata->parse(meta, rows_, 0, context_)) return false;
+    out.metadata->set_times(times_);
   }
-  return reader.ok() && reader.at_end();
+  return meta.ok() && meta.at_end();
+}
+
+TableReader* StoredBlock::line_table() const {
+  const auto found = tables();
+  return found && (*found)->lines ? &*(*found)->lines : nullptr;
+}
+
+TableReader* StoredBlock::metadata_table() const {
+  const auto found = tables();
+  return found && (*found)->metadata ? &*(*found)->metadata : nullptr;
+}
+
+/// The lines of a block without columns.
+Result<std::span<const std::string_view>> StoredBlock::plain_lines() {
+  KVASIR_TRY(Tables* const found, tables());
+  KVASIR_CHECK_OK(found->texts.load({}));
+  return found->texts.texts();
 }
 
 Result<void> StoredBlock::load_times() {
@@ -76,8 +106,6 @@ Result<void> StoredBlock::load_times() {
   times_.resize(rows_);
   if (!decode_ints(packed, times_) || !packed.empty()) return fail(damaged("timestamps"));
   if (!std::is_sorted(times_.begin(), times_.end())) return fail(damaged("timestamps out of order"));
-  if (table_) table_->set_times(times_);
-  if (metadata_) metadata_->set_times(times_);
   return {};
 }
 
@@ -94,11 +122,10 @@ Result<std::span<const std::uint64_t>> StoredBlock::sequences() {
 Result<std::span<const std::uint32_t>> StoredBlock::line_lengths() {
   if (lengths_.empty()) {
     std::vector<std::uint32_t> lengths(rows_);
-    if (table_) {
-      KVASIR_CHECK_OK(table_->lengths(lengths));
+    if (TableReader* const table = line_table()) {
+      KVASIR_CHECK_OK(table->lengths(lengths));
     } else {
-      KVASIR_CHECK_OK(texts_.load({}));
-      KVASIR_TRY(const auto lines, texts_.texts());
+      KVASIR_TRY(const auto lines, plain_lines());
       for (std::size_t row = 0; row < rows_; ++row) lengths[row] = static_cast<std::uint32_t>(lines[row].size());
     }
     lengths_ = std::move(lengths);
@@ -107,9 +134,8 @@ Result<std::span<const std::uint32_t>> StoredBlock::line_lengths() {
 }
 
 Result<void> StoredBlock::lines(ConstRowBits rows, std::span<std::string_view> out) {
-  if (table_) return table_->build(rows, out, lines_);
-  KVASIR_CHECK_OK(texts_.load({}));
-  KVASIR_TRY(const auto lines, texts_.texts());
+  if (TableReader* const table = line_table()) return table->build(rows, out, lines_);
+  KVASIR_TRY(const auto lines, plain_lines());
   for (std::size_t row = 0; row < rows_; ++row) {
     if (rows.test(row)) out[row] = lines[row];
   }
@@ -117,28 +143,32 @@ Result<void> StoredBlock::lines(ConstRowBits rows, std::span<std::string_view> o
 }
 
 bool StoredBlock::pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) {
-  return table_ && read_pattern(*table_, parts, capture, out);
+  TableReader* const table = line_table();
+  return table != nullptr && read_pattern(*table, parts, capture, out);
 }
 
 std::uint64_t StoredBlock::memory_bytes() const {
-  std::uint64_t bytes = sizeof *this + context_.arena.total_bytes() + lines_.total_bytes() + texts_.memory_bytes();
+  std::uint64_t bytes = sizeof *this + context_.arena.total_bytes() + lines_.total_bytes();
   bytes += times_.capacity() * sizeof(std::int64_t) + sequences_.capacity() * sizeof(std::uint64_t);
   bytes += (lengths_.capacity() + pair_starts_.capacity()) * sizeof(std::uint32_t) + pairs_.capacity() * sizeof(LabelView);
-  if (table_) bytes += table_->memory_bytes();
-  if (metadata_) bytes += metadata_->memory_bytes();
+  if (tables_ != nullptr) {
+    bytes += sizeof *tables_ + tables_->texts.memory_bytes();
+    for (const auto* table : {&tables_->lines, &tables_->metadata}) bytes += *table ? (*table)->memory_bytes() : 0;
+  }
   for (const auto& reader : fields_) bytes += reader == nullptr ? 0 : reader->memory_bytes();
   return bytes;
 }
 
 Result<std::span<const LabelView>> StoredBlock::metadata(std::size_t row) {
-  if (!metadata_) return std::span<const LabelView>();
+  if (metadata_table() == nullptr) return std::span<const LabelView>();
   if (pair_starts_.empty()) KVASIR_CHECK_OK(load_metadata());
   return std::span<const LabelView>(pairs_).subspan(pair_starts_[row], pair_starts_[row + 1] - pair_starts_[row]);
 }
 
 bool StoredBlock::may_have_metadata(std::string_view name) const {
-  if (!metadata_) return false;
-  const auto& templates = metadata_->templates();
+  const TableReader* const metadata = metadata_table();
+  if (metadata == nullptr) return false;
+  const auto& templates = metadata->templates();
   // The first template holds whole texts: any name may be in there.
   if (!templates.empty() && templates.front().rows > 0) return true;
   return std::any_of(templates.begin(), templates.end(), [&](const RowTemplate& shape) {
@@ -148,17 +178,18 @@ bool StoredBlock::may_have_metadata(std::string_view name) const {
 }
 
 Result<void> StoredBlock::load_metadata() {
-  KVASIR_TRY(const auto ids, metadata_->template_ids());
-  std::vector<std::span<const std::string_view>> texts(metadata_->column_count());
+  TableReader& metadata = *metadata_table();
+  KVASIR_TRY(const auto ids, metadata.template_ids());
+  std::vector<std::span<const std::string_view>> texts(metadata.column_count());
   for (std::uint16_t c = 0; c < texts.size(); ++c) {
-    KVASIR_TRY(ColumnReader* const column, metadata_->column(c));
+    KVASIR_TRY(ColumnReader* const column, metadata.column(c));
     KVASIR_TRY(texts[c], column->all_texts());
   }
   std::vector<std::uint32_t> next(texts.size()), starts;
   std::vector<LabelView> pairs;
   for (std::size_t row = 0; row < rows_; ++row) {
     starts.push_back(static_cast<std::uint32_t>(pairs.size()));
-    const RowTemplate& shape = metadata_->templates()[ids[row]];
+    const RowTemplate& shape = metadata.templates()[ids[row]];
     if (ids[row] == 0) {  // the template of whole texts
       if (shape.columns.size() != 1 || !split_pairs(texts[shape.columns[0]][next[shape.columns[0]]++], pairs))
         return fail(damaged("metadata"));
@@ -184,16 +215,15 @@ bool StoredBlock::narrow_literal(std::string_view literal, bool negated, RowBits
 
 Result<std::vector<std::uint64_t>> StoredBlock::rows_holding(std::string_view literal, RowBits rows) {
   if (literal.empty()) return std::vector<std::uint64_t>(rows.words.size(), ~std::uint64_t{0});
-  if (table_) return rows_with_literal(*table_, literal, {rows.words, rows.rows});
-  KVASIR_CHECK_OK(texts_.load({}));
-  KVASIR_TRY(const auto texts, texts_.texts());
-  return texts_with_literal(texts_.joined(), texts, literal);
+  if (TableReader* const table = line_table()) return rows_with_literal(*table, literal, {rows.words, rows.rows});
+  KVASIR_TRY(const auto lines, plain_lines());
+  return texts_with_literal((*tables())->texts.joined(), lines, literal);
 }
 
 void StoredBlock::narrow_perhaps(std::string_view literal, RowBits rows) { narrow_literal(literal, false, rows); }
 FieldReader* StoredBlock::fields(FieldSyntax syntax) {
-  auto& table = syntax == FieldSyntax::kMetadata ? metadata_ : table_;
-  if (!table) return nullptr;
+  TableReader* const table = syntax == FieldSyntax::kMetadata ? metadata_table() : line_table();
+  if (table == nullptr) return nullptr;
   auto& reader = fields_[static_cast<std::size_t>(syntax)];
   if (reader == nullptr) reader = std::make_unique<FieldReader>(*table, syntax);
   return reader.get();

@@ -29,7 +29,7 @@ class StoredBlock final : public Block {
   Result<std::span<const std::uint64_t>> sequences() override;
   Result<std::span<const std::uint32_t>> line_lengths() override;
   Result<void> lines(ConstRowBits rows, std::span<std::string_view> out) override;
-  bool has_metadata() const override { return metadata_.has_value(); }
+  bool has_metadata() const override { return metadata_table() != nullptr; }
   Result<std::span<const LabelView>> metadata(std::size_t row) override;
   bool may_have_metadata(std::string_view name) const override;
   bool narrow_literal(std::string_view literal, bool negated, RowBits rows) override;
@@ -44,19 +44,28 @@ class StoredBlock final : public Block {
   Encoding encoding() const { return encoding_; }
   std::size_t meta_bytes() const { return meta_bytes_; }
   /// Of kColumns, else null.
-  TableReader* line_table() { return table_ ? &*table_ : nullptr; }
-  TableReader* metadata_table() { return metadata_ ? &*metadata_ : nullptr; }
+  TableReader* line_table() const;
+  TableReader* metadata_table() const;
 
  private:
   StoredBlock() = default;
-  bool parse_meta(std::string_view meta);
+  /// What META says behind the times: a query that only counts never asks.
+  struct Tables {
+    TextsReader texts;                 // kRows
+    std::optional<TableReader> lines;  // kColumns
+    std::optional<TableReader> metadata;
+  };
+
+  Result<Tables*> tables() const;
+  bool parse_tables(ByteReader& meta, Tables& out) const;
+  Result<std::span<const std::string_view>> plain_lines();
   Result<void> load_times();
   Result<void> load_metadata();
   FieldReader* fields(FieldSyntax syntax);
   Result<std::vector<std::uint64_t>> rows_holding(std::string_view literal, RowBits rows);
 
   std::shared_ptr<const void> owner_;
-  BlockContext context_;
+  mutable BlockContext context_;
   Arena lines_;  // what lines() built
   Encoding encoding_ = Encoding::kRows;
   std::size_t rows_ = 0;
@@ -66,9 +75,9 @@ class StoredBlock final : public Block {
   std::vector<std::int64_t> times_;
   std::vector<std::uint64_t> sequences_;
   std::vector<std::uint32_t> lengths_;
-  TextsReader texts_;                 // kRows
-  std::optional<TableReader> table_;  // kColumns
-  std::optional<TableReader> metadata_;
+  std::string_view tables_meta_;
+  mutable std::unique_ptr<Tables> tables_;  // made at first use
+  mutable bool tables_damaged_ = false;
   std::array<std::unique_ptr<FieldReader>, 3> fields_;  // by FieldSyntax; made at first use
   std::vector<LabelView> pairs_;                        // of all rows, once loaded
   std::vector<std::uint32_t> pair_starts_;              // rows + 1

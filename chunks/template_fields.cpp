@@ -8,6 +8,7 @@ namespace kvasir::chunks {
 namespace {
 
 constexpr int kJsonDepthMax = 32;
+constexpr std::uint16_t kNoVariable = 0xffff;  // the value is fixed text
 
 bool is_json_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool is_logfmt_blank(char c) { return c != '\0' && static_cast<unsigned char>(c) <= 0x20; }
@@ -132,8 +133,8 @@ class LogfmtTemplate {
     bool has_variable = false;
     for (;;) {
       if (cursor_.at_variable()) {
-        // Words and instants: no quote and no `=` inside, but perhaps a blank. Only as a key would they matter.
-        cursor_.take_variable();
+        // Perhaps with a blank inside: only as a key would that matter. It has no name that a query could ask for.
+        found_.fields.push_back({std::string(), cursor_.take_variable(), VariableRole::kLogfmtWord, false});
         has_variable = true;
         continue;
       }
@@ -173,7 +174,7 @@ class LogfmtTemplate {
   /// The tokeniser leaves no value fixed but single punctuation; its text is not at hand here, so the name is marked
   /// unknown.
   bool plain_fixed(const std::string& name) {
-    found_.fields.push_back({name, 0, VariableRole::kLogfmtPlain, false});
+    found_.fields.push_back({name, kNoVariable, VariableRole::kLogfmtPlain, false});
     return skip_plain();
   }
 
@@ -196,8 +197,9 @@ class LogfmtTemplate {
 }  // namespace
 
 std::optional<std::string> sanitised_key(std::string_view key) {
-  while (!key.empty() && static_cast<unsigned char>(key.front()) <= 0x20) key.remove_prefix(1);
-  while (!key.empty() && static_cast<unsigned char>(key.back()) <= 0x20) key.remove_suffix(1);
+  constexpr std::string_view kBlanks = " \t\n\v\f\r";
+  while (!key.empty() && kBlanks.find(key.front()) != key.npos) key.remove_prefix(1);
+  while (!key.empty() && kBlanks.find(key.back()) != key.npos) key.remove_suffix(1);
   if (key.empty()) return std::nullopt;
   std::string name(key);
   for (char& c : name) {

@@ -20,7 +20,8 @@ namespace kvasir::chunks {
 enum class VariableRole : std::uint8_t {
   kJsonString,    // between quotes; may hold escapes
   kJsonBare,      // must be a number, true, false or null
-  kLogfmtPlain,   // unquoted value: `=` or a quote inside makes the pair no pair
+  kLogfmtPlain,   // unquoted value: `=` or a quote inside makes the pair no pair; holds no blank
+  kLogfmtWord,    // no value: holds neither `=` nor a quote
   kLogfmtQuoted,  // between quotes; every escape must be a known one
   kMetadata,      // as it is
 };
