@@ -9,12 +9,13 @@
 #include "logql/exec/bucket_series.h"
 #include "logql/exec/column_scan.h"
 #include "logql/exec/parallel.h"
+#include "logql/exec/quantile_windows.h"
+#include "logql/exec/window_merger.h"
 
 namespace kvasir::logql {
 namespace {
 
 constexpr std::size_t kRowsBetweenChecks = 8192;
-constexpr std::size_t kNarrowWindowBuckets = 8;  // windows of up to so many buckets are merged one by one
 
 /// What a sample is worth before unwrap: 1, or the length of the line.
 enum class SampleValue { kOne, kLineBytes, kUnwrapped };
@@ -308,64 +309,38 @@ class RangeWorker {
   std::vector<std::string_view> lines_;
 };
 
-/// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as a
-/// window, and a window is the end of one chunk and the beginning of the next.
-template <class State>
-class WindowMerger {
- public:
-  WindowMerger(const BucketGrid& grid, const BucketSeries<State>& series) : grid_(grid), series_(series) {
-    if (grid.window_buckets() > kNarrowWindowBuckets && !kKeepsSamples) make_chunks();
+/// What one series gives at each step.
+using Points = std::vector<StepPoint>;
+
+/// Calls points_of(series) for every series, on several threads where that takes long.
+template <class State, class PointsOf>
+Result<StepVector> make_series(const RangeScan& scan, SeriesTable<State>& table, PointsOf points_of) {
+  auto& all = table.series();
+  std::vector<Points> points(all.size());
+  const std::size_t wanted = kKeepsSamples<State> ? scan.context.limits().parallelism : 1;
+  std::atomic<std::size_t> next{0};
+  KVASIR_CHECK_OK(run_workers(worker_count(wanted, all.size()), [&](std::size_t) -> Result<void> {
+    for (std::size_t i = next++; i < all.size(); i = next++) {
+      KVASIR_CHECK_OK(scan.context.check());
+      if (all[i].buckets.empty()) continue;
+      points[i] = points_of(all[i]);
+      if (points[i].empty()) continue;
+      KVASIR_CHECK_OK(
+          scan.context.keep_bytes(sizeof(StepSeries) + labels_bytes(all[i].labels) + points[i].capacity() * sizeof(StepPoint)));
+      // The samples are done with; only the points go on.
+      all[i].buckets = {};
+    }
+    return {};
+  }));
+  StepVector out;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!points[i].empty()) out.push_back({std::move(all[i].labels), std::move(points[i])});
   }
+  return out;
+}
 
-  State window(std::size_t step) const {
-    const std::size_t first = series_.first_bucket;
-    const std::size_t begin = std::max(grid_.window_begin(step), first) - first;
-    const std::size_t end = std::min(grid_.window_end(step), first + series_.buckets.size()) - first;
-    if (suffix_.empty()) {
-      State state;
-      for (std::size_t i = begin; i < end; ++i) state.merge(series_.buckets[i]);
-      return state;
-    }
-    const std::size_t width = grid_.window_buckets();
-    if (begin / width == (end - 1) / width) {
-      // Inside one chunk: a prefix if it begins there, a suffix if it ends there.
-      if (begin % width == 0) return prefix_[end - 1];
-      if (end % width == 0 || end == series_.buckets.size()) return suffix_[begin];
-      State state;
-      for (std::size_t i = begin; i < end; ++i) state.merge(series_.buckets[i]);
-      return state;
-    }
-    State state = suffix_[begin];
-    state.merge(prefix_[end - 1]);
-    return state;
-  }
-
- private:
-  static constexpr bool kKeepsSamples = std::is_same_v<State, ValuesState> || std::is_same_v<State, SamplesState>;
-
-  void make_chunks() {
-    const auto& buckets = series_.buckets;
-    const std::size_t width = grid_.window_buckets();
-    prefix_ = buckets;
-    suffix_ = buckets;
-    for (std::size_t i = 1; i < buckets.size(); ++i) {
-      if (i % width == 0) continue;
-      prefix_[i] = prefix_[i - 1];
-      prefix_[i].merge(buckets[i]);
-    }
-    for (std::size_t i = buckets.size() - 1; i-- > 0;) {
-      if ((i + 1) % width != 0) suffix_[i].merge(suffix_[i + 1]);
-    }
-  }
-
-  const BucketGrid& grid_;
-  const BucketSeries<State>& series_;
-  std::vector<State> prefix_;
-  std::vector<State> suffix_;
-};
-
-template <class State, class Finish>
-Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
+template <class State, class PointsOf>
+Result<StepVector> aggregate_series(const RangeScan& scan, PointsOf points_of) {
   const auto& units = scan.plan.units();
   const std::size_t count = worker_count(scan.context.limits().parallelism, units.size());
   std::vector<std::unique_ptr<RangeWorker<State>>> workers;
@@ -391,27 +366,21 @@ Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
     KVASIR_CHECK_OK(table.account());
     KVASIR_CHECK_OK(scan.context.check());
   }
+  return make_series(scan, table, points_of);
+}
 
-  StepVector out;
-  for (auto& series : table.series()) {
-    KVASIR_CHECK_OK(scan.context.check());
-    if (series.buckets.empty()) continue;
-    StepSeries result{series.labels, {}};
+template <class State, class Finish>
+Result<StepVector> aggregate(const RangeScan& scan, Finish finish) {
+  return aggregate_series<State>(scan, [&](const BucketSeries<State>& series) {
+    Points points;
     const WindowMerger<State> merger(scan.grid, series);
-    const auto last_bucket = series.first_bucket + series.buckets.size() - 1;
-    const std::size_t begin = scan.grid.first_step(series.first_bucket);
-    const std::size_t end = scan.grid.last_step(last_bucket) + 1;
+    const auto [begin, end] = steps_of(scan.grid, series);
     for (std::size_t step = begin; step < end; ++step) {
       State state = merger.window(step);
-      if (!state.empty()) result.points.push_back({static_cast<std::uint32_t>(step), finish(state)});
+      if (!state.empty()) points.push_back({static_cast<std::uint32_t>(step), finish(state)});
     }
-    if (result.points.empty()) continue;
-    KVASIR_CHECK_OK(scan.context.keep_bytes(sizeof result + labels_bytes(result.labels) + result.points.capacity() * sizeof(StepPoint)));
-    out.push_back(std::move(result));
-    // The samples are done with; only the points go on.
-    series.buckets = {};
-  }
-  return out;
+    return points;
+  });
 }
 
 Result<StepVector> run(const RangeScan& scan, const RangeAggregation& node) {
@@ -437,7 +406,8 @@ Result<StepVector> run(const RangeScan& scan, const RangeAggregation& node) {
     case RangeOp::kFirstOverTime: return aggregate<EndState<false>>(scan, [](const auto& s) { return s.sample.value; });
     case RangeOp::kLastOverTime: return aggregate<EndState<true>>(scan, [](const auto& s) { return s.sample.value; });
     case RangeOp::kQuantileOverTime:
-      return aggregate<ValuesState>(scan, [&](ValuesState& s) { return quantile_of(s.values, *node.parameter); });
+      return aggregate_series<ValuesState>(
+          scan, [&](BucketSeries<ValuesState>& series) { return quantile_points(scan.grid, series, *node.parameter); });
     case RangeOp::kRateCounter:
       return aggregate<SamplesState>(scan, [=](SamplesState& s) { return counter_rate(s.samples, seconds); });
   }
