@@ -62,6 +62,15 @@ bool cut_to_lookback(logql::QueryParams& params, const QuerySettings& settings, 
   return true;
 }
 
+void apply_settings(logql::QueryParams& params, const QuerySettings& settings) {
+  const auto& disabled = settings.disabled_pushdowns;
+  const auto allowed = [&](std::string_view name) {
+    return std::none_of(disabled.begin(), disabled.end(), [&](const auto& one) { return one == name || one == "all"; });
+  };
+  params.pushdowns = {allowed("block_statistics"), allowed("prune_literals"), allowed("narrow_literals"), allowed("field_columns")};
+  params.align_steps = params.align_steps && settings.split_queries_by_interval.count() != 0;
+}
+
 logql::QueryLimits engine_limits(const QuerySettings& settings, bool any_series_count) {
   logql::QueryLimits limits;
   limits.series_max = any_series_count ? 0 : settings.max_query_series;
@@ -192,6 +201,7 @@ Result<std::unique_ptr<PagedQuery>> QueryService::open_pages(const QueryCall& ca
   if (!logql::is_log_query(**checked)) return std::unique_ptr<PagedQuery>();
   logql::QueryParams params = call.params;
   params.tenant = call.tenants.tenants.front().tenant;
+  apply_settings(params, settings);
   if (!cut_to_lookback(params, settings, services_.clock.now())) params.start = params.end;  // an empty answer
   KVASIR_TRY(auto pager, logql::LogPager::open(std::move(params), page_bytes, after));
   QueryCall with_kind = call;
@@ -248,6 +258,7 @@ Result<logql::QueryResult> QueryService::evaluate(const QueryCall& call, const l
 Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const {
   logql::QueryParams params = call.params;
   params.tenant = call.tenants.tenants.front().tenant;
+  apply_settings(params, settings);
   QueryOutcome outcome{empty_result(call, expr), {}, {}};
   if (!cut_to_lookback(params, settings, services_.clock.now())) return outcome;
   const bool partial = call.tags.find(kDrilldownTag) != std::string::npos;

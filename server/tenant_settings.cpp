@@ -131,6 +131,11 @@ void add_query_settings(QuerySettings& q, std::vector<Setting>& t) {
        {"volume_max_series", &q.volume_max_series, "series that a volume answer may count", "limits.volume-max-series"},
        {"enable_multi_variant_queries", &q.enable_multi_variant_queries, "allow variants(...) queries",
         "limits.enable-multi-variant-queries"},
+       {"split_queries_by_interval", &q.split_queries_by_interval,
+        "0: steps of a range query begin at its start; any other value: at multiples of the step. Nothing is split",
+        "querier.split-queries-by-interval"},
+       {"disabled_pushdowns", &q.disabled_pushdowns,
+        "for tests: block_statistics, prune_literals, narrow_literals, field_columns or all are not used; answers stay the same (not in Loki)"},
        {"field_selectors", &q.field_selectors,
         "a positive matcher on a name that no stream carries selects by parsed or metadata field (not in Loki)"},
        {"allow_empty_selector", &q.allow_empty_selector, "{} selects every stream (not in Loki)"}});
@@ -160,8 +165,8 @@ std::vector<Setting> tenant_settings_table(TenantSettings& settings, const std::
 }
 
 std::span<const std::string_view> ignored_limits() {
-  static constexpr std::array<std::string_view, 61> kIgnored = {
-      "split_queries_by_interval", "split_metadata_queries_by_interval", "split_recent_metadata_queries_by_interval",
+  static constexpr std::array<std::string_view, 60> kIgnored = {
+      "split_metadata_queries_by_interval", "split_recent_metadata_queries_by_interval",
       "split_instant_metric_queries_by_interval", "split_ingester_queries_by_interval", "recent_metadata_query_window",
       "tsdb_max_query_parallelism", "tsdb_max_bytes_per_shard", "tsdb_sharding_strategy", "tsdb_precompute_chunks",
       "min_sharding_lookback", "max_queriers_per_tenant", "max_query_capacity", "max_cache_freshness_per_query",

@@ -46,6 +46,8 @@ struct QuerySettings {
   bool volume_enabled = true;
   std::uint64_t volume_max_series = 1000;
   bool enable_multi_variant_queries = false;
+  Duration split_queries_by_interval = std::chrono::hours(1);  // only 0 matters: steps begin at the start of the query
+  std::vector<std::string> disabled_pushdowns;          // ours, for tests: block_statistics, prune_literals, ...
   bool field_selectors = true;                          // ours: selectors on names that no stream carries read fields
   bool allow_empty_selector = true;                     // ours: {} selects every stream
 };
