@@ -174,6 +174,12 @@ HttpServer::~HttpServer() { drain(Duration::zero()); }
 
 void HttpServer::add(HttpRoute route) { impl_->shared().router.add(std::move(route)); }
 
+std::vector<const HttpRoute*> HttpServer::routes() const {
+  std::vector<const HttpRoute*> out;
+  for (const auto& route : impl_->shared().router.routes()) out.push_back(route.get());
+  return out;
+}
+
 void HttpServer::set_fallback(HttpHandler handler) { impl_->shared().fallback = std::move(handler); }
 
 Result<void> HttpServer::start() { return impl_->start(); }

@@ -119,6 +119,8 @@ class HttpServer {
 
   /// REQUIRES: not started, or started closed. Literal segments win over {param}s, those over {rest...}.
   void add(HttpRoute route);
+  /// Those that were added; valid as long as the server.
+  std::vector<const HttpRoute*> routes() const;
   /// Instead of 404. Runs on the io pool.
   void set_fallback(HttpHandler handler);
 

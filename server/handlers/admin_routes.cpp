@@ -257,6 +257,23 @@ void add_running(Table& table, const Services& services) {
   });
 }
 
+/// Every route there is, so that a test of all of them cannot forget one.
+void add_route_list(Table& table, const net::HttpServer& server) {
+  table.guarded({"GET"}, "/api/v1/routes", [&server](net::HttpRequest, Reply reply) {
+    std::string body;
+    JsonWriter w(body);
+    w.begin_object().key("status").string("success").key("data").begin_array();
+    for (const auto* route : server.routes()) {
+      w.begin_object().key("pattern").string(route->pattern).key("methods").begin_array();
+      for (const auto& method : route->methods) w.string(method);
+      w.end_array().end_object();
+    }
+    w.end_array().end_object();
+    body += '\n';
+    reply->send(json(200, std::move(body)));
+  });
+}
+
 }  // namespace
 
 void add_admin_routes(net::HttpServer& server, const Services& services, LifeCycle& life) {
@@ -266,6 +283,7 @@ void add_admin_routes(net::HttpServer& server, const Services& services, LifeCyc
   add_rings(table, services);
   add_limits(table, services);
   add_running(table, services);
+  add_route_list(table, server);
 }
 
 }  // namespace kvasir::server

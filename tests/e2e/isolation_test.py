@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""One tenant tries to reach another's data on every route that the server says it has, in every way a request can name a tenant."""
+import http.client
+import json
+import socket
+import time
+import urllib.parse
+
+from running import BIN, World, eventually, fetch, free_port
+
+MARK = "zanzibar"       # in all that alice has: labels, values, lines, metadata, rules, delete requests
+CONFIG = """
+auth_enabled: true
+querier: {multi_tenant_queries_enabled: true}
+pattern_ingester: {enabled: true}
+compactor: {retention_enabled: true, delete_request_store: filesystem}
+kvasir:
+  auth:
+    credentials:
+      - {name: alice, token: alice-token, role: admin, tenants: [alice]}
+      - {name: bob, token: bob-token, role: admin, tenants: [bob]}
+      - {name: reader, token: reader-token, role: read, tenants: [bob]}
+      - {name: operator, token: operator-token, role: admin}
+"""
+LINE = f'{{"msg":"{MARK} line","{MARK}_field":"1"}}'
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+# Pages for operators show the process, not data of tenants; the operator of a tenant may not see them either where they would.
+NOT_OF_TENANTS = {"/ingester/shutdown", "/ingester/prepare_shutdown", "/flush", "/-/reload", "/log_level"}
+
+
+def call(url, method, path, headers, body=b""):
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection.request(method, path, body=body, headers=headers)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def as_user(name, tenant=None):
+    headers = {"Authorization": f"Bearer {name}-token"}
+    return {**headers, "X-Scope-OrgID": tenant} if tenant else headers
+
+
+def fill(url, now):
+    body = json.dumps({"streams": [{"stream": {"app": f"{MARK}-app", f"{MARK}_label": "x"},
+                                    "values": [[str(now), LINE, {"trace_id": TRACE, f"{MARK}_meta": "y"}]]}]}).encode()
+    assert call(url, "POST", "/loki/api/v1/push", {**as_user("alice"), "Content-Type": "application/json"}, body)[0] == 204
+    rule = f"name: {MARK}_group\nrules:\n- record: {MARK}:rec\n  expr: sum(count_over_time({{app=\"{MARK}-app\"}}[1m]))\n".encode()
+    assert call(url, "POST", f"/loki/api/v1/rules/{MARK}", as_user("alice"), rule)[0] == 202
+    query = urllib.parse.quote(f'{{app="{MARK}-app"}} |= "no such {MARK}"')
+    answer = call(url, "POST", f"/loki/api/v1/delete?query={query}&start={now // 10**9 - 3600}&end={now // 10**9}", as_user("alice"))
+    assert answer[0] == 204, answer
+
+
+def cursor_of(url, now):
+    query = urllib.parse.urlencode({"query": "{}", "start": now - 10**9, "end": now + 10**9})
+    _, text = call(url, "GET", "/loki/api/v1/query_range?" + query, {**as_user("alice"), "Accept": "application/x-ndjson"})
+    return json.loads(text.splitlines()[0])["cursor"]
+
+
+def everything_of_alice(url, now):
+    """What must be the same after bob's attempts."""
+    query = urllib.parse.urlencode({"query": "{}", "start": now - 10**9, "end": now + 10**9})
+    lines = json.loads(call(url, "GET", "/loki/api/v1/query_range?" + query, as_user("alice"))[1])["data"]["result"]
+    rules = call(url, "GET", "/loki/api/v1/rules", as_user("alice"))[1]
+    deletes = json.loads(call(url, "GET", "/loki/api/v1/delete", as_user("alice"))[1])
+    return lines, rules, [(d["request_id"], d["query"]) for d in deletes]
+
+
+def paths_of(pattern, cursor, request_id, now):
+    """The route with alice's own names in it, and parameters that would select everything."""
+    names = {"name": f"{MARK}_label", "id": TRACE, "cursor": cursor, "namespace": MARK, "group": f"{MARK}_group"}
+    path = pattern
+    for part in pattern.split("/"):
+        if part.startswith("{"):
+            path = path.replace(part, names.get(part.strip("{}.").rstrip("."), MARK))
+    times = {"start": now - 3600 * 10**9, "end": now + 60 * 10**9, "time": now, "step": 60, "since": "1h", "request_id": request_id,
+             "targetBytesPerShard": "1MB", "cursor": ""}
+    for query in ("{}", '{app=~".+"}', f'{{trace_id="{TRACE}"}}', '{__tenant_id__=~".+"}', "count_over_time({} [1h])"):
+        yield path + "?" + urllib.parse.urlencode({"query": query, "match[]": query, "match": query, **times})
+
+
+def tail_reads(url, headers, seconds=1.2):
+    """Bytes of a tail over everything."""
+    parts = urllib.parse.urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), 10) as client:
+        lines = ["GET /loki/api/v1/tail?query=%7B%7D HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket",
+                 "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+        client.sendall("\r\n".join(lines + [f"{k}: {v}" for k, v in headers.items()] + ["", ""]).encode())
+        client.settimeout(0.2)
+        end, data = time.monotonic() + seconds, b""
+        while time.monotonic() < end:
+            try:
+                data += client.recv(65536)
+            except TimeoutError:
+                pass
+        return data
+
+
+def main():
+    with World() as world:
+        path = world.folder / "tenants.yaml"
+        path.write_text("server: {http_listen_address: 127.0.0.1}\n" + CONFIG)
+        port = free_port()
+        world.run("kvasir", BIN / "kvasir", f"-config.file={path}", f"-server.http-listen-port={port}",
+                  f"-common.path-prefix={world.folder / 'data'}", "-kvasir.otlp-grpc-listen-port=0")
+        url = f"http://127.0.0.1:{port}"
+        eventually("kvasir is ready", 20, lambda: fetch(url + "/ready")[0] == 200)
+        now = time.time_ns()
+        fill(url, now)
+        before = everything_of_alice(url, now)
+        assert MARK in str(before[0]) and MARK in str(before[1]) and MARK in str(before[2]), before
+        cursor, request_id = cursor_of(url, now), before[2][0][0]
+        routes = json.loads(call(url, "GET", "/api/v1/routes", as_user("operator"))[1])["data"]
+        assert len(routes) > 60, routes
+        reached = {route["pattern"] for route in routes if "GET" in route["methods"] and route["pattern"] not in NOT_OF_TENANTS
+                   for path in paths_of(route["pattern"], cursor, request_id, now)
+                   if MARK.encode() in call(url, "GET", path, as_user("alice"))[1]}
+        assert len(reached) > 25, f"alice herself reaches her data on these only: {sorted(reached)}"
+        tries = 0
+        ways = [as_user("bob"), as_user("bob", "bob"), as_user("bob", "alice"), as_user("bob", "alice|bob"), as_user("bob", "bob|alice"),
+                as_user("reader"), {"X-Scope-OrgID": "alice"}, {"X-Scope-OrgID": "bob"}, {}]
+        for route in routes:
+            if route["pattern"] in NOT_OF_TENANTS:
+                continue
+            for method in route["methods"] or ["GET", "POST"]:
+                if method == "HEAD":
+                    continue
+                for path in paths_of(route["pattern"], cursor, request_id, now):
+                    for headers in ways:
+                        status, body = call(url, method, path, headers)
+                        leaks = MARK.encode() in body.replace(urllib.parse.quote(path).encode(), b"")
+                        echo = status >= 400 and b"rule" not in body    # an error may repeat what the request itself said
+                        assert not leaks or echo, (method, path, headers, status, body[:400])
+                        tries += 1
+        for headers in ways:
+            assert MARK.encode() not in tail_reads(url, headers), headers
+        assert MARK.encode() in tail_reads(url, as_user("alice")), "the trial itself works"
+        assert everything_of_alice(url, now) == before, "alice has what she had"
+        print(f"{tries} requests over {len(routes)} routes")
+
+
+if __name__ == "__main__":
+    main()
