@@ -24,7 +24,7 @@ kvasir_library(agent
   PRIVATE kvasir_wire fmt::fmt snappy zstd z bz2 ssl crypto simdjson systemd)
 kvasir_binary(kvasir-agent SRCS main.cpp PRIVATE kvasir_agent fmt::fmt)
 kvasir_test(agent
-  SRCS feeder_test.cpp config/load_test.cpp discovery/glob_test.cpp positions_test.cpp client/batch_test.cpp client/spool_test.cpp
+  SRCS feeder_test.cpp config/load_test.cpp discovery/glob_test.cpp positions_test.cpp client/batch_test.cpp client/spool_test.cpp client/push_client_test.cpp
        targets/plain_file_test.cpp targets/syslog_parser_test.cpp targets/messages_test.cpp
   PRIVATE kvasir_agent kvasir_wire)
 kvasir_test(agent_files LABEL fault SRCS targets/file_job_test.cpp PRIVATE kvasir_agent)
