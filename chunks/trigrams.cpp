@@ -1,5 +1,6 @@
 #include "chunks/trigrams.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #if defined(__SSE2__)
@@ -23,6 +24,19 @@ std::uint8_t symbol(char c) { return kSymbols[static_cast<unsigned char>(c)]; }
 
 std::uint16_t number(unsigned a, unsigned b, unsigned c) {
   return static_cast<std::uint16_t>((a * kTrigramSymbols + b) * kTrigramSymbols + c);
+}
+
+/// The bits [first, first + 64) of each set; gives what any of them has.
+std::uint64_t gather_words(std::span<const TrigramSet> sets, std::size_t first, std::vector<std::uint64_t>& words) {
+  std::uint64_t any = 0;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    words[i] = 0;
+    for (std::size_t bit = 0; bit < std::min<std::size_t>(64, kTrigramCount - first); ++bit) {
+      words[i] |= static_cast<std::uint64_t>(sets[i].test(first + bit)) << bit;
+    }
+    any |= words[i];
+  }
+  return any;
 }
 
 }  // namespace
@@ -82,19 +96,19 @@ std::vector<std::uint16_t> trigrams_of_needle(std::string_view needle) {
 void write_trigram_index(std::span<const TrigramSet> blocks, std::string& out) {
   const std::size_t row_bytes = (blocks.size() + 7) / 8;
   std::unordered_map<std::string, std::uint16_t> rows;
-  std::string row_text, table;
+  std::string row, row_text, table;
   ByteWriter writer(table);
+  std::vector<std::uint64_t> words(blocks.size());  // of every block, the 64 trigrams at hand
+  std::uint64_t in_any = 0;
   for (std::size_t trigram = 0; trigram < kTrigramCount; ++trigram) {
-    std::string row(row_bytes, '\0');
-    bool any = false;
-    for (std::size_t b = 0; b < blocks.size(); ++b) {
-      if (!blocks[b].test(trigram)) continue;
-      row[b / 8] = static_cast<char>(row[b / 8] | 1 << b % 8);
-      any = true;
-    }
-    if (!any) {
+    if (trigram % 64 == 0) in_any = gather_words(blocks, trigram, words);
+    if ((in_any >> trigram % 64 & 1) == 0) {
       writer.varint(0);
       continue;
+    }
+    row.assign(row_bytes, '\0');
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      row[b / 8] = static_cast<char>(row[b / 8] | static_cast<int>(words[b] >> trigram % 64 & 1) << b % 8);
     }
     const auto [found, is_new] = rows.try_emplace(row, static_cast<std::uint16_t>(rows.size() + 1));
     if (is_new) row_text.append(row);
