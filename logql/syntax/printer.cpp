@@ -68,7 +68,9 @@ struct FilterPrinter {
     return p.name + std::string(match_op_text(p.op)) + quoted(p.value);
   }
   std::string operator()(const NumberPredicate& p) const {
-    return p.name + std::string(compare_op_text(p.op)) + format_sample_value(p.value);
+    // A number that is too large is read as infinity, so infinity is printed as one.
+    const std::string number = std::isinf(p.value) ? (p.value > 0 ? "1e999" : "-1e999") : format_sample_value(p.value);
+    return p.name + std::string(compare_op_text(p.op)) + number;
   }
   std::string operator()(const DurationPredicate& p) const {
     return p.name + std::string(compare_op_text(p.op)) + format_go_duration(p.value);

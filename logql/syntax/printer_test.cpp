@@ -35,6 +35,8 @@ TEST_CASE("short queries become one canonical line, long ones are broken") {
           R"q({app="x"} |= "a" != "b" |~ "c" !~ "d")q");
   formats(R"q({app="x"} | logfmt --strict --keep-empty a, b="c" | a="1" or b=~"2" and c!="3")q",
           R"q({app="x"} | logfmt --strict --keep-empty a="a",b="c" | ( a="1" or ( b=~"2" , c!="3" ) ))q");
+  formats(R"q({app="x"} | a > 20e2000 | b < -1e999 | c = 0GiB)q",
+          R"q({app="x"} | a>1e999 | b<-1e999 | c==0kB)q");
   formats(R"q(rate({app="x"}[5m]))q",
           R"q(rate({app="x"}[5m]))q");
   formats(R"q(sum by(app,env)(rate({app="x"}|="err"[5m])))q",
