@@ -36,9 +36,9 @@ std::uint64_t SourceProgress::committable() const {
   return least;
 }
 
-std::uint64_t SourceProgress::committable_without(std::uint64_t begin) const {
+std::uint64_t SourceProgress::committable_without(std::uint64_t begin, std::uint64_t end) const {
   const MutexLock lock(mutex_);
-  std::uint64_t least = read();
+  std::uint64_t least = std::max(read(), end);
   if (!held_.empty()) least = std::min(least, *held_.begin());
   bool skipped = false;
   for (const std::uint64_t open : unsettled_) {

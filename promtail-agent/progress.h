@@ -40,8 +40,8 @@ class SourceProgress {
   void settle(std::uint64_t begin);
 
   std::uint64_t committable() const;
-  /// committable() as it would be without one opening at `begin`.
-  std::uint64_t committable_without(std::uint64_t begin) const;
+  /// committable() as it would be without one opening at `begin`, where everything up to `end` is known to be read.
+  std::uint64_t committable_without(std::uint64_t begin, std::uint64_t end) const;
   bool all_settled() const;
 
  private:

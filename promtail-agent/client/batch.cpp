@@ -1,5 +1,7 @@
 #include "promtail-agent/client/batch.h"
 
+#include <algorithm>
+
 #include "common/bytes.h"
 
 namespace kvasir::agent {
@@ -111,32 +113,35 @@ std::uint64_t entry_size(std::string_view line, std::span<const LabelView> metad
 }
 
 void SourceHolds::add(const SourceRange& range, const ProgressTable& table) {
-  if (range.source == 0 || (range.source == last_id_ && range.begin >= last_begin_)) return;
-  auto found = holds_.find(range.source);
-  if (found == holds_.end()) {
-    const ProgressPtr progress = table.find(range.source);
-    if (progress == nullptr) return;
-    progress->open(range.begin);
-    found = holds_.emplace(range.source, Hold{progress, range.begin}).first;
-  } else if (range.begin < found->second.begin) {
-    found->second.progress->open(range.begin);
-    found->second.progress->settle(found->second.begin);
-    found->second.begin = range.begin;
+  if (range.source == 0) return;
+  if (last_ == nullptr || range.source != last_id_) {
+    auto found = holds_.find(range.source);
+    if (found == holds_.end()) {
+      const ProgressPtr progress = table.find(range.source);
+      if (progress == nullptr) return;
+      progress->open(range.begin);
+      found = holds_.emplace(range.source, Hold{progress, range.begin, range.end}).first;
+    }
+    last_ = &found->second;
+    last_id_ = range.source;
   }
-  last_id_ = range.source;
-  last_begin_ = found->second.begin;
+  last_->end = std::max(last_->end, range.end);
+  if (range.begin >= last_->begin) return;
+  last_->progress->open(range.begin);
+  last_->progress->settle(last_->begin);
+  last_->begin = range.begin;
 }
 
 void SourceHolds::settle() {
   for (auto& [id, hold] : holds_) hold.progress->settle(hold.begin);
   holds_.clear();
-  last_id_ = 0;
+  last_ = nullptr;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> SourceHolds::after_settling() const {
+std::vector<std::pair<std::string, std::uint64_t>> SourceHolds::after_settling(bool sole) const {
   std::vector<std::pair<std::string, std::uint64_t>> result;
   for (const auto& [id, hold] : holds_) {
-    result.emplace_back(hold.progress->key(), hold.progress->committable_without(hold.begin));
+    result.emplace_back(hold.progress->key(), hold.progress->committable_without(hold.begin, sole ? hold.end : 0));
   }
   return result;
 }

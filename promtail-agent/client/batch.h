@@ -31,18 +31,20 @@ class SourceHolds {
   void add(const SourceRange& range, const ProgressTable& table);
   /// The sources may move past these ranges.
   void settle();
-  /// key and committable offset of each source as they will be once this is settled.
-  std::vector<std::pair<std::string, std::uint64_t>> after_settling() const;
+  /// key and committable offset of each source as they will be once this is settled. `sole`: nobody else gets the entries, so what is
+  /// in here need not wait for its reader to say that it has been given to all.
+  std::vector<std::pair<std::string, std::uint64_t>> after_settling(bool sole) const;
   bool empty() const { return holds_.empty(); }
 
  private:
   struct Hold {
     ProgressPtr progress;
     std::uint64_t begin = 0;
+    std::uint64_t end = 0;        // of what is in the batch
   };
   std::unordered_map<std::uint64_t, Hold> holds_;
   std::uint64_t last_id_ = 0;     // the source of the last range: lines come in runs
-  std::uint64_t last_begin_ = 0;
+  Hold* last_ = nullptr;
 };
 
 class Batch {

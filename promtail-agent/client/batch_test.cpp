@@ -68,11 +68,19 @@ TEST_CASE("a position moves when everything before it is settled") {
   second.add({source->id(), 10, 20}, table);
   second.add({source->id(), 20, 30}, table);
   CHECK(source->committable() == 0);
-  CHECK(first.after_settling().front().second == 10);
+  CHECK(first.after_settling(false).front().second == 10);
+  SourceHolds last;  // its line is in, but not yet counted as read: another client may not have it yet
+  last.add({source->id(), 30, 40}, table);
+  CHECK(last.after_settling(true).front().second == 0);
+  last.settle();
   second.settle();
   CHECK(source->committable() == 0);
   first.settle();
   CHECK(source->committable() == 30);
+  last.add({source->id(), 30, 40}, table);
+  CHECK(last.after_settling(false).front().second == 30);
+  CHECK(last.after_settling(true).front().second == 40);
+  last.settle();
   source->hold(25);
   CHECK(source->committable() == 25);
   source->release(25, 26);

@@ -292,7 +292,7 @@ Result<void> PushClient::spool_in_order(Tenant& tenant, bool keep_body) {
 Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
   if (parts_.spool == nullptr) return {};
   SpoolRecord record{prepared.origin,    prepared.sequence,  tenant.name, prepared.entries,
-                     prepared.raw_bytes, prepared.holds.after_settling(), prepared.body};
+                     prepared.raw_bytes, prepared.holds.after_settling(parts_.sole), prepared.body};
   auto number = parts_.spool->append(record);
   while (!number && number.error().code() == ErrorCode::kLimitExceeded && parts_.spool_config.drop_oldest &&
          tenant.queue.size() > 1 && std::next(tenant.queue.begin())->spooled != 0) {

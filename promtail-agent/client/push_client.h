@@ -41,6 +41,7 @@ struct PushClientParts {
   const ProgressTable* progress = nullptr;
   const Clock* clock = nullptr;
   std::string origin;  // unique to this run of the agent
+  bool sole = false;   // there is no other client
   std::uint64_t seed = 0;
 };
 
