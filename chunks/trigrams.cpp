@@ -1,6 +1,7 @@
 #include "chunks/trigrams.h"
 
 #include <algorithm>
+#include <cstring>
 #include <unordered_map>
 
 #if defined(__SSE2__)
@@ -73,11 +74,12 @@ void TrigramCollector::mark_eight(const char* text) {
 
 TrigramSet TrigramCollector::take() {
   TrigramSet set;
-  for (unsigned a = 0; a < kTrigramSymbols; ++a) {
-    for (unsigned b = 0; b < kTrigramSymbols; ++b) {
-      for (unsigned c = 0; c < kTrigramSymbols; ++c) {
-        if (seen_[a << 10 | b << 5 | c] != 0) set.set(number(a, b, c));
-      }
+  for (unsigned first = 0; first < seen_.size(); first += 8) {
+    std::uint64_t eight;  // mostly nothing
+    std::memcpy(&eight, seen_.data() + first, 8);
+    if (eight == 0) continue;
+    for (unsigned n = first; n < first + 8; ++n) {
+      if (seen_[n] != 0) set.set(number(n >> 10, n >> 5 & 31, n & 31));
     }
   }
   seen_.fill(0);
