@@ -11,6 +11,7 @@
 #include "server/cached_range.h"
 #include "server/query_checks.h"
 #include "server/read_policy.h"
+#include "server/request_limits.h"
 #include "server/tenants_source.h"
 
 namespace kvasir::server {
@@ -161,8 +162,9 @@ std::shared_ptr<logql::LogSource> QueryService::source_of(const QueryTenants& te
   return source;
 }
 
-Result<logql::ExprPtr> QueryService::check(const QueryCall& call, const QuerySettings& settings) const {
+Result<logql::ExprPtr> QueryService::check(const QueryCall& call, QuerySettings& settings) const {
   const auto& params = call.params;
+  if (!call.limits.empty()) KVASIR_CHECK_OK(tighten(settings, call.limits));
   KVASIR_TRY(logql::ExprPtr expr, logql::parse_query(params.query));
   KVASIR_CHECK_OK(check_blocked(*expr, params.query, call.tags, settings));
   if (!call.may_select_all) KVASIR_CHECK_OK(check_empty_selectors(*expr, settings));
@@ -179,7 +181,7 @@ Result<logql::ExprPtr> QueryService::check(const QueryCall& call, const QuerySet
 }
 
 Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
-  const QuerySettings settings = effective_settings(call.tenants);
+  QuerySettings settings = effective_settings(call.tenants);
   const Duration begun = services_.clock.steady();
   const auto checked = check(call, settings);
   Result<QueryOutcome> outcome = checked ? execute(call, settings, **checked) : Result<QueryOutcome>(fail(checked.error()));
@@ -192,7 +194,7 @@ Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
 
 Result<std::unique_ptr<PagedQuery>> QueryService::open_pages(const QueryCall& call, std::uint64_t page_bytes,
                                                              std::optional<EntryPosition> after) const {
-  const QuerySettings settings = effective_settings(call.tenants);
+  QuerySettings settings = effective_settings(call.tenants);
   const auto checked = check(call, settings);
   if (!checked) {
     report(services_, call, {"unknown", {}, {}, &checked.error()});

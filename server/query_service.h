@@ -26,6 +26,7 @@ struct QueryCall {
   std::string route;                    // for logs: query_range, query, ...
   std::string peer;
   std::string tags;                     // of X-Query-Tags, cleaned
+  std::string limits;                   // X-Loki-Query-Limits where it is heeded
   std::string kind;                     // filter, limited, ...: filled in by the service
   std::stop_token client;               // stops when the client goes away
   Duration queued{0};
@@ -88,7 +89,7 @@ class QueryService {
   std::shared_ptr<logql::LogSource> source_of(const QueryTenants& tenants) const;
 
  private:
-  Result<logql::ExprPtr> check(const QueryCall& call, const QuerySettings& settings) const;
+  Result<logql::ExprPtr> check(const QueryCall& call, QuerySettings& settings) const;
   Result<logql::QueryResult> evaluate(const QueryCall& call, const logql::Expr& expr, const logql::QueryParams& params,
                                       logql::QueryContext& context) const;
   Result<QueryOutcome> execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const;

@@ -21,12 +21,13 @@ EncodeOptions encode_options(const net::HttpRequest& request) {
   return options;
 }
 
-QueryCall call_of(const QueryExchange& exchange, std::string route) {
+QueryCall call_of(const Services& services, const QueryExchange& exchange, std::string route) {
   QueryCall call;
   call.tenants = exchange.tenants;
   call.route = std::move(route);
   call.peer = exchange.request.peer;
   call.tags = clean_query_tags(exchange.request.headers.get("X-Query-Tags").value_or(""));
+  if (services.config.querier.per_request_limits_enabled) call.limits = exchange.request.headers.value_or_empty("X-Loki-Query-Limits");
   call.client = exchange.client;
   call.may_use_cache = exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
   call.queued = exchange.queued;
@@ -76,7 +77,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
   const auto after = resume_position(*exchange);
   if (!after) return reply->send(bare_error(after.error()));
   const EncodeOptions options = encode_options(exchange->request);
-  QueryCall call = call_of(*exchange, "query_range");
+  QueryCall call = call_of(services, *exchange, "query_range");
   fill_range(call, std::move(*range));
   call.params.categorize_labels = options.categorize;
   call.params.as_table = wants_table(*exchange);
@@ -90,7 +91,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
 net::HttpResponse query_instant(const Services& services, QueryExchange& exchange) {
   auto instant = parse_instant_params(exchange.params, services.clock.now());
   if (!instant) return bare_error(instant.error());
-  QueryCall call = call_of(exchange, "query");
+  QueryCall call = call_of(services, exchange, "query");
   call.check_selectors = false;
   call.log_queries_allowed = false;
   call.params.query = std::move(instant->query);
@@ -118,7 +119,7 @@ void append_legacy_streams(std::string& out, const logql::Streams& streams) {
 net::HttpResponse legacy_query(const Services& services, QueryExchange& exchange) {
   auto range = parse_range_params(exchange.params, services.clock.now());
   if (!range) return bare_error(range.error());
-  QueryCall call = call_of(exchange, "legacy_query");
+  QueryCall call = call_of(services, exchange, "legacy_query");
   fill_range(call, std::move(*range));
   if (const auto regexp = exchange.params.value_or_empty("regexp"); !regexp.empty()) {
     call.params.query += " |~ ";

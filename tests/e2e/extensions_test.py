@@ -113,11 +113,21 @@ def check_cancel(url):
     assert fetch(f"{url}/api/v1/queries/{running[0]['id']}", method="DELETE")[0] == 404
 
 
+def check_request_limits(url):
+    """X-Loki-Query-Limits, which Loki has too, tightens what the tenant may."""
+    query = urllib.parse.urlencode({"query": '{app="shop"}', "start": START, "end": START + 60_000_000_000, "limit": 50})
+    ask = lambda limits: fetch(url + "/loki/api/v1/query_range?" + query, headers={"X-Loki-Query-Limits": limits})
+    assert ask('{"maxEntriesLimitPerQuery": 50}')[0] == 200
+    assert ask('{"maxEntriesLimitPerQuery": 49}') == (
+        400, "max entries limit per query exceeded, limit > max_entries_limit_per_query (50 > 49)")
+    assert ask('{"requiredLabels": ["env"]}')[0] == 400 and ask("nonsense")[0] == 400
+
+
 def main():
     with World() as world:
-        _, url = world.kvasir("limits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
+        _, url = world.kvasir("querier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel):
+        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits):
             check(url)
             print(check.__name__, "ok")
 
