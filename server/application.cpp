@@ -11,6 +11,7 @@
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
 #include "server/answer.h"
+#include "server/block_cache_metrics.h"
 #include "server/collect_metrics.h"
 #include "server/handlers/admin_routes.h"
 #include "server/handlers/delete_routes.h"
@@ -212,6 +213,7 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
                                                        *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
                                                        parts.query_budget, *parts.deletes, *parts.results, *parts.answers});
   collect_metrics(*parts.services, parts.ingest_budget);
+  collect_block_cache(parts.metrics, parts.block_cache);
   parts.tails = std::make_unique<TailHub>(*parts.ingester, *parts.store, parts.metrics, clock);
   parts.life.request_stop = std::move(request_stop);
   parts.life.reload = [this] { return reload(); };
