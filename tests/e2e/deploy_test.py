@@ -214,9 +214,24 @@ def metric_names(text):
 def own():
     run(BIN / "kvasir", f"-config.file={DEPLOY / 'kvasir/kvasir.yaml'}", "-verify-config")
     run(BIN / "kvasir-agent", f"-config.file={DEPLOY / 'kvasir/agent.yaml'}", "-check-syntax")
+    check_demo_rules()
     pattern = json.loads((DEPLOY / "jaeger/ui.json").read_text())["linkPatterns"][0]
     left = urllib.parse.parse_qs(urllib.parse.urlsplit(pattern["url"].replace("#{traceID}", "0" * 32)).query)["left"][0]
     assert json.loads(left)["queries"][0]["expr"] == '{trace_id="%s"}' % ("0" * 32)
+
+
+def check_demo_rules():
+    """The server evaluates the demo's rules without a complaint."""
+    with World() as world:
+        folder = world.folder / "rules/fake"
+        folder.mkdir(parents=True)
+        (folder / "demo.yaml").write_text((DEPLOY / "demo/rules.yaml").read_text().replace("interval: 5s", "interval: 1s"))
+        _, url = world.kvasir(f"ruler: {{storage: {{type: local, local: {{directory: {folder.parent}}}}}}}\n")
+
+        def rules():
+            groups = json.loads(fetch(url + "/prometheus/api/v1/rules")[1])["data"]["groups"]
+            return [rule for group in groups for rule in group["rules"]]
+        eventually("both rules were evaluated", 20, lambda: [rule["health"] for rule in rules()] == ["ok", "ok"])
 
 
 PARTS = (kubernetes, compose, dockerfile, systemd, prometheus, logql, grafana, metrics, own)
