@@ -56,6 +56,9 @@ Result<void> FileJob::start() {
     (void)format;
   }
   remembered_ = parts_.positions->files_of(name());
+  for (const FileRecord& record : remembered_) {
+    if (record.current && parts_.positions->trusts(record)) paths_seen_.insert(record.path);
+  }
   // What is finished may look like what came after it under the same inode.
   std::stable_partition(remembered_.begin(), remembered_.end(), [](const FileRecord& record) { return !record.finished; });
   collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });

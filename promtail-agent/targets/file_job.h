@@ -139,7 +139,7 @@ class FileJob final : public Target, private LineSink {
   std::vector<std::unique_ptr<TailedFile>> adopted_;
   std::vector<FileRecord> remembered_;    // from the last run, not found yet
   std::vector<FileRecord> let_go_;        // closed while their path still led to them; offsets are those read
-  std::set<std::string> paths_seen_;      // opened in this run: what positions.yaml says of them is about an older file
+  std::set<std::string> paths_seen_;      // what positions.yaml says of them is about a file that is known otherwise
   ReadBuffer buffer_;
   TailedFile* reading_ = nullptr;
   TimestampNs last_stamp_;

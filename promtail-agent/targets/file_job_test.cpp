@@ -359,6 +359,23 @@ TEST_CASE("a rotated file is not let go while its writer goes on") {
   files.expect(lines);
 }
 
+TEST_CASE("a rotated file whose new name matches too is read once, also when it was rotated while the agent was down") {
+  Harness files;
+  files.write("one\n");
+  files.start();
+  files.expect({"one"});
+  files.rename("app.log", "app.1.log");
+  files.write("two\n");
+  files.expect({"one", "two"});
+  files.stop();
+  files.rename("app.1.log", "app.2.log");
+  files.rename("app.log", "app.1.log");
+  files.write("three\n");
+  files.write("more of two\n", "app.1.log");
+  files.start();
+  files.expect({"one", "two", "three", "more of two"});
+}
+
 TEST_CASE("what is in a file when the end is asked for is read") {
   Harness files;
   files.write("first\n");
