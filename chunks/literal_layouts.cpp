@@ -13,7 +13,9 @@ class LayoutFinder {
  public:
   LayoutFinder(const TableReader& table, const RowTemplate& shape, std::string_view literal,
                std::vector<LiteralLayout>& layouts)
-      : table_(table), shape_(shape), literal_(literal), layouts_(layouts) {}
+      : table_(table), shape_(shape), literal_(literal), layouts_(layouts) {
+    for (const char c : literal) letters_ |= letter_bit(c);
+  }
 
   bool run() {
     for (std::uint16_t v = 0; v < shape_.columns.size() && !too_many_; ++v) {
@@ -24,6 +26,10 @@ class LayoutFinder {
   }
 
  private:
+  static std::uint64_t letter_bit(char c) { return std::uint64_t{1} << (static_cast<unsigned char>(c) & 63); }
+  /// False only if the byte is not in the literal. Looked at first, for most borders are settled by it.
+  bool may_be_in_literal(char c) const { return (letters_ & letter_bit(c)) != 0; }
+
   const ColumnReader& column(std::uint16_t variable) const { return table_.column_head(shape_.columns[variable]); }
 
   bool may_hold(std::uint16_t variable, std::string_view text) const {
@@ -36,6 +42,7 @@ class LayoutFinder {
   /// The end of the fixed text before variable v is a beginning of the literal.
   void begin_in_fixed(std::uint16_t v) {
     const std::string_view fixed = shape_.fixed[v];
+    if (fixed.empty() || !may_be_in_literal(fixed.back())) return;
     const std::size_t most = std::min(fixed.size(), literal_.size() - 1);
     for (std::size_t k = 1; k <= most && !too_many_; ++k) {
       if (fixed[fixed.size() - k] != literal_[0] || fixed.substr(fixed.size() - k) != literal_.substr(0, k)) continue;
@@ -47,6 +54,7 @@ class LayoutFinder {
   void begin_in_variable(std::uint16_t v) {
     const std::string_view after = shape_.fixed[v + 1u];
     const bool last = v + 1u == shape_.columns.size();
+    if (after.empty() ? last : !may_be_in_literal(after[0])) return;
     for (std::size_t k = 1; k < literal_.size() && k <= column(v).longest() && !too_many_; ++k) {
       if (after.empty() ? last : after[0] != literal_[k]) continue;
       const std::string_view head = literal_.substr(0, k);
@@ -97,6 +105,7 @@ class LayoutFinder {
   const RowTemplate& shape_;
   std::string_view literal_;
   std::vector<LiteralLayout>& layouts_;
+  std::uint64_t letters_ = 0;
   LiteralLayout tests_;
   std::size_t steps_ = 0;
   bool too_many_ = false;

@@ -129,14 +129,18 @@ class Search {
 
   Result<void> search_dictionary(std::uint16_t c, const ColumnReader& column) {
     const auto values = column.dictionary();
-    std::vector<bool> found(values.size());
+    std::vector<std::uint8_t> found(values.size());
     bool any = false;
     for (std::size_t code = 0; code < values.size(); ++code) {
       found[code] = values[code].size() >= literal_.size() && values[code].find(literal_) != std::string_view::npos;
-      any = any || found[code];
+      any = any || found[code] != 0;
     }
     if (!any) return {};
     const auto codes = column.codes();
+    if (table_.is_row_for_row(c)) {
+      for (std::size_t row = 0; row < codes.size(); ++row) hits_[row >> 6] |= std::uint64_t{found[codes[row]]} << (row & 63);
+      return {};
+    }
     for (std::uint32_t i = 0; i < codes.size(); ++i) {
       if (found[codes[i]]) KVASIR_CHECK_OK(hit_value(c, i));
     }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "logql/exec/aggregate_state.h"
+#include "logql/exec/bucket_ends.h"
 #include "logql/exec/bucket_grid.h"
 #include "logql/exec/bucket_series.h"
 #include "logql/exec/column_scan.h"
@@ -95,20 +96,6 @@ struct RangeScan {
   }
 };
 
-/// The first row from `row` on that is later than `last`. Buckets are short: steps double from where the row is.
-std::size_t first_after(std::span<const std::int64_t> times, std::size_t row, std::int64_t last) {
-  std::size_t step = 1;
-  std::size_t end = row + 1;
-  while (end < times.size() && times[end] <= last) {
-    row = end;
-    end = std::min(times.size(), end + step);
-    step *= 2;
-  }
-  const auto begin = times.begin();
-  return static_cast<std::size_t>(
-      std::upper_bound(begin + static_cast<std::ptrdiff_t>(row), begin + static_cast<std::ptrdiff_t>(end), last) - begin);
-}
-
 template <class State>
 class RangeWorker {
  public:
@@ -187,13 +174,14 @@ class RangeWorker {
     if constexpr (kCounts) {
       if (series.size() != 1 || rows.count() != rows.size()) return false;
       const auto times = block.timestamps();
+      const BucketEnds ends(times);
       for (std::size_t row = 0; row < times.size();) {
         const auto bucket = scan_.grid.find({times[row]});
         if (!bucket) {
           ++row;
           continue;
         }
-        const std::size_t next = first_after(times, row, bucket->last_ns);
+        const std::size_t next = ends.first_after(row, bucket->last_ns);
         table_.at(series[0], bucket->index).add_many(next - row);
         row = next;
       }
