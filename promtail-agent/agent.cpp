@@ -110,7 +110,8 @@ Result<std::shared_ptr<PushClient>> Agent::make_client(const ClientConfig& clien
   return std::make_shared<PushClient>(std::move(parts));
 }
 
-/// Makes everything that `config` asks for and starts none of its jobs. Clients of `old` that stay the same are taken over.
+/// Makes everything that `config` asks for and starts none of its jobs. Clients of `old` that stay the same are taken
+/// over.
 Result<std::unique_ptr<Agent::Running>> Agent::build(Config config, const Running* old) {
   metrics_.begin_generation();
   auto running = std::make_unique<Running>();

@@ -1,9 +1,9 @@
 // agent.h -- the running agent: positions, clients, jobs, HTTP pages; start, reload, stop.
 //
-// Reload:   the new configuration is built whole before anything of the old one stops; if it cannot be built, the old one runs on.
-//           Clients and files whose configuration is the same go on with their queues and places.
-// Stop:     sources first, then what is queued is sent until shutdown_timeout; the rest goes to the spool, or its sources stay where
-//           they were acknowledged.
+// Reload:   the new configuration is built whole before anything of the old one stops; if it cannot be built, the old
+//           one runs on. Clients and files whose configuration is the same go on with their queues and places.
+// Stop:     sources first, then what is queued is sent until shutdown_timeout; the rest goes to the spool, or its
+//           sources stay where they were acknowledged.
 // Threads:  start, reload and stop from one thread at a time; the page functions from any.
 #pragma once
 

@@ -43,7 +43,8 @@ LineLimits line_limits(const ScrapeConfig& scrape);
 Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobContext& context);
 /// The input of -stdin: the pipeline and the static labels of the first scrape config.
 Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context);
-/// Builds pipelines and relabel rules of every scrape config and throws them away: everything that -check-syntax can find.
+/// Builds pipelines and relabel rules of every scrape config and throws them away: everything that -check-syntax can
+/// find.
 std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings);
 
 }  // namespace kvasir::agent

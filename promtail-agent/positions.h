@@ -1,10 +1,11 @@
-// positions.h -- what the agent remembers between runs: positions.yaml as Promtail writes it, and more about files beside it.
+// positions.h -- what the agent remembers between runs: positions.yaml as Promtail writes it, and more about files
+// beside it.
 //
-// Shape:    <file>: `positions:` with one string per key (path -> offset, cursor-<job> -> cursor). <file>.state: one FileRecord per
-//           job and file: identity, fingerprints, offset. Both are replaced as a whole.
+// Shape:    <file>: `positions:` with one string per key (path -> offset, cursor-<job> -> cursor). <file>.state: one
+//           FileRecord per job and file: identity, fingerprints, offset. Both are replaced as a whole.
 // Meaning:  offsets are those that need not be read again: acknowledged, spooled or dropped.
-// Conflict: the state names the yaml file it belongs to by checksum (and the one before: a crash may come between the two writes).
-//           Where somebody else has changed the yaml (another agent ran, an operator edited it), it wins.
+// Conflict: the state names the yaml file it belongs to by checksum (and the one before: a crash may come between the
+//           two writes). Where somebody else has changed the yaml (another agent ran, an operator edited it), it wins.
 // Errors:   invalid_argument `invalid yaml positions file [<path>]: ...`; io.
 // Threads:  any.
 // Source:   docs/formats/agent-state.md

@@ -1,8 +1,9 @@
 // progress.h -- how far a source may be forgotten: the position that moves on acknowledgement.
 //
-// Model:    a source is read from 0 upwards (bytes of a file, numbers of journal entries). A range that was read is held by the
-//           pipeline, then part of one or more open batches, then settled: acknowledged by every client, durably spooled, or
-//           dropped on purpose. committable() is the smallest begin of anything not settled; what lies before it may be forgotten.
+// Model:    a source is read from 0 upwards (bytes of a file, numbers of journal entries). A range that was read is
+//           held by the pipeline, then part of one or more open batches, then settled: acknowledged by every client,
+//           durably spooled, or dropped on purpose. committable() is the smallest begin of anything not settled; what
+//           lies before it may be forgotten.
 // Threads:  any; the reader moves `read`, clients open and settle batches.
 // Lifetime: shared: a batch keeps the progress of its sources alive.
 #pragma once

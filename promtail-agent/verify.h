@@ -1,11 +1,14 @@
 // verify.h -- `kvasir-agent verify FILE`: is every line of a file in the server?
 //
-// Rule:     the file goes through the pipeline of the job whose static target reads it; what comes out is looked up in the server
-//           of the first client, stream by stream, line by line with its count. A rotated file (app.log.3.gz) is looked up under
-//           the name it had. Where no static target fits, the pipeline of the first job with files is used, and `{filename="..."}`.
-// Not told: whether something is there too often: other files had the same name. Lines past max_line_size and lines that are not
-//           UTF-8 are counted and not looked up. Stages that drop at random or by time may make lines look missing.
-// Time:     from a day before the oldest of the file's times and its entries' stamps, at most 30 days back, to an hour from now.
+// Rule:     the file goes through the pipeline of the job whose static target reads it; what comes out is looked up in
+//           the server of the first client, stream by stream, line by line with its count. A rotated file
+//           (app.log.3.gz) is looked up under the name it had. Where no static target fits, the pipeline of the first
+//           job with files is used, and `{filename="..."}`.
+// Not told: whether something is there too often: other files had the same name. Lines past max_line_size and lines
+//           that are not UTF-8 are counted and not looked up. Stages that drop at random or by time may make lines look
+//           missing.
+// Time:     from a day before the oldest of the file's times and its entries' stamps, at most 30 days back, to an hour
+//           from now.
 // Memory:   8 bytes for each line of the file and of the answer.
 #pragma once
 

@@ -31,8 +31,8 @@ class SourceHolds {
   void add(const SourceRange& range, const ProgressTable& table);
   /// The sources may move past these ranges.
   void settle();
-  /// key and committable offset of each source as they will be once this is settled. `sole`: nobody else gets the entries, so what is
-  /// in here need not wait for its reader to say that it has been given to all.
+  /// key and committable offset of each source as they will be once this is settled. `sole`: nobody else gets the
+  /// entries, so what is in here need not wait for its reader to say that it has been given to all.
   std::vector<std::pair<std::string, std::uint64_t>> after_settling(bool sole) const;
   bool empty() const { return holds_.empty(); }
 
@@ -78,8 +78,8 @@ class Batch {
   std::uint64_t entries_ = 0;
 };
 
-/// Cuts an encoded PushRequest in two of about the same number of entries, order kept; an empty vector if it has one entry or is
-/// damaged.
+/// Cuts an encoded PushRequest in two of about the same number of entries, order kept; an empty vector if it has one
+/// entry or is damaged.
 std::vector<std::string> split_push_request(std::string_view request);
 
 }  // namespace kvasir::agent

@@ -1,4 +1,5 @@
-// http_sender.h -- an HTTP client with the options of a configuration block: credentials, headers, TLS, proxy, redirects.
+// http_sender.h -- an HTTP client with the options of a configuration block: credentials, headers, TLS, proxy,
+// redirects.
 //
 // Secrets:  password, token and header files are read again for every request; certificate files when they change.
 // Errors:   those of net::HttpClient; io for a secret file that cannot be read.

@@ -275,7 +275,8 @@ void PushClient::enqueue(Tenant& tenant, Prepared prepared) {
   changed_.notify_one();
 }
 
-/// Puts on disk what is not there yet, the oldest first: the positions in a batch count on all before it being known too.
+/// Puts on disk what is not there yet, the oldest first: the positions in a batch count on all before it being known
+/// too.
 Result<void> PushClient::spool_in_order(Tenant& tenant, bool keep_body) {
   auto at = tenant.queue.end();
   while (at != tenant.queue.begin() && std::prev(at)->spooled == 0) --at;
@@ -403,8 +404,8 @@ Duration PushClient::next_deadline() const {
   return next;
 }
 
-/// With spool.mode always nothing leaves that is not on disk: after a kill it would be read and sent again under another number.
-/// A full spool is no reason to wait: it may be full of what another tenant's server does not take.
+/// With spool.mode always nothing leaves that is not on disk: after a kill it would be read and sent again under
+/// another number. A full spool is no reason to wait: it may be full of what another tenant's server does not take.
 bool PushClient::may_send_front(Tenant& tenant) {
   if (parts_.spool_config.mode != SpoolConfig::Mode::kAlways || tenant.queue.front().spooled != 0) return true;
   const auto spooled = spool_in_order(tenant, true);

@@ -1,13 +1,16 @@
 // push_client.h -- sends entries to one server: batches, queue, retries, spool. Clients know nothing of each other.
 //
-// Shape:    push() appends to the open batch of the entry's tenant; full or old batches are encoded, queued and sent by one thread.
-//           Tenants have queues of their own: one that is throttled does not hold up another.
+// Shape:    push() appends to the open batch of the entry's tenant; full or old batches are encoded, queued and sent by
+//           one thread. Tenants have queues of their own: one that is throttled does not hold up another.
 // Order:    batches of a tenant are sent in order, one at a time; entries of a stream keep their order.
-// Settling: the sources of a batch may move on when it is acknowledged, durably spooled, or finally refused and counted.
-// Blocking: push() waits while the tenant's queue is full and the spool (if any) does not take more. request_stop() ends the wait.
+// Settling: the sources of a batch may move on when it is acknowledged, durably spooled, or finally refused and
+//           counted.
+// Blocking: push() waits while the tenant's queue is full and the spool (if any) does not take more. request_stop()
+//           ends the wait.
 // Counting: every entry that is not delivered is in promtail_dropped_entries_total with a reason.
 // Threads:  push() from any thread; one own thread.
-// Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; kTenantsMax tenants, kStreamsCachedMax label texts.
+// Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; kTenantsMax tenants, kStreamsCachedMax
+//           label texts.
 #pragma once
 
 #include <atomic>
@@ -56,8 +59,8 @@ class PushClient {
   void wake();
   /// Ends every wait of push(); entries are refused from now on.
   void request_stop();
-  /// REQUIRES: request_stop(). Sends what is queued until the deadline (clock.steady()), spools the rest if there is a spool,
-  /// leaves the sources of what remains where they are, ends the thread.
+  /// REQUIRES: request_stop(). Sends what is queued until the deadline (clock.steady()), spools the rest if there is a
+  /// spool, leaves the sources of what remains where they are, ends the thread.
   void finish(Duration deadline);
 
   const std::string& name() const { return parts_.config.name; }

@@ -3,8 +3,8 @@
 // Shape:    <directory>/<number, 20 digits>.batch: magic, crc32c, source, sequence, tenant, counts, positions, body.
 // Order:    append() gives ascending numbers; records come back in that order after a restart.
 // Durable:  a record is complete or (its checksum says so) was never there. With fsync it survives a power cut.
-// Purging:  remove() only marks; what was marked before a save of the positions began is deleted after it. Until then a record
-//           tells a restarted agent how far its sources had come.
+// Purging:  remove() only marks; what was marked before a save of the positions began is deleted after it. Until then a
+//           record tells a restarted agent how far its sources had come.
 // Errors:   io; limit_exceeded when the cap is reached (nothing is written).
 // Threads:  any.
 // Source:   docs/formats/agent-spool.md

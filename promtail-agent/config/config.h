@@ -1,7 +1,7 @@
 // config.h -- everything a configuration file and the command line can say, as plain values.
 //
-// Shape:    one struct per YAML block; members carry the defaults of the file format. Unread blocks are kept as YamlNode where
-//           another part reads them (pipeline stages, relabel rules).
+// Shape:    one struct per YAML block; members carry the defaults of the file format. Unread blocks are kept as
+//           YamlNode where another part reads them (pipeline stages, relabel rules).
 // Units:    durations ns, sizes bytes.
 // Lifetime: values; a Config is immutable once loaded.
 // Source:   docs/agent/configuration.md

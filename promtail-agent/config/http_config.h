@@ -1,4 +1,5 @@
-// http_config.h -- reads the HTTP client options that clients and discoveries share, and checks that they do not contradict.
+// http_config.h -- reads the HTTP client options that clients and discoveries share, and checks that they do not
+// contradict.
 //
 // Errors:   invalid_argument, with the words users of Prometheus' configuration search for.
 #pragma once

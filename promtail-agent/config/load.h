@@ -1,7 +1,8 @@
 // load.h -- from a command line to a checked Config.
 //
 // Order:    defaults, then the file, then the flags that were given.
-// Errors:   invalid_argument and parse, worded as users of Promtail search for them; the caller adds `Unable to parse config: `.
+// Errors:   invalid_argument and parse, worded as users of Promtail search for them; the caller adds `Unable to parse
+//           config: `.
 // Notes:    pipelines and relabel rules are not built here; check-syntax and start do that.
 #pragma once
 

@@ -1,7 +1,8 @@
 // yaml_fields.h -- reads the keys of one YAML map strictly: each must be asked for, each value must suit its field.
 //
 // Shape:    read(key, out) leaves `out` alone when the key is absent or null. finish() reports keys nobody asked for.
-// Types:    a scalar is resolved by the field: in a text field `y` and `1` stay text, in a bool field every YAML 1.1 spelling counts.
+// Types:    a scalar is resolved by the field: in a text field `y` and `1` stay text, in a bool field every YAML 1.1
+//           spelling counts.
 // Errors:   collected as `line 3: field foo not found in type config.Config`; nothing stops at the first.
 // Lifetime: refers to the node and to the YamlProblems it was given.
 #pragma once

@@ -1,6 +1,7 @@
 // discovery.h -- something that knows targets and tells when they change.
 //
-// Contract: the callback gets the whole list each time; after a failure nothing is told and the last list stays in force.
+// Contract: the callback gets the whole list each time; after a failure nothing is told and the last list stays in
+//           force.
 // Threads:  the callback runs on the discovery's thread. stop() ends it; none is running afterwards.
 #pragma once
 

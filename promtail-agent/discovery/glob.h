@@ -1,8 +1,9 @@
 // glob.h -- path patterns of __path__ and __path_exclude__.
 //
-// Syntax:   * any run without '/', ? one character, [abc] [a-z] [!a] [^a], {a,b{c,d}}, \ escapes, ** any number of segments where it
-//           stands alone between slashes. A leading dot is not special.
-// Limits:   kGlobAlternativesMax expansions of braces, kGlobDepthMax directories below a **; links into a parent stop there.
+// Syntax:   * any run without '/', ? one character, [abc] [a-z] [!a] [^a], {a,b{c,d}}, \ escapes, ** any number of
+//           segments where it stands alone between slashes. A leading dot is not special.
+// Limits:   kGlobAlternativesMax expansions of braces, kGlobDepthMax directories below a **; links into a parent stop
+//           there.
 // Threads:  Glob is immutable; a DirectoryCache belongs to one thread.
 #pragma once
 
@@ -36,10 +37,11 @@ class Glob {
   explicit Glob(std::string_view pattern);
 
   bool matches(std::string_view path) const;
-  /// Every path that exists and matches, sorted, without duplicates; directories too. A pattern that names an existing file by
-  /// its letters is that file.
+  /// Every path that exists and matches, sorted, without duplicates; directories too. A pattern that names an existing
+  /// file by its letters is that file.
   std::vector<std::string> expand(DirectoryCache& cache) const;
-  /// The directories that hold the last segments of the pattern and exist, without those below a **: worth watching for new files.
+  /// The directories that hold the last segments of the pattern and exist, without those below a **: worth watching for
+  /// new files.
   std::vector<std::string> directories(DirectoryCache& cache) const;
   const std::string& pattern() const { return pattern_; }
 

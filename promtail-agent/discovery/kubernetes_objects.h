@@ -24,7 +24,8 @@ struct KubernetesObject {
 /// REQUIRES: kubernetes_path() knows the role.
 KubernetesObject kubernetes_object(const std::string& role, simdjson::dom::element object);
 
-/// The path of the API under which objects of the role are listed, for a namespace or (empty) all of them. Empty: not supported.
+/// The path of the API under which objects of the role are listed, for a namespace or (empty) all of them. Empty: not
+/// supported.
 std::string kubernetes_path(const std::string& role, const std::string& name_space);
 
 }  // namespace kvasir::agent

@@ -1,8 +1,9 @@
 // charset.h -- lines of another character set as UTF-8.
 //
-// Names:    IANA names as the C library's converter knows them. UTF-16 and UTF-32 without a byte order take it from the mark, big-endian
-//           without one.
-// Errors:   invalid_argument `error doing IANA encoding: ...` for an unknown name. Bytes that cannot be read become U+FFFD, counted.
+// Names:    IANA names as the C library's converter knows them. UTF-16 and UTF-32 without a byte order take it from the
+//           mark, big-endian without one.
+// Errors:   invalid_argument `error doing IANA encoding: ...` for an unknown name. Bytes that cannot be read become
+//           U+FFFD, counted.
 // Threads:  one.
 #pragma once
 

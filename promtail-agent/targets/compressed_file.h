@@ -1,7 +1,7 @@
 // compressed_file.h -- reads the lines of a compressed file, once, from the front.
 //
-// Units:    kLines: offsets count lines, as Promtail's positions of such files do. kBytes: decompressed bytes, for a rotated log
-//           whose plain form was read in part.
+// Units:    kLines: offsets count lines, as Promtail's positions of such files do. kBytes: decompressed bytes, for a
+//           rotated log whose plain form was read in part.
 // Growth:   an empty or cut-off file is no error: read() goes on when more has come.
 // Errors:   corruption, unsupported (format); said once, the file is not read any further.
 // Limits:   LineLimits.

@@ -1,6 +1,7 @@
 // decompressor.h -- undoes gzip, zlib, bzip2 and zstd piece by piece.
 //
-// Shape:    feed() compressed bytes in any pieces; decompressed ones are appended to `out`. Concatenated members are one stream.
+// Shape:    feed() compressed bytes in any pieces; decompressed ones are appended to `out`. Concatenated members are
+//           one stream.
 // Errors:   corruption; the object is of no use afterwards.
 // Threads:  one.
 #pragma once

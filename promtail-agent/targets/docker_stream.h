@@ -1,7 +1,7 @@
 // docker_stream.h -- the log stream of the Docker API: frames of standard output and error, put together to lines.
 //
-// Shape:    8 bytes [stream, 0, 0, 0, size big-endian], then `<RFC 3339 time> <text>`; a TTY has no headers. A line longer than
-//           16 KiB comes in several frames of one time, the last of which ends with a newline.
+// Shape:    8 bytes [stream, 0, 0, 0, size big-endian], then `<RFC 3339 time> <text>`; a TTY has no headers. A line
+//           longer than 16 KiB comes in several frames of one time, the last of which ends with a newline.
 // Limits:   a line passes line_bytes_max at most; the rest up to its newline is dropped.
 // Threads:  one.
 #pragma once

@@ -1,9 +1,9 @@
 // docker_target.h -- follows the logs of containers through the Docker API.
 //
-// Labels:   __meta_docker_* of the container and __meta_docker_container_log_stream, relabelling per stream; entries without a label
-//           are dropped.
-// Position: cursor-<container id> holds the second of the last acknowledged line, cursor-<container id>-ns its time to the
-//           nanosecond and how many lines had that time: reading goes on behind exactly that line.
+// Labels:   __meta_docker_* of the container and __meta_docker_container_log_stream, relabelling per stream; entries
+//           without a label are dropped.
+// Position: cursor-<container id> holds the second of the last acknowledged line, cursor-<container id>-ns its time to
+//           the nanosecond and how many lines had that time: reading goes on behind exactly that line.
 // Threads:  one for the list of containers, one per followed container; the pipeline is used under a lock.
 // Limits:   kContainersMax containers at a time.
 #pragma once

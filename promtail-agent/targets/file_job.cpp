@@ -353,7 +353,8 @@ void FileJob::collect(Positions& positions) {
   forget_finished(positions);
 }
 
-/// Of each path the youngest that are finished stay, and those behind one that is not: they would be taken for new files.
+/// Of each path the youngest that are finished stay, and those behind one that is not: they would be taken for new
+/// files.
 void FileJob::forget_finished(Positions& positions) {
   std::map<std::string, std::vector<std::uint64_t>> finished;  // ids in ascending order
   std::map<std::string, std::uint64_t> oldest_unfinished;

@@ -1,11 +1,12 @@
 // file_job.h -- reads all files of one scrape config: finds them, follows them through rotation, feeds their lines.
 //
-// Rotation: a file is its inode. When its path leads elsewhere it is read to its end, until nothing has come for rotate_wait. A file
-//           that shrank or was replaced in place is read from the start, and what its copy holds beyond the old position first. Files
-//           that were rotated while the agent was down are looked for beside their old place by inode and fingerprint, and with
-//           them those that came and went under that name since (rotated_search.h).
-// Watching: inotify on the directories, and a look at each file from time to time: slow where inotify works, at the configured poll
-//           frequency where it does not.
+// Rotation: a file is its inode. When its path leads elsewhere it is read to its end, until nothing has come for
+//           rotate_wait. A file that shrank or was replaced in place is read from the start, and what its copy holds
+//           beyond the old position first. Files that were rotated while the agent was down are looked for beside their
+//           old place by inode and fingerprint, and with them those that came and went under that name since
+//           (rotated_search.h).
+// Watching: inotify on the directories, and a look at each file from time to time: slow where inotify works, at the
+//           configured poll frequency where it does not.
 // Position: SourceProgress of each file, gathered by Positions::save().
 // Threads:  one thread per job; set_groups(), status() from any.
 // Limits:   kTurnBytes per file and turn; one read buffer per job.

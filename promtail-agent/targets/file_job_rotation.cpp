@@ -55,7 +55,8 @@ void FileJob::remember_finished(const FileRecord& record) {
   published_[record.id] = {kept, parts_.progress->create(record.key(), record.offset), false};
 }
 
-/// Reads the file at `place` from record.offset on, as if it were at record.path still. False: it cannot be, or is already.
+/// Reads the file at `place` from record.offset on, as if it were at record.path still. False: it cannot be, or is
+/// already.
 bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place, ProgressPtr progress) {
   std::uint64_t size = 0;
   auto file = open_file(target, place.path, size);
@@ -115,7 +116,8 @@ void FileJob::take_moves(const std::vector<std::pair<std::string, std::string>>&
   }
 }
 
-/// A path that a target asks for was renamed. If the file was not seen under its old name, it is read under the new one.
+/// A path that a target asks for was renamed. If the file was not seen under its old name, it is read under the new
+/// one.
 void FileJob::rotated_away(const std::string& from, const std::string& to) {
   const FileTarget* target = target_of(from);
   if (target == nullptr) return;
@@ -143,7 +145,8 @@ void FileJob::rotated_unseen(const TailedFile& file) {
   if (place) read_successors(record, *target, *place);
 }
 
-/// The content was replaced under an open file: what its copy still holds is read first, then the new content from the start.
+/// The content was replaced under an open file: what its copy still holds is read first, then the new content from the
+/// start.
 void FileJob::replaced(TailedFile& file) {
   truncated_->add(1);
   log::info("tailer", "file was truncated, reading from the start", {{"path", file.path}});

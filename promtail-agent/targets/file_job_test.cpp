@@ -1,6 +1,7 @@
 // A file that is written, rotated, truncated and removed at random while it is read; the agent is restarted in between.
 //
-// Law: what the model says must come <= what came <= what was written; each line once, in order within a file's life, as long as
+// Law: what the model says must come <= what came <= what was written; each line once, in order within a file's life,
+//      as long as
 // the agent was not killed.
 #include "promtail-agent/targets/file_job.h"
 
@@ -224,7 +225,8 @@ class Model : private Harness {
     due_.clear();
   }
 
-  /// The agent has to know the file before it goes down: nobody can find what had another name before it was first seen.
+  /// The agent has to know the file before it goes down: nobody can find what had another name before it was first
+  /// seen.
   void rotate_while_down() {
     write(next_line() + "\n");
     read();

@@ -1,7 +1,9 @@
 // file_source.h -- one file that is read line by line, plain or compressed.
 //
-// Units:    offsets are bytes of a plain file; of a compressed one lines, or decompressed bytes where a rotated file goes on.
-// Order:    lines come in file order; `end` of a line is `begin` of the next one unless bytes between were skipped on purpose.
+// Units:    offsets are bytes of a plain file; of a compressed one lines, or decompressed bytes where a rotated file
+//           goes on.
+// Order:    lines come in file order; `end` of a line is `begin` of the next one unless bytes between were skipped on
+//           purpose.
 // Lifetime: the text of a line lives during the call of LineSink::line.
 // Threads:  one.
 #pragma once

@@ -2,8 +2,8 @@
 //
 // Errors:   parse, corruption.
 // Threads:  one.
-// Limits:   kGelfChunksMax chunks per message, kGelfPendingMax messages waiting for chunks, forgotten after kGelfPendingTime;
-//           kGelfBytesMax decompressed.
+// Limits:   kGelfChunksMax chunks per message, kGelfPendingMax messages waiting for chunks, forgotten after
+//           kGelfPendingTime; kGelfBytesMax decompressed.
 #pragma once
 
 #include <map>

@@ -1,4 +1,5 @@
-// inotify.h -- tells which names in watched directories changed. A hint: whoever uses it looks at the files from time to time too.
+// inotify.h -- tells which names in watched directories changed. A hint: whoever uses it looks at the files from time
+// to time too.
 //
 // Events:   modify, create, move, delete, attribute. An overflow of the kernel's queue is reported as `overflow`.
 // Errors:   watch() is false where the system's limits (fs.inotify.max_user_watches, max_user_instances) are reached.

@@ -1,6 +1,7 @@
 // journal_target.h -- reads the systemd journal.
 //
-// Position: cursor-<job name> holds the cursor of the last entry whose line was acknowledged; reading goes on behind it.
+// Position: cursor-<job name> holds the cursor of the last entry whose line was acknowledged; reading goes on behind
+//           it.
 // Labels:   __journal_<field>, the configured ones over them, then relabelling per entry.
 // Errors:   the journal is opened again after a pause when it cannot be read.
 // Threads:  one own thread; libsystemd's handle belongs to it.

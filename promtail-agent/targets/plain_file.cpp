@@ -149,7 +149,8 @@ std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wa
   return bytes.size();
 }
 
-/// `bytes` were read in one go and end at offset_: what is remembered is what was handed over, whatever the file is by now.
+/// `bytes` were read in one go and end at offset_: what is remembered is what was handed over, whatever the file is by
+/// now.
 void PlainFile::remember(std::string_view bytes) {
   anchor_ = fingerprint_of(bytes, offset_);
   if (head_.length == kFingerprintBytes || head_.length >= offset_) return;

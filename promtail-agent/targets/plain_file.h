@@ -1,8 +1,10 @@
 // plain_file.h -- reads an open file from an offset on, and notices when its content was replaced under it.
 //
-// Identity: `head` is a hash of the first bytes, read or not, `anchor` of the bytes before the reading position. A file that is shorter than the
-//           position, or whose bytes before the position changed, was truncated (copytruncate): read() says `replaced`.
-// Memory:   nothing per file but its state; the buffer is shared by all files of a job. It grows to line_bytes_max at most.
+// Identity: `head` is a hash of the first bytes, read or not, `anchor` of the bytes before the reading position. A file
+//           that is shorter than the position, or whose bytes before the position changed, was truncated
+//           (copytruncate): read() says `replaced`.
+// Memory:   nothing per file but its state; the buffer is shared by all files of a job. It grows to line_bytes_max at
+//           most.
 // Encoding: newline is a unit of 1, 2 or 4 bytes; lines are handed over undecoded.
 // Threads:  one.
 // Errors:   io.

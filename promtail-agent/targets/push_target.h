@@ -1,7 +1,8 @@
 // push_target.h -- takes pushes as a Loki server does, and plain text lines.
 //
 // Routes:   POST /loki/api/v1/push (protobuf with snappy, JSON, gzip), POST /promtail/api/v1/raw, GET /ready.
-// Labels:   those of the stream, the configured ones over them, then relabelling per stream; raw lines get the configured ones.
+// Labels:   those of the stream, the configured ones over them, then relabelling per stream; raw lines get the
+//           configured ones.
 // Errors:   400 for a body or labels that cannot be read; streams with good labels are processed first.
 // Threads:  the server's workers; the pipeline is used under a lock.
 #pragma once

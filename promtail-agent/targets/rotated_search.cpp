@@ -200,7 +200,8 @@ bool is_same_content(const RotatedFile& file, const FileRecord& record) {
   if (file.compressed) return record.head.length >= kCopyBytesMin && compressed_from_record(file.path, record);
   const bool same = same_inode(file, record);
   if (same && record.head.length == 0) return true;
-  // A short front may be what every file of this program starts with; then the copy must also be as long as what was read.
+  // A short front may be what every file of this program starts with; then the copy must also be as long as what was
+  // read.
   if (!same && record.head.length < kFingerprintBytes && file.size != record.offset) return false;
   const OpenFd fd(file.path);
   return fd.get() >= 0 && continues_record(fd.get(), file.size, record);

@@ -1,10 +1,12 @@
-// rotated_search.h -- finds where the content of a file went that is no longer under its name: moved, copied, compressed; and
-// what was written under that name after it and moved away too.
+// rotated_search.h -- finds where the content of a file went that is no longer under its name: moved, copied,
+// compressed; and what was written under that name after it and moved away too.
 //
-// Rule:     the same inode with the same first bytes; or a file beside it whose first bytes and whose bytes before the old reading
-//           position are the same (a copy); or a compressed file beside it that decompresses to the same first bytes. Where nothing
-//           is known of the first bytes, the same inode under a name that goes with the old one.
-// Successors: files that nobody knows, named like the rotated file (equal but for the digits after the old name) and no older.
+// Rule:     the same inode with the same first bytes; or a file beside it whose first bytes and whose bytes before the
+//           old reading position are the same (a copy); or a compressed file beside it that decompresses to the same
+//           first bytes. Where nothing is known of the first bytes, the same inode under a name that goes with the old
+//           one.
+// Successors: files that nobody knows, named like the rotated file (equal but for the digits after the old name) and no
+//             older.
 // Where:    beside the path and, if it is a link, beside what it leads to.
 // Limits:   kCandidatesMax files are looked at; only names that start with the old name count for copies.
 // Threads:  one.
@@ -43,8 +45,8 @@ std::optional<RotatedFile> find_renamed(const FileRecord& record);
 std::vector<RotatedFile> find_successors(const FileRecord& record, const RotatedFile& rotated,
                                          const std::function<bool(const RotatedFile&)>& known);
 
-/// `app.log.12.gz` of `app.log` and `app.log.9`: equal but for digits and the compression. Long runs of digits (dates) only match
-/// those of their length.
+/// `app.log.12.gz` of `app.log` and `app.log.9`: equal but for digits and the compression. Long runs of digits (dates)
+/// only match those of their length.
 bool rotated_alike(std::string_view name, std::string_view first, std::string_view second);
 
 /// The first bytes of a file, read once to be held against many records.

@@ -266,7 +266,8 @@ Result<void> SyslogFramer::take_counted(std::vector<std::string>& out) {
   return {};
 }
 
-/// A newline ends a message only if the next one begins behind it: lines that do not start with '<' go on with the message.
+/// A newline ends a message only if the next one begins behind it: lines that do not start with '<' go on with the
+/// message.
 void SyslogFramer::take_lines(std::vector<std::string>& out) {
   std::size_t start = 0;
   for (std::size_t at = 0; (at = held_.find("\n<", at)) != std::string::npos; ++at) {

@@ -1,10 +1,12 @@
 // syslog_parser.h -- syslog messages: RFC 5424, RFC 3164, and the two framings of a stream.
 //
-// Model:    parsing is best effort: what could be read of a broken message is kept. Absent fields (`-`) are empty optionals.
+// Model:    parsing is best effort: what could be read of a broken message is kept. Absent fields (`-`) are empty
+//           optionals.
 // Errors:   parse: nothing of use could be read (no priority, no version).
 // Lifetime: messages own their text.
 // Threads:  any; a SyslogFramer belongs to one connection.
-// Limits:   SyslogFramer: message_bytes_max per message, longer ones are cut (newline framing) or end the stream (octet counting).
+// Limits:   SyslogFramer: message_bytes_max per message, longer ones are cut (newline framing) or end the stream (octet
+//           counting).
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,8 @@ struct SyslogMessage {
 };
 
 Result<SyslogMessage> parse_rfc5424(std::string_view text);
-/// Times of this format have no year and no zone: the year is the one that puts the time nearest to `now`, the zone is UTC.
+/// Times of this format have no year and no zone: the year is the one that puts the time nearest to `now`, the zone is
+/// UTC.
 Result<SyslogMessage> parse_rfc3164(std::string_view text, TimestampNs now);
 /// The message in RFC 5424 form, structured data sorted.
 std::string print_rfc5424(const SyslogMessage& message);
@@ -46,7 +49,8 @@ class SyslogFramer {
  public:
   explicit SyslogFramer(std::size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
 
-  /// Adds what the stream gave; complete messages are appended to `out`. Errors: invalid_argument (the stream is of no use any more).
+  /// Adds what the stream gave; complete messages are appended to `out`. Errors: invalid_argument (the stream is of no
+  /// use any more).
   Result<void> feed(std::string_view bytes, std::vector<std::string>& out);
   /// The message that waits for its end, at the end of the stream or after a silence.
   std::optional<std::string> flush();

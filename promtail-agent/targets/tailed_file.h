@@ -1,4 +1,5 @@
-// tailed_file.h -- a file that a job reads, under the labels of one target, from its discovery until its last byte is settled.
+// tailed_file.h -- a file that a job reads, under the labels of one target, from its discovery until its last byte is
+// settled.
 //
 // Identity: device and inode; the path is an attribute that may come to name another file (rotation).
 // Threads:  the job's thread; `read`-side counters are series of the registry.

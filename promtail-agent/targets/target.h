@@ -1,6 +1,7 @@
 // target.h -- an input that runs: what the agent's pages and its shutdown need to know of it.
 //
-// Order:    start() once; request_stop(), then stop(), which ends every thread and has given the last entries to the pipeline.
+// Order:    start() once; request_stop(), then stop(), which ends every thread and has given the last entries to the
+//           pipeline.
 // Threads:  ready() and status() from any thread.
 #pragma once
 

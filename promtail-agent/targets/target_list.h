@@ -1,6 +1,7 @@
 // target_list.h -- from discovered groups to the file patterns that are to be read, with their labels.
 //
-// Order:    group labels, the target's own over them, relabelling, then the checks: dropped, other host, no path, known already.
+// Order:    group labels, the target's own over them, relabelling, then the checks: dropped, other host, no path, known
+//           already.
 // Counting: promtail_targets_failed_total by reason; a duplicate once per change.
 // Threads:  one.
 #pragma once
