@@ -276,9 +276,9 @@ scrape_configs:
             self.agent.fill_disk(False)
 
     def jump(self):
-        """Within what a server takes: not more than ten minutes into the future."""
+        """Within what a server takes: at most ten minutes into the future, and an hour behind the newest entry of the stream."""
         self.jumps += self.agent.env is not None
-        self.set_clock(self.random.choice([-7200, -60, -1, 1, 60, 300]))
+        self.set_clock(self.random.choice([-3000, -60, -1, 1, 60, 300]))
 
     def agent_knows(self, paths):
         """The saved state has these files: what was rotated away before anybody saw it cannot be found."""
