@@ -176,7 +176,8 @@ Result<Value> now_seconds(const Call& call) { return Value::real(static_cast<dou
 
 Result<Value> parse_duration_seconds(const Call& call) {
   const auto duration = parse_prometheus_duration(call.text(0));
-  if (!duration) return fail(ErrorCode::kInvalidArgument, fmt::format("not a valid duration string: \"{}\"", call.text(0)));
+  if (!duration)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("not a valid duration string: \"{}\"", call.text(0)));
   return Value::real(static_cast<double>(duration->count()) / 1e9);
 }
 
@@ -189,8 +190,8 @@ Result<Value> path_prefix(const Call& call) {
   return call.string(path == std::string_view::npos ? std::string_view() : url.substr(path));
 }
 
-std::string explore_link(const TemplateData& data, std::string_view source, std::string_view query, std::string_view from,
-                         std::string_view to) {
+std::string explore_link(const TemplateData& data, std::string_view source, std::string_view query,
+                         std::string_view from, std::string_view to) {
   std::string left;
   JsonWriter json(left);
   json.begin_object().key("datasource").string(source).key("queries").begin_array().begin_object();
@@ -219,7 +220,8 @@ Result<Value> log_query(const Call& call) {
 Result<Value> log_link(const Call& call) {
   KVASIR_TRY(const auto evidence, evidence_of(data_of(call)));
   const auto milliseconds = [](TimestampNs t) { return std::to_string(t.value / 1'000'000); };
-  return call.string(explore_link(data_of(call), call.text(0), evidence.query, milliseconds(evidence.start), milliseconds(evidence.end)));
+  return call.string(explore_link(data_of(call), call.text(0), evidence.query, milliseconds(evidence.start),
+                                  milliseconds(evidence.end)));
 }
 
 Result<std::vector<std::string>> newest_lines(const TemplateData& data, std::size_t limit) {
@@ -260,11 +262,18 @@ const gotemplate::FunctionSet& alert_functions() {
     set.add("humanizePercentage", "a", humanized<humanize_percentage>);
     set.add("humanizeTimestamp", "a", humanized<humanize_timestamp>);
     set.add("query", "s", run_query).add("first", "a", first_sample).add("value", "a", value_of_sample);
-    set.add("label", "sa", label_of_sample).add("strvalue", "a", string_value_of_sample).add("sortByLabel", "sa", sort_by_label);
-    set.add("toUpper", "s", to_upper).add("toLower", "s", to_lower).add("title", "s", title).add("match", "ss", regex_match);
+    set.add("label", "sa", label_of_sample)
+        .add("strvalue", "a", string_value_of_sample)
+        .add("sortByLabel", "sa", sort_by_label);
+    set.add("toUpper", "s", to_upper)
+        .add("toLower", "s", to_lower)
+        .add("title", "s", title)
+        .add("match", "ss", regex_match);
     set.add("stripPort", "s", strip_port).add("stripDomain", "s", strip_domain).add("safeHtml", "s", same_text);
     set.add("urlQueryEscape", "s", url_query_escape).add("now", "", now_seconds);
-    set.add("parseDuration", "s", parse_duration_seconds).add("externalURL", "", external_url).add("pathPrefix", "", path_prefix);
+    set.add("parseDuration", "s", parse_duration_seconds)
+        .add("externalURL", "", external_url)
+        .add("pathPrefix", "", path_prefix);
     set.add("grafanaExplore", "ss", grafana_explore).add("jaegerTrace", "ss", jaeger_trace);
     set.add("logQuery", "", log_query).add("logLink", "s", log_link).add("logLines", "i", log_lines);
     set.add("traceIDs", "i", trace_ids_of_lines);
@@ -310,7 +319,8 @@ std::string expand_alert_template(std::string_view alert, std::string_view text,
   if (text.find("{{") == std::string_view::npos) return std::string(text);
   auto expanded = expand(alert, text, data);
   if (expanded) return std::move(*expanded);
-  return fmt::format("<error expanding template: error executing template __alert_{}: {}>", alert, expanded.error().message());
+  return fmt::format("<error expanding template: error executing template __alert_{}: {}>", alert,
+                     expanded.error().message());
 }
 
 }  // namespace kvasir::alerts

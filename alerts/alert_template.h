@@ -1,9 +1,11 @@
 // alert_template.h -- the templates in labels and annotations of alerts: Go's text/template with Prometheus' functions.
 //
-// Shape:    `$labels`, `$value`, `$externalLabels`, `$externalURL`, and the fields .Labels .Value .ExternalURL. `query` runs LogQL.
-//           Ours: `grafanaExplore "datasource" "query"` and `jaegerTrace "base" "id"` build links and escape what they are given;
-//           `logQuery`, `logLink "datasource"`, `logLines N`, `traceIDs N` give the lines behind the alert (evidence.h).
-// Errors:   parse: as Go words it. A failing expansion gives the text `<error expanding template: ...>` and never stops an alert.
+// Shape:    `$labels`, `$value`, `$externalLabels`, `$externalURL`, and the fields .Labels .Value .ExternalURL. `query`
+//           runs LogQL. Ours: `grafanaExplore "datasource" "query"` and `jaegerTrace "base" "id"` build links and
+//           escape what they are given; `logQuery`, `logLink "datasource"`, `logLines N`, `traceIDs N` give the lines
+//           behind the alert (evidence.h).
+// Errors:   parse: as Go words it. A failing expansion gives the text `<error expanding template: ...>` and never stops
+//           an alert.
 // Threads:  any.
 #pragma once
 

@@ -2,7 +2,8 @@
 //
 // Shape:    evaluate(vector at a slot) moves every alert by what the vector holds; active() lists them.
 // Order:    calls come with ascending slots. A failed evaluation changes nothing but the health the caller keeps.
-// Errors:   invalid_argument (two samples give one label set), limit_exceeded (more alerts than the group allows: all are dropped).
+// Errors:   invalid_argument (two samples give one label set), limit_exceeded (more alerts than the group allows: all
+//           are dropped).
 // Threads:  one at a time; the ruler holds the group's lock.
 #pragma once
 

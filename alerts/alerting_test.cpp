@@ -23,7 +23,9 @@ const TemplateQuery kNoQuery;
 
 TimestampNs at(Duration since) { return TimestampNs{1'768'032'000'000'000'000} + since; }
 
-EvaluationInputs slot(Duration since, std::uint64_t limit = 0) { return {at(since), limit, kNoLabels, "http://g", kNoQuery}; }
+EvaluationInputs slot(Duration since, std::uint64_t limit = 0) {
+  return {at(since), limit, kNoLabels, "http://g", kNoQuery};
+}
 
 logql::Vector vector_of(std::initializer_list<std::pair<const char*, double>> samples) {
   logql::Vector vector;
@@ -99,7 +101,8 @@ TEST_CASE("equal label sets and too many alerts are errors of the rule") {
   CHECK_FALSE(rule.evaluate(vector_of({{"x", 1}, {"y", 1}}), slot(0min)).has_value());
   AlertingRule limited(rule_with(0min));
   REQUIRE(limited.evaluate(vector_of({{"x", 1}}), slot(0min, 1)).has_value());
-  CHECK(limited.evaluate(vector_of({{"x", 1}, {"y", 1}}), slot(1min, 1)).error().message() == "exceeded limit of 1 with 2 alerts");
+  CHECK(limited.evaluate(vector_of({{"x", 1}, {"y", 1}}), slot(1min, 1)).error().message() ==
+        "exceeded limit of 1 with 2 alerts");
   CHECK(limited.alerts().empty());
 }
 
@@ -107,16 +110,19 @@ TEST_CASE("templates: values, links, queries, and failures that stop nothing") {
   CHECK(expanded("{{ $labels.app }} {{ $labels.nothing }}|{{ .Labels.app }}") == "shop \"1\" |shop \"1\"");
   CHECK(expanded("{{ $value | humanize }} {{ $value | printf \"%.2f\" }}", 1234.5) == "1.234k 1234.50");
   CHECK(expanded("{{ with query \"up\" }}{{ . | first | value }}{{ end }}") == "2");
-  CHECK(expanded("{{ range query \"up\" | sortByLabel \"app\" }}{{ .Labels.app }}={{ .Value }} {{ end }}") == "a=1 b=2 ");
+  CHECK(expanded("{{ range query \"up\" | sortByLabel \"app\" }}{{ .Labels.app }}={{ .Value }} {{ end }}") ==
+        "a=1 b=2 ");
   CHECK(expanded("{{ query \"up\" | first | label \"app\" }}") == "b");
   CHECK(expanded("{{ externalURL }} {{ pathPrefix }}") == "http://grafana/sub /sub");
   CHECK(expanded("{{ jaegerTrace \"http://jaeger:16686\" $labels.trace_id }}") == "http://jaeger:16686/trace/4bf92f35");
-  CHECK(expanded("{{ \"a b\" | urlQueryEscape }} {{ stripPort \"h:80\" }} {{ stripDomain \"h.example:80\" }}") == "a+b h h:80");
+  CHECK(expanded("{{ \"a b\" | urlQueryEscape }} {{ stripPort \"h:80\" }} {{ stripDomain \"h.example:80\" }}") ==
+        "a+b h h:80");
   const auto link = expanded("{{ grafanaExplore \"Loki\" (printf \"{app=%q}\" $labels.app) }}");
   CHECK(link.starts_with("http://grafana/sub/explore?left=%7B%22datasource%22%3A%22Loki%22"));
   CHECK(link.find(' ') == std::string::npos);
   CHECK(link.find('"') == std::string::npos);
-  CHECK(expanded("{{ query \"nonsense\" }}").starts_with("<error expanding template: error executing template __alert_A: "));
+  CHECK(expanded("{{ query \"nonsense\" }}")
+            .starts_with("<error expanding template: error executing template __alert_A: "));
   CHECK(expanded("no template") == "no template");
 }
 
@@ -134,8 +140,9 @@ TEST_CASE("humanize") {
 
 TEST_CASE("alerts are written as Alertmanager reads them") {
   const auto body = encode_alerts({{"t1", Labels{{"alertname", "A"}}, {}, at(0s), at(1500ms), "http://g"}});
-  CHECK(body == R"([{"endsAt":"2026-01-10T08:00:01.500Z","startsAt":"2026-01-10T08:00:00.000Z","generatorURL":"http://g",)"
-                R"("labels":{"alertname":"A"}}])");
+  CHECK(body ==
+        R"([{"endsAt":"2026-01-10T08:00:01.500Z","startsAt":"2026-01-10T08:00:00.000Z","generatorURL":"http://g",)"
+        R"("labels":{"alertname":"A"}}])");
 }
 
 namespace {
@@ -226,7 +233,8 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
   GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
   const auto samples = runner.evaluate(at(0s));
   REQUIRE(samples.size() == 3);
-  CHECK(samples[1].labels.to_string() == R"({__name__="ALERTS", alertname="A", alertstate="pending", app="x", team="x-team"})");
+  CHECK(samples[1].labels.to_string() ==
+        R"({__name__="ALERTS", alertname="A", alertstate="pending", app="x", team="x-team"})");
   CHECK(samples[2].labels.to_string() == R"({__name__="rec", app="x", extra="1"})");
   present = false;
   const auto ended = runner.evaluate(at(1min));
@@ -250,13 +258,15 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
 
 TEST_CASE("a failing rule says why and stops no other") {
   ManualClock clock(at(0s));
-  GroupEnvironment environment{clock,
-                               [](const std::string&, const std::string& expr, TimestampNs) -> Result<logql::QueryResult> {
-                                 if (expr == "bad") return fail(ErrorCode::kLimitExceeded, "too much");
-                                 if (expr == "log") return logql::QueryResult(logql::Streams{});
-                                 return logql::QueryResult(vector_of({{"x", 1}}));
-                               },
-                               {}, ""};
+  GroupEnvironment environment{
+      clock,
+      [](const std::string&, const std::string& expr, TimestampNs) -> Result<logql::QueryResult> {
+        if (expr == "bad") return fail(ErrorCode::kLimitExceeded, "too much");
+        if (expr == "log") return logql::QueryResult(logql::Streams{});
+        return logql::QueryResult(vector_of({{"x", 1}}));
+      },
+      {},
+      ""};
   RuleGroup group{"g", 1min, 0, {rule_with(0min), rule_with(0min), rule_with(0min)}};
   group.rules[0].expr = "bad";
   group.rules[1].expr = "log";
@@ -292,12 +302,14 @@ TEST_CASE("firing alerts are sent again after the delay, a resolution once more 
 TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
   MemFilesystem disk;
   REQUIRE(disk.make_directories("rules/t1").has_value());
-  REQUIRE(write_atomically(disk, "rules/t1/f.yaml", "groups:\n- name: g\n  interval: 1ms\n  rules:\n  - alert: A\n    expr: vector(1)\n")
+  REQUIRE(write_atomically(disk, "rules/t1/f.yaml",
+                           "groups:\n- name: g\n  interval: 1ms\n  rules:\n  - alert: A\n    expr: vector(1)\n")
               .has_value());
   Mutex mutex;
   Condition changed;
   std::set<std::int64_t> slots;
-  const QueryFunction query = [&](const std::string&, const std::string&, TimestampNs when) -> Result<logql::QueryResult> {
+  const QueryFunction query = [&](const std::string&, const std::string&,
+                                  TimestampNs when) -> Result<logql::QueryResult> {
     MutexLock lock(mutex);
     slots.insert(when.value);
     changed.notify_all();
@@ -324,16 +336,19 @@ TEST_CASE("relabelling changes alerts on their way out and drops some") {
   MemFilesystem disk;
   REQUIRE(disk.make_directories("rules/t1").has_value());
   REQUIRE(write_atomically(disk, "rules/t1/f.yaml",
-                           "groups:\n- {name: g, interval: 10ms, rules: [{alert: Kept, expr: vector(1)}, {alert: Dropped, expr: vector(1)}]}\n")
+                           "groups:\n- {name: g, interval: 10ms, rules: [{alert: Kept, expr: vector(1)}, {alert: "
+                           "Dropped, expr: vector(1)}]}\n")
               .has_value());
-  const auto rules = parse_yaml("[{source_labels: [alertname], regex: Dropped, action: drop}, {source_labels: [cluster], target_label: region}]");
+  const auto rules = parse_yaml(
+      "[{source_labels: [alertname], regex: Dropped, action: drop}, {source_labels: [cluster], target_label: region}]");
   REQUIRE(rules.has_value());
   const auto client = std::make_shared<ScriptedClient>(std::vector<int>{200});
   Notifier notifier({.urls = {"http://am"}}, client);
   const QueryFunction query = [](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
     return logql::QueryResult(vector_of({{"x", 1}}));
   };
-  RulerOptions options{.rules_directory = "rules", .state_directory = "state", .external_labels = Labels{{"cluster", "eu"}}};
+  RulerOptions options{
+      .rules_directory = "rules", .state_directory = "state", .external_labels = Labels{{"cluster", "eu"}}};
   options.alert_relabel = Relabeler::parse(*rules).value();
   Ruler ruler(std::move(options), {.clock = system_clock(), .filesystem = disk, .query = query, .notifier = &notifier});
   REQUIRE(client->wait_for_calls(1));

@@ -1,7 +1,7 @@
 // evidence.h -- the lines behind an alert: the log query inside a rule's expression, narrowed to one alert's labels.
 //
-// Model:    the first selector of the expression counts, left to right (the left side of a comparison), with its stages and the
-//           window it looked at. Labels that label_replace made do not narrow: no line carries them.
+// Model:    the first selector of the expression counts, left to right (the left side of a comparison), with its stages
+//           and the window it looked at. Labels that label_replace made do not narrow: no line carries them.
 // Errors:   not_found: the expression reads no lines (`vector(1)`).
 // Threads:  any.
 #pragma once
@@ -30,7 +30,8 @@ Result<EvidenceQuery> evidence_query(std::string_view expr, const Labels& labels
 /// A line fit for an annotation: at most kEvidenceLineBytesMax bytes, cut between characters and marked with `…`.
 std::string evidence_line(std::string_view line);
 
-/// Trace ids that stand in the lines (`"trace_id": "<32 hex>"`, trace_id=..., traceparent), each once, in order; no all-zero ones.
+/// Trace ids that stand in the lines (`"trace_id": "<32 hex>"`, trace_id=..., traceparent), each once, in order; no
+/// all-zero ones.
 std::vector<std::string> trace_ids(const std::vector<std::string>& lines);
 
 }  // namespace kvasir::alerts

@@ -16,7 +16,8 @@ constexpr TimestampNs kSlot{1'000'000'000'000};
 std::string lines_of(std::string_view expr, const Labels& labels = {}) {
   const auto evidence = evidence_query(expr, labels, kSlot);
   if (!evidence) return evidence.error().message();
-  return fmt::format("{} [{}s,{}s)", evidence->query, evidence->start.value / 1'000'000'000, evidence->end.value / 1'000'000'000);
+  return fmt::format("{} [{}s,{}s)", evidence->query, evidence->start.value / 1'000'000'000,
+                     evidence->end.value / 1'000'000'000);
 }
 
 TEST_CASE("the log query of an expression, narrowed to an alert") {
@@ -27,7 +28,8 @@ TEST_CASE("the log query of an expression, narrowed to an alert") {
   CHECK(lines_of(R"(10 < sum(rate({a="b"}[5m])))") == R"({a="b"} [700s,1000s))");
   CHECK(lines_of(R"(sum(rate({a="1"}[5m])) / sum(rate({a="2"}[5m])) > 0.5)") == R"({a="1"} [700s,1000s))");
   CHECK(lines_of(R"(sum(sum_over_time({a="b"} | json | unwrap d [1m])))") == R"({a="b"} | json [940s,1000s))");
-  CHECK(lines_of(R"x(label_replace(rate({a="b"}[1m]), "service", "$1", "a", "(.*)"))x", shop) == R"({a="b"} [940s,1000s))");
+  CHECK(lines_of(R"x(label_replace(rate({a="b"}[1m]), "service", "$1", "a", "(.*)"))x", shop) ==
+        R"({a="b"} [940s,1000s))");
   CHECK(lines_of(R"({a="b"} | stats count() as n by line)", Labels{{"line", "x"}}) == R"({a="b"} [-2600s,1000s))");
   CHECK(lines_of(R"(rate({service="sh\"op"}[1m]))", shop) == R"({service="sh\"op"} [940s,1000s))");
   CHECK(lines_of("vector(1)") == "the expression reads no lines");
@@ -41,8 +43,9 @@ TEST_CASE("long lines are cut between characters, trace ids are found once") {
   CHECK(cut.size() <= kEvidenceLineBytesMax);
   CHECK(cut.ends_with("ü…"));
   const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736", other = "ABCDEF00000000000000000000000000";
-  CHECK(trace_ids({R"({"trace_id": ")" + id + R"(", "x": 1})", "trace_id=" + id, "traceparent: 00-" + id + "-00f067aa0ba902b7-01",
-                   "TraceID=" + other + " done", R"("trace_id":"00000000000000000000000000000000")", "trace_id=" + id + "ff"}) ==
+  CHECK(trace_ids({R"({"trace_id": ")" + id + R"(", "x": 1})", "trace_id=" + id,
+                   "traceparent: 00-" + id + "-00f067aa0ba902b7-01", "TraceID=" + other + " done",
+                   R"("trace_id":"00000000000000000000000000000000")", "trace_id=" + id + "ff"}) ==
         std::vector<std::string>{id, other});
 }
 
@@ -54,7 +57,8 @@ TEST_CASE("annotations show lines, ids and the link to them") {
     asked = fmt::format("{} {}", query.query, limit);
     return std::vector<std::string>{"one trace_id=4bf92f3577b34da6a3ce929d0e0e4736", "two"};
   };
-  const TemplateData data{labels, 7, none, "http://g", kSlot, no_query, R"(sum by (service)(rate({a="b"}[1m])) > 1)", &lines};
+  const TemplateData data{labels, 7, none, "http://g", kSlot, no_query, R"(sum by (service)(rate({a="b"}[1m])) > 1)",
+                          &lines};
   const auto text = [&](std::string_view source) { return expand_alert_template("A", source, data); };
   CHECK(text("{{ range logLines 2 }}<{{ . }}>{{ end }}") == "<one trace_id=4bf92f3577b34da6a3ce929d0e0e4736><two>");
   CHECK(asked == R"({a="b"} | service="shop" 2)");

@@ -20,7 +20,8 @@ Labels recorded_labels(const logql::Series& series, const Rule& rule) {
 
 }  // namespace
 
-GroupRunner::GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval, const GroupEnvironment& environment)
+GroupRunner::GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval,
+                         const GroupEnvironment& environment)
     : identity_(std::move(identity)), group_(std::move(group)), interval_(interval), environment_(environment) {
   for (const auto& rule : group_.rules) {
     rules_.emplace_back(rule);
@@ -75,13 +76,15 @@ Result<void> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot, std
 Result<void> GroupRunner::record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot,
                                  std::vector<RecordedSample>& out) {
   if (group_.limit != 0 && vector.series.size() > group_.limit) {
-    return fail(ErrorCode::kLimitExceeded, fmt::format("exceeded limit of {} with {} series", group_.limit, vector.series.size()));
+    return fail(ErrorCode::kLimitExceeded,
+                fmt::format("exceeded limit of {} with {} series", group_.limit, vector.series.size()));
   }
   std::map<Labels, double> now;
   for (const auto& series : vector.series) {
     Labels labels = recorded_labels(series, rule.alerting.rule());
     if (!now.emplace(std::move(labels), series.points.empty() ? 0 : series.points.front().value).second) {
-      return fail(ErrorCode::kInvalidArgument, "vector contains metrics with the same labelset after applying rule labels");
+      return fail(ErrorCode::kInvalidArgument,
+                  "vector contains metrics with the same labelset after applying rule labels");
     }
   }
   for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
@@ -92,7 +95,8 @@ Result<void> GroupRunner::record(RunningRule& rule, const logql::Vector& vector,
   return {};
 }
 
-void GroupRunner::append_alert_series(const RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) const {
+void GroupRunner::append_alert_series(const RunningRule& rule, TimestampNs slot,
+                                      std::vector<RecordedSample>& out) const {
   for (const auto& [labels, alert] : rule.alerting.alerts()) {
     if (alert.state == AlertState::kInactive) continue;
     Labels named = labels;

@@ -1,6 +1,7 @@
 // group_runner.h -- evaluates the rules of one group, in order, at one slot of time.
 //
-// Shape:    evaluate(slot) runs each rule's expression at the slot's own timestamp; alerts move, recorded samples are collected.
+// Shape:    evaluate(slot) runs each rule's expression at the slot's own timestamp; alerts move, recorded samples are
+//           collected.
 // Errors:   a rule that fails keeps its alerts as they were, says why in its status, and stops no other.
 // Threads:  evaluate() and the readers lock the group, so a group never runs concurrently with itself.
 #pragma once
@@ -32,7 +33,8 @@ struct GroupIdentity {
 };
 
 /// The newest lines of a log query of a tenant, at most `limit`.
-using TenantLineQuery = std::function<Result<std::vector<std::string>>(const std::string& tenant, const EvidenceQuery& query, std::size_t limit)>;
+using TenantLineQuery = std::function<Result<std::vector<std::string>>(const std::string& tenant,
+                                                                       const EvidenceQuery& query, std::size_t limit)>;
 
 struct RuleStatus {
   Rule rule;
@@ -65,7 +67,8 @@ class GroupRunner {
  public:
   GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval, const GroupEnvironment& environment);
 
-  /// The samples that the recording rules made, ALERTS and ALERTS_FOR_STATE among them, and markers for series that ended.
+  /// The samples that the recording rules made, ALERTS and ALERTS_FOR_STATE among them, and markers for series that
+  /// ended.
   std::vector<RecordedSample> evaluate(TimestampNs slot);
 
   /// Alerts to notify: firing ones not sent for `resend_delay`, and resolved ones. Marks them as sent.
@@ -95,9 +98,10 @@ class GroupRunner {
     std::map<Labels, double> recorded;
   };
 
-  Result<void> evaluate_rule(RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) KVASIR_REQUIRES(mutex_);
-  Result<void> record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot, std::vector<RecordedSample>& out)
+  Result<void> evaluate_rule(RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out)
       KVASIR_REQUIRES(mutex_);
+  Result<void> record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot,
+                      std::vector<RecordedSample>& out) KVASIR_REQUIRES(mutex_);
   void append_alert_series(const RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) const
       KVASIR_REQUIRES(mutex_);
   Result<logql::Vector> query(const std::string& expr, TimestampNs at) const;

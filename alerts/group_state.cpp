@@ -18,7 +18,11 @@ void write_alert(JsonWriter& json, const Alert& alert) {
   json.begin_object().key("labels").begin_object();
   for (const auto& label : alert.labels) json.key(label.name).string(label.value);
   json.end_object();
-  json.key("active_at").integer(alert.active_at.value).key("firing").boolean(alert.state == AlertState::kFiring).end_object();
+  json.key("active_at")
+      .integer(alert.active_at.value)
+      .key("firing")
+      .boolean(alert.state == AlertState::kFiring)
+      .end_object();
 }
 
 struct SavedAlert {
@@ -42,9 +46,10 @@ std::optional<SavedAlert> read_alert(element item) {
   return alert;
 }
 
-// When a pending alert goes on after an outage: time during which nobody looked does not count, and what little was missing
-// is stretched to the grace period so that a flood of alerts does not fire in the first seconds.
-TimestampNs restored_active_at(const SavedAlert& saved, TimestampNs saved_at, TimestampNs now, Duration hold, Duration grace) {
+// When a pending alert goes on after an outage: time during which nobody looked does not count, and what little was
+// missing is stretched to the grace period so that a flood of alerts does not fire in the first seconds.
+TimestampNs restored_active_at(const SavedAlert& saved, TimestampNs saved_at, TimestampNs now, Duration hold,
+                               Duration grace) {
   const Duration left = hold - (saved_at - saved.active_at);
   if (saved.firing || left <= Duration(0)) return saved.active_at;
   if (left < grace && hold >= grace) return now + grace - hold;
@@ -57,9 +62,19 @@ std::string GroupRunner::save_state(TimestampNs now) const {
   MutexLock lock(mutex_);
   std::string text;
   JsonWriter json(text);
-  json.begin_object().key("version").integer(kStateVersion).key("saved_at").integer(now.value).key("rules").begin_array();
+  json.begin_object()
+      .key("version")
+      .integer(kStateVersion)
+      .key("saved_at")
+      .integer(now.value)
+      .key("rules")
+      .begin_array();
   for (const auto& rule : rules_) {
-    json.begin_object().key("expr").string(rule.alerting.rule().canonical).key("name").string(rule.alerting.rule().name);
+    json.begin_object()
+        .key("expr")
+        .string(rule.alerting.rule().canonical)
+        .key("name")
+        .string(rule.alerting.rule().name);
     json.key("alerts").begin_array();
     for (const auto& [labels, alert] : rule.alerting.alerts()) {
       if (alert.state != AlertState::kInactive) write_alert(json, alert);
@@ -70,7 +85,8 @@ std::string GroupRunner::save_state(TimestampNs now) const {
   return text;
 }
 
-void GroupRunner::restore_state(std::string_view saved, TimestampNs now, Duration outage_tolerance, Duration grace_period) {
+void GroupRunner::restore_state(std::string_view saved, TimestampNs now, Duration outage_tolerance,
+                                Duration grace_period) {
   simdjson::dom::parser parser;
   element root;
   std::int64_t version = 0;

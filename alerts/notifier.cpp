@@ -20,7 +20,8 @@ void wait_for(Duration time, std::stop_token stop) {
   Condition condition;
   const std::stop_callback wake(stop, [&condition] { condition.notify_all(); });
   MutexLock lock(mutex);
-  condition.wait_for(lock, std::min<Duration>(time, std::chrono::seconds(5)), [&stop] { return stop.stop_requested(); });
+  condition.wait_for(lock, std::min<Duration>(time, std::chrono::seconds(5)),
+                     [&stop] { return stop.stop_requested(); });
 }
 
 }  // namespace
@@ -104,7 +105,8 @@ void Notifier::post(const std::vector<OutgoingAlert>& batch, std::stop_token sto
   (taken ? counters_.sent : counters_.dropped) += batch.size();
 }
 
-bool Notifier::post_to(const std::string& url, const std::string& body, const std::string& tenant, std::stop_token stop) {
+bool Notifier::post_to(const std::string& url, const std::string& body, const std::string& tenant,
+                       std::stop_token stop) {
   net::HttpCall call;
   call.method = "POST";
   call.url = url + "/api/v2/alerts";
@@ -119,7 +121,8 @@ bool Notifier::post_to(const std::string& url, const std::string& body, const st
     if (answer && answer->status / 100 == 2) return true;
     ++counters_.errors;
     log::warn("alerts", "an alertmanager refused a batch",
-              {{"url", url}, {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
+              {{"url", url},
+               {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
     const bool hopeless = answer && answer->status / 100 == 4 && answer->status != 429;
     if (hopeless || attempt >= options_.tries || stop.stop_requested()) return false;
     wait_for(back_off, stop);

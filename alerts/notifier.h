@@ -1,7 +1,8 @@
 // notifier.h -- sends alerts to Alertmanagers (API v2), away from the evaluation.
 //
 // Shape:    send() queues; one thread posts batches of kAlertsPerRequest, to every Alertmanager of the options.
-// Errors:   a batch that no Alertmanager took after the tries allowed is dropped and counted; the next resend repairs it.
+// Errors:   a batch that no Alertmanager took after the tries allowed is dropped and counted; the next resend repairs
+//           it.
 // Limits:   queue_capacity alerts; past it the oldest are dropped and counted. One call lasts at most options.timeout.
 // Threads:  send() from any thread; never blocks on the network.
 // Source:   docs/alerts.md, "Notifications"; Alertmanager's OpenAPI description of /api/v2/alerts.

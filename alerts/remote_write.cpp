@@ -182,8 +182,9 @@ RemoteWriter::Outcome RemoteWriter::send(const Request& request) {
   const auto answer = client_->send(call);
   if (!answer || answer->status / 100 == 5 || answer->status == 429) return Outcome::kTryAgain;
   if (answer->status / 100 == 2) return Outcome::kTaken;
-  log::error("alerts", "the remote-write receiver refused samples, they are dropped",
-             {{"url", options_.url}, {"status", std::to_string(answer->status)}, {"reason", answer->body.substr(0, 300)}});
+  log::error(
+      "alerts", "the remote-write receiver refused samples, they are dropped",
+      {{"url", options_.url}, {"status", std::to_string(answer->status)}, {"reason", answer->body.substr(0, 300)}});
   return Outcome::kRefused;
 }
 

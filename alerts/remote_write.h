@@ -1,8 +1,10 @@
 // remote_write.h -- recorded series on their way to a Prometheus that receives remote writes.
 //
-// Shape:    add() writes one request to the queue on disk (folder of the tenant, one file a request, oldest first); one thread
-//           sends files in order and deletes each when it was taken. So nothing is lost while the receiver is away, up to the limit.
-// Errors:   5xx, 429 and network errors are tried again with back-off for ever; other 4xx drop the request and count it.
+// Shape:    add() writes one request to the queue on disk (folder of the tenant, one file a request, oldest first); one
+//           thread sends files in order and deletes each when it was taken. So nothing is lost while the receiver is
+//           away, up to the limit.
+// Errors:   5xx, 429 and network errors are tried again with back-off for ever; other 4xx drop the request and count
+//           it.
 // Limits:   queue_bytes_max on disk a tenant; past it the oldest requests are dropped and counted.
 // Threads:  add() from any thread.
 // Source:   Prometheus remote-write 1.0: snappy block of protobuf WriteRequest.

@@ -71,7 +71,8 @@ Result<void> check_names(const Rule& rule) {
 Result<void> check_templates(const Rule& rule) {
   if (rule.kind == Rule::Kind::kRecord) return {};
   for (const auto& [name, text] : rule.labels) {
-    if (auto ok = check_alert_template(rule.name, text); !ok) return refuse(fmt::format("label \"{}\": {}", name, ok.error().message()));
+    if (auto ok = check_alert_template(rule.name, text); !ok)
+      return refuse(fmt::format("label \"{}\": {}", name, ok.error().message()));
   }
   for (const auto& [name, text] : rule.annotations) {
     if (auto ok = check_alert_template(rule.name, text); !ok) {
@@ -91,7 +92,8 @@ Result<void> check_rule(Rule& rule, std::string_view group) {
   auto parsed = logql::parse_query(rule.expr);
   if (!parsed) {
     return refuse(fmt::format("could not parse expression for {} '{}' in group '{}': {}",
-                              rule.kind == Rule::Kind::kAlert ? "alert" : "record", rule.name, group, parsed.error().message()));
+                              rule.kind == Rule::Kind::kAlert ? "alert" : "record", rule.name, group,
+                              parsed.error().message()));
   }
   rule.canonical = logql::print(**parsed);
   KVASIR_CHECK_OK(check_names(rule));
@@ -149,12 +151,14 @@ Result<RuleGroup> read_group_head(const YamlNode& node) {
 void append_text_map(std::string& out, std::string_view key, const TextMap& map, const std::string& indent) {
   if (map.empty()) return;
   out += fmt::format("{}{}:\n", indent, key);
-  for (const auto& [name, value] : map) out += fmt::format("{}    {}: {}\n", indent, yaml_scalar(name), yaml_scalar(value));
+  for (const auto& [name, value] : map)
+    out += fmt::format("{}    {}: {}\n", indent, yaml_scalar(name), yaml_scalar(value));
 }
 
 void append_rule(std::string& out, const Rule& rule, const std::string& indent) {
   const std::string inner = indent + "  ";
-  out += fmt::format("{}- {}: {}\n", indent, rule.kind == Rule::Kind::kAlert ? "alert" : "record", yaml_scalar(rule.name));
+  out +=
+      fmt::format("{}- {}: {}\n", indent, rule.kind == Rule::Kind::kAlert ? "alert" : "record", yaml_scalar(rule.name));
   out += fmt::format("{}expr: {}\n", inner, yaml_scalar(rule.expr));
   if (rule.hold.count() != 0) out += fmt::format("{}for: {}\n", inner, format_prometheus_duration(rule.hold));
   if (rule.keep_firing_for.count() != 0) {
@@ -167,7 +171,8 @@ void append_rule(std::string& out, const Rule& rule, const std::string& indent) 
 // The keys of a group; the first line is put by the caller when the group is an item of a list.
 std::string group_body(const RuleGroup& group, const std::string& indent) {
   std::string out = fmt::format("name: {}\n", yaml_scalar(group.name));
-  if (group.interval.count() != 0) out += fmt::format("{}interval: {}\n", indent, format_prometheus_duration(group.interval));
+  if (group.interval.count() != 0)
+    out += fmt::format("{}interval: {}\n", indent, format_prometheus_duration(group.interval));
   if (group.limit != 0) out += fmt::format("{}limit: {}\n", indent, group.limit);
   out += group.rules.empty() ? indent + "rules: []\n" : indent + "rules:\n";
   for (const auto& rule : group.rules) append_rule(out, rule, indent + "    ");

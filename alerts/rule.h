@@ -1,8 +1,9 @@
 // rule.h -- rule groups as Prometheus and Loki write them, read from YAML and written back.
 //
 // Shape:    a group has a name, an interval, a limit and rules; a rule either alerts or records.
-// Errors:   invalid_argument, worded as the rule API of Loki words it, since clients match some texts; inside a file the place
-//           comes first: `group "g", rule 2 (line 14): ...`. A broken rule of a file is kept with its error, the others are whole.
+// Errors:   invalid_argument, worded as the rule API of Loki words it, since clients match some texts; inside a file
+//           the place comes first: `group "g", rule 2 (line 14): ...`. A broken rule of a file is kept with its error,
+//           the others are whole.
 // Source:   docs/alerts.md
 #pragma once
 

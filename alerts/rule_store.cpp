@@ -9,7 +9,8 @@ constexpr std::uint64_t kRuleFileBytesMax = 16 << 20;
 
 bool is_file_name(std::string_view name) {
   const bool dots = name == "." || name == "..";
-  return !name.empty() && name.size() <= 200 && !dots && name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  return !name.empty() && name.size() <= 200 && !dots &&
+         name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
 }
 
 // Editors and write_atomically leave such files for a moment.
@@ -68,7 +69,8 @@ Result<void> RuleStore::set_group(const std::string& tenant, const std::string& 
   MutexLock lock(mutex_);
   KVASIR_CHECK_OK(filesystem_.make_directories(parent_directory(path)));
   KVASIR_TRY(auto groups, read_or_empty(path));
-  const auto same = std::find_if(groups.begin(), groups.end(), [&](const RuleGroup& g) { return g.name == group.name; });
+  const auto same =
+      std::find_if(groups.begin(), groups.end(), [&](const RuleGroup& g) { return g.name == group.name; });
   if (same == groups.end()) {
     groups.push_back(std::move(group));
   } else {
@@ -77,7 +79,8 @@ Result<void> RuleStore::set_group(const std::string& tenant, const std::string& 
   return write_atomically(filesystem_, path, rule_file_yaml(groups));
 }
 
-Result<void> RuleStore::delete_group(const std::string& tenant, const std::string& name_space, const std::string& group) {
+Result<void> RuleStore::delete_group(const std::string& tenant, const std::string& name_space,
+                                     const std::string& group) {
   KVASIR_TRY(const auto path, path_of(tenant, name_space));
   MutexLock lock(mutex_);
   KVASIR_TRY(auto groups, read_or_empty(path));

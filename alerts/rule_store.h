@@ -2,7 +2,8 @@
 //
 // Shape:    load() reads every file of every tenant; the rule API writes one file at a time, atomically.
 // Errors:   a file that cannot be read is reported with its path and passed over; the others are loaded.
-//           not_found: `group does not exist`, `group namespace does not exist`. invalid_argument: a namespace that is no file name.
+//           not_found: `group does not exist`, `group namespace does not exist`. invalid_argument: a namespace that is
+//           no file name.
 // Threads:  any; writes of one tenant are serialised.
 #pragma once
 

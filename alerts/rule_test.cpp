@@ -51,17 +51,20 @@ TEST_CASE("a group reads, prints and reads back the same") {
 TEST_CASE("each mistake in a group has its own text") {
   CHECK(refusal("- 1") == "unable to decoded rule group");
   CHECK(refusal("groups: []") == "group 0: Groupname must not be empty");
-  CHECK(refusal("{name: a, rules: [{alert: A, record: b, expr: '1'}]}") == "only one of 'record' and 'alert' must be set");
+  CHECK(refusal("{name: a, rules: [{alert: A, record: b, expr: '1'}]}") ==
+        "only one of 'record' and 'alert' must be set");
   CHECK(refusal("{name: a, rules: [{expr: '1'}]}") == "one of 'record' or 'alert' must be set");
   CHECK(refusal("{name: a, rules: [{alert: A}]}") == "field 'expr' must be set in rule");
   CHECK(refusal("{name: a, rules: [{alert: A, expr: '{app='}]}")
             .starts_with("could not parse expression for alert 'A' in group 'a': parse error"));
   CHECK(refusal("{name: a, rules: [{record: r, expr: 'vector(1)', annotations: {x: y}}]}") ==
         "invalid field 'annotations' in recording rule");
-  CHECK(refusal("{name: a, rules: [{record: r, expr: 'vector(1)', for: 1m}]}") == "invalid field 'for' in recording rule");
+  CHECK(refusal("{name: a, rules: [{record: r, expr: 'vector(1)', for: 1m}]}") ==
+        "invalid field 'for' in recording rule");
   CHECK(refusal("{name: a, rules: [{record: a-b, expr: 'vector(1)'}]}") == "invalid recording rule name: a-b");
   CHECK(refusal("{name: a, rules: [{alert: A, expr: 'vector(1)', labels: {a-b: c}}]}") == "invalid label name: a-b");
-  CHECK(refusal("{name: a, rules: [{alert: A, expr: 'vector(1)', annotations: {a-b: c}}]}") == "invalid annotation name: a-b");
+  CHECK(refusal("{name: a, rules: [{alert: A, expr: 'vector(1)', annotations: {a-b: c}}]}") ==
+        "invalid annotation name: a-b");
   CHECK(refusal("{name: a, rules: [{alert: A, expr: 'vector(1)', annotations: {a: '{{ foo }}'}}]}") ==
         "annotation \"a\": template: __alert_A:1: function \"foo\" not defined");
   CHECK(refusal("{name: a, rules: [{alert: A, expr: 'vector(1)', for: soon}]}") ==
@@ -69,7 +72,8 @@ TEST_CASE("each mistake in a group has its own text") {
 }
 
 TEST_CASE("in a file a broken rule keeps its place and its reason, the others are whole") {
-  const auto groups = parse_rule_file("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: '{'\n  - alert: B\n    expr: vector(1)\n");
+  const auto groups =
+      parse_rule_file("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: '{'\n  - alert: B\n    expr: vector(1)\n");
   REQUIRE(groups.has_value());
   REQUIRE(groups->front().rules.size() == 2);
   CHECK(groups->front().rules[0].line == 4);

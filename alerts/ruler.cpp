@@ -20,8 +20,21 @@ bool same_group(const RuleGroup& a, const RuleGroup& b) { return rule_group_yaml
 std::string explore_link(const RulerOptions& options, const std::string& expr) {
   std::string left;
   JsonWriter json(left);
-  json.begin_object().key("queries").begin_array().begin_object().key("expr").string(expr).key("queryType").string("range");
-  json.key("datasource").begin_object().key("type").string("loki").key("uid").string(options.datasource_uid).end_object();
+  json.begin_object()
+      .key("queries")
+      .begin_array()
+      .begin_object()
+      .key("expr")
+      .string(expr)
+      .key("queryType")
+      .string("range");
+  json.key("datasource")
+      .begin_object()
+      .key("type")
+      .string("loki")
+      .key("uid")
+      .string(options.datasource_uid)
+      .end_object();
   json.end_object().end_array().end_object();
   return options.external_url + "/explore?left=" + net::form_encode(left);
 }
@@ -55,7 +68,8 @@ Ruler::~Ruler() {
 
 // Slots are aligned to the epoch plus an offset that spreads groups over their interval and survives restarts.
 TimestampNs Ruler::first_slot(const GroupIdentity& identity, Duration interval) const {
-  const std::size_t hash = std::hash<std::string>{}(identity.tenant + '\0' + identity.name_space + '\0' + identity.group);
+  const std::size_t hash =
+      std::hash<std::string>{}(identity.tenant + '\0' + identity.name_space + '\0' + identity.group);
   const auto step = std::max<std::int64_t>(interval.count(), 1);
   const auto offset = static_cast<std::int64_t>(hash % static_cast<std::size_t>(step));
   const std::int64_t now = ports_.clock.now().value;
@@ -63,20 +77,22 @@ TimestampNs Ruler::first_slot(const GroupIdentity& identity, Duration interval) 
 }
 
 Path Ruler::state_path(const GroupIdentity& identity) const {
-  const auto name = fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
+  const auto name =
+      fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
   return join_path(join_path(options_.state_directory, net::percent_encode(identity.tenant)), name);
 }
 
 void Ruler::adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next) {
   const GroupIdentity identity{tenant, name_space, group.name};
   if (next.contains(identity)) {
-    problems_.push_back(fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant, name_space, group.name));
+    problems_.push_back(
+        fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant, name_space, group.name));
     return;
   }
   for (const auto& rule : group.rules) {
     if (rule.error.empty()) continue;
-    problems_.push_back(fmt::format("{}/{}: group \"{}\", rule \"{}\" (line {}): {}", tenant, name_space, group.name, rule.name,
-                                    rule.line, rule.error));
+    problems_.push_back(fmt::format("{}/{}: group \"{}\", rule \"{}\" (line {}): {}", tenant, name_space, group.name,
+                                    rule.name, rule.line, rule.error));
   }
   if (const auto old = groups_.find(identity); old != groups_.end() && same_group(old->second.runner->group(), group)) {
     next[identity] = old->second;
@@ -109,7 +125,8 @@ void Ruler::reload() {
   lock.unlock();
   changed_.notify_all();
   for (const auto& problem : now) {
-    if (std::find(before.begin(), before.end(), problem) == before.end()) log::error("alerts", "a rule is broken", {{"reason", problem}});
+    if (std::find(before.begin(), before.end(), problem) == before.end())
+      log::error("alerts", "a rule is broken", {{"reason", problem}});
   }
 }
 
@@ -195,7 +212,8 @@ void Ruler::notify(GroupRunner& runner) {
     if (!relabelled) continue;
     outgoing.push_back({runner.identity().tenant, std::move(*relabelled), alert.annotations,
                         alert.fired_at.value != 0 ? alert.fired_at : alert.active_at,
-                        resolved ? alert.resolved_at : now + lifetime, explore_link(options_, expression_of(runner, alert))});
+                        resolved ? alert.resolved_at : now + lifetime,
+                        explore_link(options_, expression_of(runner, alert))});
   }
   ports_.notifier->send(std::move(outgoing));
 }

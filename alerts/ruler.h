@@ -1,9 +1,9 @@
 // ruler.h -- keeps every rule group of every tenant running, on time.
 //
-// Shape:    one scheduler thread decides when; a few workers evaluate. Slots of a group are multiples of its interval plus an
-//           offset of its own; a missed slot is skipped and counted. Rules come from the store, which is read anew every
-//           poll_interval and after each change through the API. A group whose text did not change keeps running untouched, and so do
-//           the groups of a file that can no longer be read.
+// Shape:    one scheduler thread decides when; a few workers evaluate. Slots of a group are multiples of its interval
+//           plus an offset of its own; a missed slot is skipped and counted. Rules come from the store, which is read
+//           anew every poll_interval and after each change through the API. A group whose text did not change keeps
+//           running untouched, and so do the groups of a file that can no longer be read.
 // Errors:   problems with files are logged and listed by problems(); they stop nothing else.
 // Threads:  every public function from any thread. Ends within a query's deadline.
 #pragma once

@@ -82,14 +82,16 @@ class Block {
   virtual bool narrow_literal(std::string_view literal, bool negated, RowBits rows) = 0;
   /// Clears rows that cannot contain the literal, where that is cheap to know. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowBits rows) = 0;
-  /// What `| json` or `| logfmt` extracts as `name`, or the metadata of that name. For every row that is not unknown it is
-  /// certain that the stage parses the line without an error. False: cannot; `out` is unspecified.
+  /// What `| json` or `| logfmt` extracts as `name`, or the metadata of that name. For every row that is not unknown it
+  /// is certain that the stage parses the line without an error. False: cannot; `out` is unspecified.
   virtual bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) = 0;
-  /// The same when nearly every present value is a plain decimal number ([-]digits[.digits]); rows with others are unknown.
+  /// The same when nearly every present value is a plain decimal number ([-]digits[.digits]); rows with others are
+  /// unknown.
   virtual bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) = 0;
 
-  /// What `parts[capture]` takes of each line when the parts are matched from its beginning, each literal at the first place that
-  /// it is found; absent where the pattern ends before. A last capture, and one whose literal is not found, takes the rest.
+  /// What `parts[capture]` takes of each line when the parts are matched from its beginning, each literal at the first
+  /// place that it is found; absent where the pattern ends before. A last capture, and one whose literal is not found,
+  /// takes the rest.
   /// REQUIRES: captures and literals alternate. False: cannot.
   virtual bool pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) = 0;
 

@@ -15,7 +15,8 @@ class RecentMetadata {
   /// The level, and whether the very same pairs were seen lately.
   std::pair<Level, bool> look_up(std::span<const LabelView> pairs) {
     for (const Item& item : items_) {
-      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty()) return {item.level, true};
+      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty())
+        return {item.level, true};
     }
     Item& item = items_[next_++ % items_.size()];
     item = {pairs, Level::kNone};

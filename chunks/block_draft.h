@@ -1,6 +1,7 @@
 // block_draft.h -- everything a segment needs to know of a block besides its stored bytes.
 //
-// Shape:    draft_rows() for what the rows say at once; then the facts of the lines, from a LineFactsBuilder or by scan_lines().
+// Shape:    draft_rows() for what the rows say at once; then the facts of the lines, from a LineFactsBuilder or by
+//           scan_lines().
 #pragma once
 
 #include <span>
@@ -18,7 +19,8 @@ struct BlockDraft {
   TrigramSet trigrams;
 };
 
-/// Fills the entry but for stream, place, encoding and what lines say; tokens of metadata only. REQUIRES: rows is not empty.
+/// Fills the entry but for stream, place, encoding and what lines say; tokens of metadata only. REQUIRES: rows is not
+/// empty.
 BlockDraft draft_rows(std::span<const EntryView> rows);
 /// Looks at every line.
 void scan_lines(std::span<const EntryView> rows, TrigramCollector& collector, BlockDraft& draft);

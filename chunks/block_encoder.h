@@ -19,8 +19,10 @@ enum class Encoding : std::uint8_t {
   kColumns = 1,  // templates and typed columns
 };
 
-/// Appends the block. Id columns leave their bytes in `ids`. `facts`, for kColumns, is told all of the lines; else null. REQUIRES:
+/// Appends the block. Id columns leave their bytes in `ids`. `facts`, for kColumns, is told all of the lines; else
+/// null. REQUIRES:
 /// 1 <= rows <= kBlockRowsMax.
-void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out, LineFactsBuilder* facts = nullptr);
+void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out,
+                  LineFactsBuilder* facts = nullptr);
 
 }  // namespace kvasir::chunks

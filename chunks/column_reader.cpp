@@ -141,12 +141,13 @@ bool ColumnReader::may_hold(char c) const {
   if ((mask_ & char_mask(std::string_view(&c, 1))) == 0) return false;
   if (type_ != ColumnType::kInstants || count_ == 0) return true;
   // Punctuation of an instant stands in its layout.
-  return (char_mask(std::string_view(&c, 1)) & (char_class::kOtherAscii | char_class::kQuote)) == 0 || c == '+' || c == ',' ||
-         layout_->spec().find(c) != std::string::npos;
+  return (char_mask(std::string_view(&c, 1)) & (char_class::kOtherAscii | char_class::kQuote)) == 0 || c == '+' ||
+         c == ',' || layout_->spec().find(c) != std::string::npos;
 }
 
 std::uint64_t TextsReader::memory_bytes() const {
-  return texts_.capacity() * sizeof(std::string_view) + (table_ == nullptr ? 0 : sizeof *table_ + table_->memory_bytes());
+  return texts_.capacity() * sizeof(std::string_view) +
+         (table_ == nullptr ? 0 : sizeof *table_ + table_->memory_bytes());
 }
 
 std::uint64_t ColumnReader::memory_bytes() const {

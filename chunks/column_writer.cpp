@@ -246,7 +246,8 @@ ColumnFacts write_column(Texts values, Times times, unsigned depth, TableTarget&
   if (distinct > 1) {
     const auto numbers = numbers_of(dictionary.values(), dictionary.codes(), times);
     const std::size_t dictionary_bytes = codes.size() + extent_of(dictionary.values()).total / 2;
-    if (numbers && numbers->packed.size() < dictionary_bytes) return write_numbers(*numbers, dictionary.values(), target);
+    if (numbers && numbers->packed.size() < dictionary_bytes)
+      return write_numbers(*numbers, dictionary.values(), target);
   }
   return write_dictionary(dictionary, codes, depth, target);
 }

@@ -130,7 +130,8 @@ FieldReader::FieldReader(TableReader& table, FieldSyntax syntax) : table_(table)
 std::uint64_t FieldReader::memory_bytes() const {
   std::uint64_t bytes = sizeof *this + sources_.capacity() * sizeof(Source) +
                         unknown_.capacity() * sizeof(std::uint64_t);
-  for (const TemplateFields& shape : templates_) bytes += sizeof shape + shape.fields.capacity() * sizeof(TemplateField);
+  for (const TemplateFields& shape : templates_)
+    bytes += sizeof shape + shape.fields.capacity() * sizeof(TemplateField);
   return bytes;
 }
 
@@ -303,7 +304,8 @@ bool FieldReader::values(std::string_view name, FieldValues& out) {
     const auto [found, is_new] = columns.try_emplace({source.column, source.role});
     if (!is_new) continue;
     if (!add_column(source.column, source.role, out, found->second)) return false;
-    unsure_values = unsure_values || std::find(found->second.begin(), found->second.end(), kUnsure) != found->second.end();
+    unsure_values =
+        unsure_values || std::find(found->second.begin(), found->second.end(), kUnsure) != found->second.end();
   }
   if (only_source() != nullptr && !unsure_values) {
     out.row_value = std::move(columns.begin()->second);

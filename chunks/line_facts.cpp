@@ -210,7 +210,8 @@ void LineFactsBuilder::take_trigrams(const ColumnFacts& facts, std::span<const P
   } else if (facts.only_digits) {
     add_digits(facts, trigrams_, edges);
   } else if (facts.alike) {
-    const auto longest = std::max_element(facts.texts.begin(), facts.texts.end(), [](auto a, auto b) { return a.size() < b.size(); });
+    const auto longest =
+        std::max_element(facts.texts.begin(), facts.texts.end(), [](auto a, auto b) { return a.size() < b.size(); });
     for (const auto text : {facts.texts[0], *longest}) {
       trigrams_.add(text);
       edges.add(text);

@@ -1,8 +1,10 @@
-// line_facts.h -- what a segment says of a block's lines without opening them (flags, id tokens, trigrams), told from the
-// templates and typed columns of the block: fixed text is looked at once for a template, a repeated value once for a column.
+// line_facts.h -- what a segment says of a block's lines without opening them (flags, id tokens, trigrams), told from
+// the templates and typed columns of the block: fixed text is looked at once for a template, a repeated value once for
+// a column.
 //
-// Law:      nothing that occurs in a line is left out. Where parts do not tell (a run of letters and digits over the border of a
-//           variable), the lines themselves are looked at. Trigrams and lengths of tokens may be more than occur.
+// Law:      nothing that occurs in a line is left out. Where parts do not tell (a run of letters and digits over the
+//           border of a variable), the lines themselves are looked at. Trigrams and lengths of tokens may be more than
+//           occur.
 // Not here: ids that a column keeps in the id region; their slots are hashed when it is known which are pooled.
 // Lifetime: the table and the lines outlive the builder.
 // Source:   docs/formats/segment-v1.md section 6.
@@ -28,7 +30,8 @@ struct ColumnFacts {
   std::size_t shortest = 0, longest = 0;
   bool only_digits = false;                  // digits and punctuation: no letter in any value
   bool alike = false;                        // all values have the trigrams of the first and the longest one
-  std::span<const std::string_view> texts;   // every value that occurs, at least once; valid until the next column is written
+  std::span<const std::string_view>
+      texts;  // every value that occurs, at least once; valid until the next column is written
 };
 
 /// Of single lines: how blocks of rows do it.

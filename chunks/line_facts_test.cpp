@@ -31,7 +31,8 @@ std::string uuid(std::mt19937_64& random, std::string_view alphabet) {
 
 /// Bits of lines whose borders between fixed text and variables lie in awkward places.
 std::string fragment(std::mt19937_64& random) {
-  constexpr std::string_view kHex = "0123456789abcdef", kUpper = "0123456789ABCDEF", kLetters = "abcdefABCDEF", kAny = "gz09QK_-.:/ =\"{}[],\\\n\xc3";
+  constexpr std::string_view kHex = "0123456789abcdef", kUpper = "0123456789ABCDEF", kLetters = "abcdefABCDEF",
+                             kAny = "gz09QK_-.:/ =\"{}[],\\\n\xc3";
   switch (random() % 12) {
     case 0: return uuid(random, kHex);
     case 1: return uuid(random, kUpper);
@@ -116,7 +117,8 @@ TEST_CASE("parts tell at least what lines tell") {
 TEST_CASE("trigrams of a block are not all trigrams") {
   TestRows rows;
   for (int i = 0; i < 500; ++i) {
-    rows.add(i, static_cast<std::uint64_t>(i + 1), "{\"level\":\"info\",\"n\":" + std::to_string(i) + ",\"msg\":\"took " + std::to_string(i * 7) + "ms\"}");
+    rows.add(i, static_cast<std::uint64_t>(i + 1),
+             "{\"level\":\"info\",\"n\":" + std::to_string(i) + ",\"msg\":\"took " + std::to_string(i * 7) + "ms\"}");
   }
   TrigramCollector collector, of_lines;
   LineFactsBuilder facts(collector);

@@ -138,7 +138,8 @@ class Search {
     if (!any) return {};
     const auto codes = column.codes();
     if (table_.is_row_for_row(c)) {
-      for (std::size_t row = 0; row < codes.size(); ++row) hits_[row >> 6] |= std::uint64_t{found[codes[row]]} << (row & 63);
+      for (std::size_t row = 0; row < codes.size(); ++row)
+        hits_[row >> 6] |= std::uint64_t{found[codes[row]]} << (row & 63);
       return {};
     }
     for (std::uint32_t i = 0; i < codes.size(); ++i) {

@@ -37,7 +37,8 @@ struct Place {
 /// A walk that has come to a variable and goes on inside its values.
 class ValueWalk {
  public:
-  ValueWalk(std::span<const PatternPart> parts, std::size_t capture, const Place& place, std::string_view behind, bool is_last)
+  ValueWalk(std::span<const PatternPart> parts, std::size_t capture, const Place& place, std::string_view behind,
+            bool is_last)
       : parts_(parts), capture_(capture), place_(place), behind_(behind), is_last_(is_last) {}
 
   struct Found {
@@ -93,7 +94,8 @@ class ValueWalk {
 /// Walks the pattern over one template.
 class TemplateWalk {
  public:
-  TemplateWalk(const TableReader& table, const RowTemplate& shape, std::span<const PatternPart> parts, std::size_t capture)
+  TemplateWalk(const TableReader& table, const RowTemplate& shape, std::span<const PatternPart> parts,
+               std::size_t capture)
       : table_(table), shape_(shape), parts_(parts), capture_(capture) {}
 
   /// From the beginning of the line.
@@ -157,7 +159,8 @@ class TemplateWalk {
   Place cut(std::size_t piece, std::size_t offset) const {
     if (!knows_begin_) return {};
     const std::string_view first = shape_.fixed[begin_piece_];
-    if (piece == begin_piece_) return {.kind = Place::Kind::kText, .text = first.substr(begin_offset_, offset - begin_offset_)};
+    if (piece == begin_piece_)
+      return {.kind = Place::Kind::kText, .text = first.substr(begin_offset_, offset - begin_offset_)};
     const bool one_variable = piece == begin_piece_ + 1 && begin_offset_ == first.size() && offset == 0;
     if (!one_variable) return {};
     return {.kind = Place::Kind::kVariable, .text = {}, .variable = begin_piece_};
@@ -319,7 +322,8 @@ class PatternReader {
     return done && unknown < table_.rows();
   }
 
-  using OutcomeKey = std::tuple<std::uint16_t, std::size_t, bool, std::string, bool>;  // column and where the walk enters it
+  using OutcomeKey =
+      std::tuple<std::uint16_t, std::size_t, bool, std::string, bool>;  // column and where the walk enters it
 
   TableReader& table_;
   std::span<const PatternPart> parts_;

@@ -1,9 +1,10 @@
 // pattern_reader.h -- what a pattern of literals and captures cuts out of the lines, without building the lines.
 //
-// Example:  `<_> "<method> <path> <_>"` over `<v1> - "<v2>" <v3>`: the quote cannot be inside v1, so both captures lie inside the
-//           values of v2, which are looked at once each.
-// Method:   the pattern is walked over the fixed text of a template. A literal is not looked for in a variable whose character
-//           classes exclude its first byte; where a variable may hold it, the walk goes on inside each of its values.
+// Example:  `<_> "<method> <path> <_>"` over `<v1> - "<v2>" <v3>`: the quote cannot be inside v1, so both captures lie
+//           inside the values of v2, which are looked at once each.
+// Method:   the pattern is walked over the fixed text of a template. A literal is not looked for in a variable whose
+//           character classes exclude its first byte; where a variable may hold it, the walk goes on inside each of its
+//           values.
 // Law:      exactly what walking the line gives, or "unknown" for the row.
 #pragma once
 

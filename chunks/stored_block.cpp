@@ -150,7 +150,8 @@ bool StoredBlock::pattern_field(std::span<const PatternPart> parts, std::size_t 
 std::uint64_t StoredBlock::memory_bytes() const {
   std::uint64_t bytes = sizeof *this + context_.arena.total_bytes() + lines_.total_bytes();
   bytes += times_.capacity() * sizeof(std::int64_t) + sequences_.capacity() * sizeof(std::uint64_t);
-  bytes += (lengths_.capacity() + pair_starts_.capacity()) * sizeof(std::uint32_t) + pairs_.capacity() * sizeof(LabelView);
+  bytes +=
+      (lengths_.capacity() + pair_starts_.capacity()) * sizeof(std::uint32_t) + pairs_.capacity() * sizeof(LabelView);
   if (tables_ != nullptr) {
     bytes += sizeof *tables_ + tables_->texts.memory_bytes();
     for (const auto* table : {&tables_->lines, &tables_->metadata}) bytes += *table ? (*table)->memory_bytes() : 0;

@@ -98,8 +98,8 @@ void TableBuilder::keep_row(std::string_view text, std::uint32_t id) {
   }
 }
 
-/// Whether the text has the fixed text of the last template where its variables end; these are then in tokens_. Each variable is
-/// cut by the tokeniser itself.
+/// Whether the text has the fixed text of the last template where its variables end; these are then in tokens_. Each
+/// variable is cut by the tokeniser itself.
 bool TableBuilder::is_like_last(std::string_view text) {
   const TemplateDraft& shape = templates_[last_];
   if (shape.approaches.size() != shape.columns.size() || shape.columns.empty() || text.empty()) return false;
@@ -107,13 +107,15 @@ bool TableBuilder::is_like_last(std::string_view text) {
   const char* fixed = shape.skeleton.data();
   std::size_t at = 0;
   for (const TemplateDraft::Approach& approach : shape.approaches) {
-    if (text.size() - at < approach.fixed_bytes || std::memcmp(text.data() + at, fixed, approach.fixed_bytes) != 0) return false;
+    if (text.size() - at < approach.fixed_bytes || std::memcmp(text.data() + at, fixed, approach.fixed_bytes) != 0)
+      return false;
     const std::size_t begin = at + approach.fixed_bytes;
     const auto from = static_cast<std::size_t>(static_cast<std::int64_t>(begin) - approach.lead);
     if (from >= text.size()) return false;
     const std::size_t before = tokens_.size();
     const std::size_t next = tokenize_step(text, from, tokens_);
-    if (tokens_.size() == before || tokens_.back().begin != begin || next - tokens_.back().end != approach.rest) return false;
+    if (tokens_.size() == before || tokens_.back().begin != begin || next - tokens_.back().end != approach.rest)
+      return false;
     at = tokens_.back().end;
     fixed += approach.fixed_bytes + 1;
   }
@@ -129,7 +131,8 @@ void TableBuilder::learn_approaches(std::string_view text, TemplateDraft& draft)
     const std::size_t next = tokenize_step(text, at, step_tokens_);
     if (step_tokens_.size() != before) {
       const Token token = step_tokens_.back();
-      draft.approaches.push_back({static_cast<std::uint32_t>(token.begin - end), static_cast<std::int32_t>(token.begin - at),
+      draft.approaches.push_back({static_cast<std::uint32_t>(token.begin - end),
+                                  static_cast<std::int32_t>(token.begin - at),
                                   static_cast<std::uint32_t>(next - token.end)});
       end = token.end;
     }

@@ -171,7 +171,8 @@ Result<void> TableReader::load_columns_for(ConstRowBits rows, std::span<const st
 std::uint64_t TableReader::memory_bytes() const {
   std::uint64_t bytes = ids_.capacity() * sizeof(std::uint16_t);
   for (const RowTemplate& row : templates_) {
-    bytes += sizeof row + row.fixed.capacity() * sizeof(std::string_view) + row.columns.capacity() * sizeof(std::uint16_t);
+    bytes +=
+        sizeof row + row.fixed.capacity() * sizeof(std::string_view) + row.columns.capacity() * sizeof(std::uint16_t);
   }
   for (const ColumnReader& column : columns_) bytes += column.memory_bytes();
   for (const auto& starts : starts_) bytes += sizeof starts + starts.capacity() * sizeof(std::uint32_t);

@@ -9,8 +9,8 @@
 
 namespace kvasir::chunks {
 
-/// Calls take(row, template, number of the value in its column) for every row whose template has the field. A Source has
-/// `present`, `column` and `nth` (among the variables of the template that use the column). False: damaged.
+/// Calls take(row, template, number of the value in its column) for every row whose template has the field. A Source
+/// has `present`, `column` and `nth` (among the variables of the template that use the column). False: damaged.
 template <class Source, class Take>
 bool for_each_value(TableReader& table, std::span<const Source> sources, Take take) {
   const auto ids = table.template_ids();

@@ -159,13 +159,15 @@ TEST_CASE("ids of one shape become bytes and come back") {
 
 TEST_CASE("an instant is read alike with and without a kept day, and however it is damaged") {
   std::mt19937_64 random(7);
-  for (const std::string_view spec : {"Y-m-dTH:M:S.F3Z", "Y-m-dTH:M:SG9Z", "Y-m-d H:M:S,F3", "d/b/Y:H:M:S +0000", "b e H:M:S", "H:M:S.F6",
-                                      "y/m/d H:M:S", "Y-m-dTH:M:S.F4+01:00"}) {
+  for (const std::string_view spec : {"Y-m-dTH:M:S.F3Z", "Y-m-dTH:M:SG9Z", "Y-m-d H:M:S,F3", "d/b/Y:H:M:S +0000",
+                                      "b e H:M:S", "H:M:S.F6", "y/m/d H:M:S", "Y-m-dTH:M:S.F4+01:00"}) {
     const auto warm = TimeLayout::from_spec(spec);
     REQUIRE(warm.has_value());
     for (int i = 0; i < 3000; ++i) {
-      const std::int64_t entry = static_cast<std::int64_t>(random() % 4'000'000'000'000'000'000) - 1'000'000'000'000'000'000;
-      const std::int64_t near = entry - entry % warm->unit_ns() + (i % 3 == 0 ? 0 : static_cast<std::int64_t>(random() % 90'000) * warm->unit_ns());
+      const std::int64_t entry =
+          static_cast<std::int64_t>(random() % 4'000'000'000'000'000'000) - 1'000'000'000'000'000'000;
+      const std::int64_t near = entry - entry % warm->unit_ns() +
+                                (i % 3 == 0 ? 0 : static_cast<std::int64_t>(random() % 90'000) * warm->unit_ns());
       char text[kTimeTextMax];
       std::size_t bytes = TimeLayout::from_spec(spec)->format((near - entry) / warm->unit_ns(), entry, text);
       if (i % 4 == 0) text[random() % bytes] = "0123456789:.Z "[random() % 14];

@@ -304,7 +304,10 @@ bool TimeLayout::finish() {
 void TimeLayout::plan_fast_path() {
   std::size_t at = 0, i = 0;
   for (; i < spec_.size() && spec_[i] != 'F' && spec_[i] != 'G'; ++i) {
-    std::size_t* const place = spec_[i] == 'H' ? &hour_at_ : spec_[i] == 'M' ? &minute_at_ : spec_[i] == 'S' ? &second_at_ : nullptr;
+    std::size_t* const place = spec_[i] == 'H'   ? &hour_at_
+                               : spec_[i] == 'M' ? &minute_at_
+                               : spec_[i] == 'S' ? &second_at_
+                                                 : nullptr;
     if (place != nullptr && *place != kNone) return;
     if (place != nullptr) *place = at;
     at += std::max<std::size_t>(field_width(spec_[i]), 1);
@@ -341,7 +344,8 @@ bool TimeLayout::parse_fast(std::string_view text, std::int64_t entry_ns, std::i
   unsigned hour = 0, minute = 0, second = 0;
   if (text.size() < head_bytes_ + tail_.size()) return false;
   std::memcpy(head, text.data(), head_bytes_);
-  if (!read_two(head + hour_at_, 24, hour) || !read_two(head + minute_at_, 60, minute) || !read_two(head + second_at_, 60, second))
+  if (!read_two(head + hour_at_, 24, hour) || !read_two(head + minute_at_, 60, minute) ||
+      !read_two(head + second_at_, 60, second))
     return false;
   for (const std::size_t at : {hour_at_, minute_at_, second_at_}) head[at] = head[at + 1] = '0';
   if (std::memcmp(head, kept_head_.data(), head_bytes_) != 0 || !text.ends_with(tail_)) return false;

@@ -24,8 +24,8 @@ struct Token {
 /// Replaces the content of `tokens`.
 void tokenize(std::string_view line, std::vector<Token>& tokens);
 
-/// The scan in steps, for lines of which the fixed text is known: looks at `at` < line.size() and gives the next place to look at.
-/// Adds at most one token. `tokens` holds those before.
+/// The scan in steps, for lines of which the fixed text is known: looks at `at` < line.size() and gives the next place
+/// to look at. Adds at most one token. `tokens` holds those before.
 std::size_t tokenize_step(std::string_view line, std::size_t at, std::vector<Token>& tokens);
 
 }  // namespace kvasir::chunks

@@ -188,9 +188,10 @@ Result<DetectedField> read_detected_field(element from) {
 Result<DeleteRequest> read_delete_request(element from) {
   std::string_view id, query, status;
   double start = 0, end = 0;
-  const bool shaped = from["request_id"].get(id) == simdjson::SUCCESS && from["query"].get(query) == simdjson::SUCCESS &&
-                      from["status"].get(status) == simdjson::SUCCESS && from["start_time"].get(start) == simdjson::SUCCESS &&
-                      from["end_time"].get(end) == simdjson::SUCCESS;
+  const bool shaped =
+      from["request_id"].get(id) == simdjson::SUCCESS && from["query"].get(query) == simdjson::SUCCESS &&
+      from["status"].get(status) == simdjson::SUCCESS && from["start_time"].get(start) == simdjson::SUCCESS &&
+      from["end_time"].get(end) == simdjson::SUCCESS;
   if (!shaped) return malformed("a delete request lacks `request_id`, `query`, `status`, `start_time` or `end_time`");
   const auto time = [](double seconds) { return TimestampNs{std::llround(seconds * 1000) * 1'000'000}; };
   return DeleteRequest{std::string(id), std::string(query), std::string(status), time(start), time(end)};

@@ -1,6 +1,7 @@
 // commands.h -- what each command of kvasirctl does, after its flags are read.
 //
-// Shape:    each returns the process's exit code by way of Result<void>: an error is printed as `error: message`, exit 1.
+// Shape:    each returns the process's exit code by way of Result<void>: an error is printed as `error: message`, exit
+//           1.
 #pragma once
 
 #include <string>

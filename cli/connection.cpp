@@ -63,7 +63,8 @@ Result<std::string> Connection::send(std::string_view method, std::string_view p
   return std::move(answer.body);
 }
 
-Result<net::HttpResponse> Connection::exchange(std::string_view method, std::string_view path, const net::HttpParams& params) {
+Result<net::HttpResponse> Connection::exchange(std::string_view method, std::string_view path,
+                                               const net::HttpParams& params) {
   const net::HttpCall request = call(method, path, params);
   if (!options_.quiet) std::cerr << request.url << "\n";
   std::string reason;
@@ -76,7 +77,8 @@ Result<net::HttpResponse> Connection::exchange(std::string_view method, std::str
   return fail(ErrorCode::kUnavailable, reason);
 }
 
-Result<std::unique_ptr<net::WebSocketClient>> Connection::websocket(std::string_view path, const net::HttpParams& params) {
+Result<std::unique_ptr<net::WebSocketClient>> Connection::websocket(std::string_view path,
+                                                                    const net::HttpParams& params) {
   const net::HttpCall request = call("GET", path, params);
   if (!options_.quiet) std::cerr << request.url << "\n";
   return net::WebSocketClient::connect(client_options(), request);

@@ -16,7 +16,8 @@ std::int64_t seconds_up(TimestampNs time) { return (time.value + kNsPerSecond - 
 }  // namespace
 
 Result<void> run_delete_create(Connection& connection, const DeleteFlags& flags) {
-  if (flags.times.from.empty()) return fail(ErrorCode::kInvalidArgument, "--from is required: lines are deleted from that time on");
+  if (flags.times.from.empty())
+    return fail(ErrorCode::kInvalidArgument, "--from is required: lines are deleted from that time on");
   KVASIR_TRY(const auto range, resolve_times(flags.times, system_clock()));
   net::HttpParams params;
   params.add("query", flags.query);
@@ -37,7 +38,8 @@ Result<void> run_delete_list(Connection& connection, const PrintOptions& print) 
   KVASIR_TRY(const auto requests, read_delete_requests(body));
   Rows rows;
   for (const DeleteRequest& request : requests) {
-    rows.push_back({request.id, format_rfc3339(request.start), format_rfc3339(request.end), request.status, request.query});
+    rows.push_back(
+        {request.id, format_rfc3339(request.start), format_rfc3339(request.end), request.status, request.query});
   }
   print_columns({"id", "from", "to", "status", "query"}, rows, std::cout);
   return {};

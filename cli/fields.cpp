@@ -21,8 +21,9 @@ Result<net::HttpParams> field_params(const FieldFlags& flags) {
 
 Result<void> run_detected_fields(Connection& connection, const FieldFlags& flags, const PrintOptions& print) {
   KVASIR_TRY(const auto params, field_params(flags));
-  const std::string path = flags.field.empty() ? "/loki/api/v1/detected_fields"
-                                               : "/loki/api/v1/detected_field/" + net::percent_encode(flags.field) + "/values";
+  const std::string path = flags.field.empty()
+                               ? "/loki/api/v1/detected_fields"
+                               : "/loki/api/v1/detected_field/" + net::percent_encode(flags.field) + "/values";
   KVASIR_TRY(const auto body, connection.get(path, params));
   if (print.mode == OutputMode::kRaw || print.mode == OutputMode::kJsonl) {
     std::cout << body << (body.ends_with('\n') ? "" : "\n");

@@ -48,7 +48,8 @@ Result<TimeRange> resolve_times(const TimeFlags& flags, const Clock& clock) {
   }
   const auto since = parse_duration(flags.since);
   if (!since) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("--since is not a duration: \"{}\" (like 30m, 12h, 7d)", flags.since));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("--since is not a duration: \"{}\" (like 30m, 12h, 7d)", flags.since));
   }
   range.begin = range.end - *since;
   if (!flags.from.empty()) {
@@ -68,7 +69,8 @@ Result<net::HttpParams> time_params(const TimeFlags& times) {
 
 Result<void> run_labels(Connection& connection, const std::string& name, const TimeFlags& times) {
   KVASIR_TRY(const auto params, time_params(times));
-  const std::string path = name.empty() ? "/loki/api/v1/labels" : "/loki/api/v1/label/" + net::percent_encode(name) + "/values";
+  const std::string path =
+      name.empty() ? "/loki/api/v1/labels" : "/loki/api/v1/label/" + net::percent_encode(name) + "/values";
   KVASIR_TRY(const auto body, connection.get(path, params));
   KVASIR_TRY(const auto values, read_list_answer(body));
   for (const auto& value : values) std::cout << value << "\n";
@@ -104,7 +106,8 @@ Result<void> run_volume(Connection& connection, const VolumeFlags& flags, const 
   if (range && !flags.step.empty()) params.add("step", flags.step);
   if (!flags.target_labels.empty()) params.add("targetLabels", fmt::format("{}", fmt::join(flags.target_labels, ",")));
   if (flags.by_labels) params.add("aggregateBy", "labels");
-  KVASIR_TRY(const auto body, connection.get(range ? "/loki/api/v1/index/volume_range" : "/loki/api/v1/index/volume", params));
+  KVASIR_TRY(const auto body,
+             connection.get(range ? "/loki/api/v1/index/volume_range" : "/loki/api/v1/index/volume", params));
   KVASIR_TRY(const auto answer, read_query_answer(body));
   print_metric(answer.result, print, std::cout);
   return {};

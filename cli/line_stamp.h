@@ -1,7 +1,7 @@
 // line_stamp.h -- finds the time that a line of a log file carries.
 //
-// Forms:    RFC 3339; `2026-11-21 12:06:42` and `2026/11/21 12:06:42` with `.123` or `,123`; `21/Nov/2026:12:06:42 +0100` of web
-//           servers; `Nov 21 12:06:42` of syslog. Without a zone it is this machine's local time.
+// Forms:    RFC 3339; `2026-11-21 12:06:42` and `2026/11/21 12:06:42` with `.123` or `,123`; `21/Nov/2026:12:06:42
+//           +0100` of web servers; `Nov 21 12:06:42` of syslog. Without a zone it is this machine's local time.
 // Limits:   looks at the first 256 bytes.
 #pragma once
 

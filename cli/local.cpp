@@ -35,7 +35,8 @@ Result<std::string> read_file(const std::string& path) {
   KVASIR_TRY(auto bytes, posix_filesystem().read_all(path, kLocalFileBytesMax));
   const bool gzip = path.ends_with(".gz");
   if (!gzip && !path.ends_with(".zst")) return bytes;
-  auto plain = net::decompress(gzip ? net::ContentEncoding::kGzip : net::ContentEncoding::kZstd, bytes, kLocalFileBytesMax);
+  auto plain =
+      net::decompress(gzip ? net::ContentEncoding::kGzip : net::ContentEncoding::kZstd, bytes, kLocalFileBytesMax);
   if (!plain) return fail(plain.error().with_context(path));
   return plain;
 }
@@ -64,12 +65,14 @@ Result<TimeRange> query_range(const QueryFlags& flags, TimeRange all) {
 }
 
 Duration default_step(TimeRange range) {
-  return std::max<Duration>(std::chrono::seconds(1), std::chrono::duration_cast<std::chrono::seconds>((range.end - range.begin) / 250));
+  return std::max<Duration>(std::chrono::seconds(1),
+                            std::chrono::duration_cast<std::chrono::seconds>((range.end - range.begin) / 250));
 }
 
 }  // namespace
 
-void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback, TimeRange& range) {
+void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback,
+               TimeRange& range) {
   TimestampNs time = fallback;
   while (!text.empty()) {
     const auto end = text.find('\n');
@@ -88,7 +91,8 @@ Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
   TimeRange all;
   KVASIR_CHECK_OK(load(local, source, all));
   logql::QueryParams params;
-  params.query = flags.query.find_first_not_of(" \n") == flags.query.find_first_of("|!") ? "{} " + flags.query : flags.query;
+  params.query =
+      flags.query.find_first_not_of(" \n") == flags.query.find_first_of("|!") ? "{} " + flags.query : flags.query;
   KVASIR_TRY(const auto range, query_range(flags, all));
   params.start = local.instant ? range.end : range.begin;
   params.end = range.end;

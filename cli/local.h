@@ -1,7 +1,7 @@
 // local.h -- the whole query engine over files or standard input, without a server.
 //
-// Shape:    every line becomes an entry of the stream {filename="..."} or {source="stdin"}. Its time is the first stamp in the
-//           line's first bytes (line_stamp.h), else that of the line before, else the file's own.
+// Shape:    every line becomes an entry of the stream {filename="..."} or {source="stdin"}. Its time is the first stamp
+//           in the line's first bytes (line_stamp.h), else that of the line before, else the file's own.
 //           Files ending in .gz and .zst are decompressed. A query that begins with a pipe gets the selector {}.
 // Errors:   io and corruption with the file's name; parse errors as from a server.
 // Limits:   kLocalFileBytesMax of each file after decompression.
@@ -27,6 +27,7 @@ struct LocalFlags {
 Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags);
 
 /// Adds every line of `text`; `fallback` is the time of lines before the first stamp. Widens `range` to hold them all.
-void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback, TimeRange& range);
+void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback,
+               TimeRange& range);
 
 }  // namespace kvasir::cli

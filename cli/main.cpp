@@ -31,7 +31,8 @@ void add_connection_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--username", c.username, "user for basic authentication")->envname("LOKI_USERNAME");
   app.add_option("--password", c.password, "password for basic authentication")->envname("LOKI_PASSWORD");
   app.add_option("--bearer-token", c.bearer_token, "token sent as bearer")->envname("LOKI_BEARER_TOKEN");
-  app.add_option("--bearer-token-file", c.bearer_token_file, "file that holds the token")->envname("LOKI_BEARER_TOKEN_FILE");
+  app.add_option("--bearer-token-file", c.bearer_token_file, "file that holds the token")
+      ->envname("LOKI_BEARER_TOKEN_FILE");
   app.add_option("--auth-header", c.auth_header, "header that carries the credentials")->envname("LOKI_AUTH_HEADER");
   app.add_option("--org-id", c.org_id, "tenant, sent as X-Scope-OrgID")->envname("LOKI_ORG_ID");
   app.add_option("--query-tags", c.query_tags, "sent as X-Query-Tags")->envname("LOKI_QUERY_TAGS");
@@ -39,7 +40,8 @@ void add_connection_flags(CLI::App& app, GlobalFlags& flags) {
   app.add_option("--ca-cert", c.tls.ca_file, "certificates to trust (PEM)")->envname("LOKI_CA_CERT_PATH");
   app.add_option("--cert", c.tls.cert_file, "client certificate (PEM)")->envname("LOKI_CLIENT_CERT_PATH");
   app.add_option("--key", c.tls.key_file, "key of the client certificate (PEM)")->envname("LOKI_CLIENT_KEY_PATH");
-  app.add_flag("--tls-skip-verify", c.tls.insecure_skip_verify, "do not verify the server")->envname("LOKI_TLS_SKIP_VERIFY");
+  app.add_flag("--tls-skip-verify", c.tls.insecure_skip_verify, "do not verify the server")
+      ->envname("LOKI_TLS_SKIP_VERIFY");
   app.add_option("--retries", c.retries, "tries more after an error")->envname("LOKI_CLIENT_RETRIES");
   app.add_flag("--no-cache", c.no_cache, "ask the server not to cache")->envname("LOKI_NO_CACHE");
   app.add_flag("-q,--quiet", c.quiet, "only results");
@@ -60,9 +62,12 @@ void add_entry_flags(CLI::App& command, QueryFlags& flags) {
   command.add_option("--limit", flags.limit, "entries to print; 0 = all in the range");
   command.add_flag("--forward", flags.forward, "oldest first");
   command.add_flag("--no-labels", flags.print.no_labels, "do not print labels");
-  command.add_option("--exclude-label", flags.print.exclude_labels, "label not to print (repeatable)")->allow_extra_args(false);
-  command.add_option("--include-label", flags.print.include_labels, "print only this label (repeatable)")->allow_extra_args(false);
-  command.add_flag("--include-common-labels", flags.print.include_common_labels, "print labels that all streams share, too");
+  command.add_option("--exclude-label", flags.print.exclude_labels, "label not to print (repeatable)")
+      ->allow_extra_args(false);
+  command.add_option("--include-label", flags.print.include_labels, "print only this label (repeatable)")
+      ->allow_extra_args(false);
+  command.add_flag("--include-common-labels", flags.print.include_common_labels,
+                   "print labels that all streams share, too");
   command.add_option("--labels-length", flags.print.labels_length, "pad labels to this width");
   command.add_flag("--colored-output", flags.print.colour, "colour labels by stream, terminal or not");
   command.add_option("--delay-for", flags.delay_for, "seconds to wait for late entries when tailing");
@@ -85,7 +90,9 @@ Result<void> finish_print_options(const GlobalFlags& global, QueryFlags& flags) 
 void add_volume_flags(CLI::App& command, VolumeFlags& flags) {
   command.add_option("query", flags.query, "selector")->required();
   command.add_option("--limit", flags.limit, "series to print");
-  command.add_option("--targetLabels", flags.target_labels, "sum by these labels (a,b)")->delimiter(',')->allow_extra_args(false);
+  command.add_option("--targetLabels", flags.target_labels, "sum by these labels (a,b)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command.add_flag("--aggregateByLabels", flags.by_labels, "one sum for each label name");
   add_time_flags(command, flags.times);
 }
@@ -143,9 +150,8 @@ class Program {
   }
 
   void add_query_commands() {
-    CLI::App& query = add(app_, "query", "entries of a log query, or a metric query over a range", [this](Connection& c) {
-      return flags_.tail ? run_tail(c, flags_) : run_query(c, flags_);
-    });
+    CLI::App& query = add(app_, "query", "entries of a log query, or a metric query over a range",
+                          [this](Connection& c) { return flags_.tail ? run_tail(c, flags_) : run_query(c, flags_); });
     add_entry_flags(query, flags_);
     add_time_flags(query, flags_.times);
     query.add_option("--step", flags_.step, "resolution of a metric query, like 1m");
@@ -158,14 +164,16 @@ class Program {
     add_entry_flags(*instant_, flags_);
     instant_->add_option("--now", flags_.now, "the instant (RFC 3339)");
     add_local_flags(*instant_);
-    CLI::App& tail = add(app_, "tail", "print new entries as they arrive", [this](Connection& c) { return run_tail(c, flags_); });
+    CLI::App& tail =
+        add(app_, "tail", "print new entries as they arrive", [this](Connection& c) { return run_tail(c, flags_); });
     add_entry_flags(tail, flags_);
     add_time_flags(tail, flags_.times);
     CLI::App& trace = add(app_, "trace", "the lines of one trace over all services, oldest first",
                           [this](Connection& c) { return run_trace(c, name_, trace_limit_, flags_.print); });
     trace.add_option("id", name_, "trace id, hexadecimal")->required();
     trace.add_option("--limit", trace_limit_, "lines to print");
-    CLI::App& format = add_local("fmt", "a query as the server would write it", [this] { return run_format(flags_.query); });
+    CLI::App& format =
+        add_local("fmt", "a query as the server would write it", [this] { return run_format(flags_.query); });
     format.add_option("query", flags_.query, "LogQL; standard input if it is not given");
   }
 
@@ -208,8 +216,10 @@ class Program {
     create.add_option("--from", delete_.times.from, "start (RFC 3339)")->required();
     create.add_option("--to", delete_.times.to, "end (RFC 3339); now if it is not given");
     create.add_option("--max-interval", delete_.max_interval, "longest piece deleted at once, like 12h");
-    add(group, "list", "requests and how far they are", [this](Connection& c) { return run_delete_list(c, flags_.print); });
-    CLI::App& cancel = add(group, "cancel", "take a request back", [this](Connection& c) { return run_delete_cancel(c, delete_); });
+    add(group, "list", "requests and how far they are",
+        [this](Connection& c) { return run_delete_list(c, flags_.print); });
+    CLI::App& cancel =
+        add(group, "cancel", "take a request back", [this](Connection& c) { return run_delete_cancel(c, delete_); });
     cancel.add_option("request-id", delete_.request_id, "as list prints it")->required();
     cancel.add_flag("--force", delete_.force, "even if a part of it is done");
   }
@@ -220,12 +230,15 @@ class Program {
     inspect.add_option("segment", inspect_flags_.path, "the file")->required();
     inspect.add_flag("--columns", inspect_flags_.columns, "bytes by column");
     inspect.add_flag("--templates", inspect_flags_.templates, "the first templates of each block");
-    CLI::App& verify = add_local("verify", "read every segment below a data folder whole", [this] { return run_verify(name_); });
+    CLI::App& verify =
+        add_local("verify", "read every segment below a data folder whole", [this] { return run_verify(name_); });
     verify.add_option("directory", name_, "the data folder")->required();
   }
 
   void add_local_flags(CLI::App& command) {
-    command.add_option("--files", local_.patterns, "query these files instead of a server (globs; .gz and .zst too; repeatable)")
+    command
+        .add_option("--files", local_.patterns,
+                    "query these files instead of a server (globs; .gz and .zst too; repeatable)")
         ->allow_extra_args(false);
   }
 

@@ -14,7 +14,8 @@
 namespace kvasir::cli {
 namespace {
 
-constexpr std::array<std::string_view, 6> kColours{"\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[36m", "\x1b[31m"};
+constexpr std::array<std::string_view, 6> kColours{"\x1b[32m", "\x1b[33m", "\x1b[34m",
+                                                   "\x1b[35m", "\x1b[36m", "\x1b[31m"};
 constexpr std::string_view kPlain = "\x1b[0m";
 
 void write_labels(JsonWriter& json, const Labels& labels) {
@@ -38,8 +39,8 @@ std::string local_rfc3339(TimestampNs timestamp, bool nanoseconds) {
   const long minutes = parts.tm_gmtoff / 60;
   const std::string fraction = nanoseconds ? fmt::format(".{:09}", ns) : "";
   return minutes == 0 ? fmt::format("{}{}Z", date, fraction)
-                      : fmt::format("{}{}{}{:02}:{:02}", date, fraction, minutes < 0 ? '-' : '+', std::labs(minutes) / 60,
-                                    std::labs(minutes) % 60);
+                      : fmt::format("{}{}{}{:02}:{:02}", date, fraction, minutes < 0 ? '-' : '+',
+                                    std::labs(minutes) / 60, std::labs(minutes) % 60);
 }
 
 // One row a sample: the labels as columns, time (for a matrix), value.
@@ -173,7 +174,8 @@ std::string EntryPrinter::label_text(const Labels& labels) const {
 
 std::string EntryPrinter::time_text(TimestampNs timestamp) const {
   if (!options_.utc) return local_rfc3339(timestamp, options_.nanoseconds);
-  return format_rfc3339(options_.nanoseconds ? timestamp : TimestampNs{timestamp.value - timestamp.value % 1'000'000'000});
+  return format_rfc3339(options_.nanoseconds ? timestamp
+                                             : TimestampNs{timestamp.value - timestamp.value % 1'000'000'000});
 }
 
 void EntryPrinter::print(const PrintEntry& item) {
@@ -201,7 +203,8 @@ void EntryPrinter::print(const PrintEntry& item) {
 
 void print_metric(const logql::QueryResult& result, const PrintOptions& options, std::ostream& out) {
   if (const auto* vector = std::get_if<logql::Vector>(&result)) return print_series(vector->series, true, options, out);
-  if (const auto* matrix = std::get_if<logql::Matrix>(&result)) return print_series(matrix->series, false, options, out);
+  if (const auto* matrix = std::get_if<logql::Matrix>(&result))
+    return print_series(matrix->series, false, options, out);
   if (const auto* table = std::get_if<logql::Table>(&result)) return print_columns(table->columns, table->rows, out);
   if (const auto* scalar = std::get_if<logql::Scalar>(&result)) {
     out << seconds_text(scalar->point.timestamp_ms) << ' ' << format_sample_value(scalar->point.value) << '\n';

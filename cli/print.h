@@ -1,7 +1,7 @@
 // print.h -- how answers look in a terminal.
 //
-// Shape:    entries: `time {labels} line` (default), the bare line (raw), one JSON object a line (jsonl). Metrics: indented JSON,
-//           or a table (`table`, and `default` on a terminal).
+// Shape:    entries: `time {labels} line` (default), the bare line (raw), one JSON object a line (jsonl). Metrics:
+//           indented JSON, or a table (`table`, and `default` on a terminal).
 // Use:      labels that every stream of an answer shares are taken out and shown once, on standard error, unless quiet.
 #pragma once
 

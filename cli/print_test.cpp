@@ -122,7 +122,8 @@ TEST_CASE("lines of local files keep the times they carry") {
   setenv("TZ", "UTC", 1);
   tzset();
   add_lines(source, Labels{{"filename", "x"}},
-            "no stamp\n2026-01-10T08:00:00.5Z one\n  at somewhere()\r\n[2026-01-10 09:00:00] two\n1234567890123456789012345 three",
+            "no stamp\n2026-01-10T08:00:00.5Z one\n  at somewhere()\r\n[2026-01-10 09:00:00] "
+            "two\n1234567890123456789012345 three",
             TimestampNs{1'768'000'000'000'000'000}, range);
   CHECK(range.begin == TimestampNs{1'768'000'000'000'000'000});
   CHECK(range.end == *parse_rfc3339("2026-01-10T09:00:00Z") + Duration(1));

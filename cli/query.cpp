@@ -32,8 +32,9 @@ void print_warnings(const QueryAnswer& answer, const QueryFlags& flags) {
   if (flags.statistics) std::cerr << answer.statistics << "\n";
 }
 
-// Pages through [range) a batch at a time. A Kvasir server says where the next page begins. With any other, neighbouring pages
-// share the boundary instant, whose entries are remembered so that none is printed twice and none is missed.
+// Pages through [range) a batch at a time. A Kvasir server says where the next page begins. With any other,
+// neighbouring pages share the boundary instant, whose entries are remembered so that none is printed twice and none is
+// missed.
 class Pager {
  public:
   Pager(Connection& connection, const QueryFlags& flags, TimeRange range)
@@ -119,8 +120,8 @@ const logql::OrderBy* order_of(const logql::LogQuery& query) {
   return nullptr;
 }
 
-// `| order by timestamp` says which end comes first, whatever --forward says. What is ordered by a field is one page: no time
-// says where the next one would begin.
+// `| order by timestamp` says which end comes first, whatever --forward says. What is ordered by a field is one page:
+// no time says where the next one would begin.
 QueryFlags fitted_to_query(QueryFlags flags) {
   const auto parsed = logql::parse_log_query(flags.query);
   if (!parsed) return flags;  // the server words the error
@@ -166,7 +167,8 @@ bool has_stats(const std::string& query) {
   return logs != nullptr && logs->has_stats();
 }
 
-Result<void> print_answer(Connection& connection, const std::string& path, const net::HttpParams& params, const QueryFlags& flags) {
+Result<void> print_answer(Connection& connection, const std::string& path, const net::HttpParams& params,
+                          const QueryFlags& flags) {
   KVASIR_TRY(const auto body, connection.get(path, params));
   KVASIR_TRY(const auto answer, read_query_answer(body));
   print_warnings(answer, flags);

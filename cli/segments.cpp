@@ -28,9 +28,9 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 }
 
 void print_totals(const chunks::SegmentDescription& segment) {
-  std::cout << fmt::format("{} streams, {} blocks, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n", segment.streams.size(),
-                           segment.blocks.size(), segment.rows, segment.line_bytes, segment.file_bytes,
-                           ratio(segment.line_bytes, segment.file_bytes));
+  std::cout << fmt::format("{} streams, {} blocks, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
+                           segment.streams.size(), segment.blocks.size(), segment.rows, segment.line_bytes,
+                           segment.file_bytes, ratio(segment.line_bytes, segment.file_bytes));
   const std::vector<std::pair<std::string_view, std::uint64_t>> parts{{"blocks", segment.block_bytes},
                                                                       {"ids", segment.id_bytes},
                                                                       {"id filters", segment.filter_bytes},
@@ -53,8 +53,8 @@ void print_columns(const chunks::SegmentDescription& segment) {
   }
   std::vector<std::pair<std::uint64_t, std::string>> rows;
   for (const auto& [name, total] : totals) {
-    rows.emplace_back(total.stored_bytes, fmt::format("  {:<24} {:<12} {:>10} values {:>12} bytes\n", name.first, name.second,
-                                                      total.values, total.stored_bytes));
+    rows.emplace_back(total.stored_bytes, fmt::format("  {:<24} {:<12} {:>10} values {:>12} bytes\n", name.first,
+                                                      name.second, total.values, total.stored_bytes));
   }
   std::sort(rows.rbegin(), rows.rend());
   std::cout << "columns\n";
@@ -96,7 +96,8 @@ Result<void> run_inspect(const InspectFlags& flags) {
 Result<void> run_verify(const std::string& directory) {
   std::error_code error;
   std::vector<std::string> paths;
-  for (std::filesystem::recursive_directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+  for (std::filesystem::recursive_directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
     if (it->path().extension() == ".seg") paths.push_back(it->path());
   }
   if (error) return fail(ErrorCode::kIo, directory + ": " + error.message());

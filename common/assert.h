@@ -1,7 +1,7 @@
 // assert.h -- checks of our own invariants, never of user input.
 //
-// KVASIR_ASSERT is always on; KVASIR_DASSERT only in builds without NDEBUG. Both end the process with `BUG:` and the place.
-// KVASIR_FATAL ends it with `FATAL:` for an environment we cannot go on in (failed fsync, unreadable manifest).
+// KVASIR_ASSERT is always on; KVASIR_DASSERT only in builds without NDEBUG. Both end the process with `BUG:` and the
+// place. KVASIR_FATAL ends it with `FATAL:` for an environment we cannot go on in (failed fsync, unreadable manifest).
 #pragma once
 
 #include <string_view>

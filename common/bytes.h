@@ -1,8 +1,8 @@
 // bytes.h -- little-endian readers and writers for formats; every declared length is checked before it is believed.
 //
 // Shape:    ByteWriter appends to a std::string; ByteReader walks a view and never passes its end.
-// Errors:   ByteReader goes bad once and stays bad: each read then gives zero or an empty view. Check ok() after a group of
-//           reads and before meaning is taken from them.
+// Errors:   ByteReader goes bad once and stays bad: each read then gives zero or an empty view. Check ok() after a
+//           group of reads and before meaning is taken from them.
 // Lifetime: views returned by ByteReader point into the bytes it was given.
 #pragma once
 

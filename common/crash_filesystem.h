@@ -1,7 +1,8 @@
 // crash_filesystem.h -- a filesystem in memory that can lose power: what was not synced vanishes.
 //
-// Law:      a file keeps the bytes of its last sync(); a name is there if sync_dir() of its folder came after it was made (and
-//           is back if its removal was not synced). Folders themselves are durable at once, as make_directories() promises.
+// Law:      a file keeps the bytes of its last sync(); a name is there if sync_dir() of its folder came after it was
+//           made (and is back if its removal was not synced). Folders themselves are durable at once, as
+//           make_directories() promises.
 // Threads:  crash() may come between any two calls of other threads; open files refuse to write afterwards.
 #pragma once
 

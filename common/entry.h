@@ -1,7 +1,7 @@
 // entry.h -- one log entry as views: what travels from a codec to the head, to a block, to a query.
 //
-// Order:    entries are totally ordered by (timestamp, sequence); the sequence is given at admission, unique in a tenant,
-//           ascending in arrival order, and kept on disk.
+// Order:    entries are totally ordered by (timestamp, sequence); the sequence is given at admission, unique in a
+//           tenant, ascending in arrival order, and kept on disk.
 // Lifetime: views; whoever makes an EntryView says whose bytes it points into.
 // Notes:    the line is bytes: invalid UTF-8, NUL, CR, LF and the empty line are ordinary.
 #pragma once

@@ -1,11 +1,11 @@
 // env_expand.h -- replaces ${NAME} forms in the raw text of a configuration file.
 //
 // Shape:    text in, text out; only `${...}` is expanded, a bare `$NAME` stays. `$$` -> `$`, `\\` -> `\`, `\/` -> `/`.
-//           ${V} ${V:-d} ${V:=d} ${V=d} ${V:?d} ${V:+d}   value, or d when V is unset or empty (nothing is ever assigned)
-//           ${#V} ${V^} ${V^^} ${V,} ${V,,}               length in bytes; upper and lower case of the first or every character
-//           ${V:pos} ${V:pos:len}                         part of the value
-//           ${V#p} ${V##p} ${V%p} ${V%%p}                 without the shortest or longest prefix or suffix that matches p
-//           ${V/a/b} ${V//a/b} ${V/#a/b} ${V/%a/b}        first, every, leading, trailing `a` becomes `b`
+//           ${V} ${V:-d} ${V:=d} ${V=d} ${V:?d} ${V:+d}   value, or d when V is unset or empty (nothing is ever
+//           assigned) ${#V} ${V^} ${V^^} ${V,} ${V,,}               length in bytes; upper and lower case of the first
+//           or every character ${V:pos} ${V:pos:len}                         part of the value
+//           ${V#p} ${V##p} ${V%p} ${V%%p}                 without the shortest or longest prefix or suffix that matches
+//           p ${V/a/b} ${V//a/b} ${V/#a/b} ${V/%a/b}        first, every, leading, trailing `a` becomes `b`
 //           ${file:/path}                                 the content of a file without its last newline (secrets)
 //           Arguments may hold further ${...}.
 // Errors:   parse: "missing closing brace"; io: the file of ${file:...} cannot be read.

@@ -11,8 +11,9 @@ namespace {
 EnvSource test_source() {
   EnvSource source;
   source.variable = [](const std::string& name) -> std::optional<std::string> {
-    static const std::map<std::string, std::string> values = {
-        {"V", "hello"}, {"EMPTY", ""}, {"B", "b"}, {"PATHNAME", "/var/log/app.log.gz"}, {"TWICE", "a-a-a"}, {"UP", "HELLO"}};
+    static const std::map<std::string, std::string> values = {{"V", "hello"},     {"EMPTY", ""},
+                                                              {"B", "b"},         {"PATHNAME", "/var/log/app.log.gz"},
+                                                              {"TWICE", "a-a-a"}, {"UP", "HELLO"}};
     const auto found = values.find(name);
     return found == values.end() ? std::nullopt : std::optional<std::string>(found->second);
   };

@@ -1,4 +1,5 @@
-// escapes.h -- what may follow a backslash in Go's string literals and in JSON strings. Every parser of either uses these.
+// escapes.h -- what may follow a backslash in Go's string literals and in JSON strings. Every parser of either uses
+// these.
 //
 // Use:      on a backslash, cut it off and call; `rest` loses what was read.
 // Threads:  free functions without state.
@@ -33,7 +34,8 @@ struct GoEscape {
   void append_to(std::string& out) const;
 };
 
-/// As strconv.Unquote reads it between such quotes: \a \b \f \n \r \t \v \\ \ooo \xhh \uhhhh \Uhhhhhhhh and the quote itself.
+/// As strconv.Unquote reads it between such quotes: \a \b \f \n \r \t \v \\ \ooo \xhh \uhhhh \Uhhhhhhhh and the quote
+/// itself.
 GoEscape take_go_escape(std::string_view& rest, char quote);
 
 /// The character that \" \\ \/ \b \f \n \r \t stand for; 0 for any other.

@@ -1,11 +1,11 @@
 // filesystem.h -- every byte that reaches a disk passes here.
 //
-// Versions: PosixFilesystem (the real one), MemFilesystem (a tree in memory), FaultFilesystem (wraps another and fails the
-//           k-th call), CrashFilesystem (in memory; crash() drops what was not synced, as a power cut would).
+// Versions: PosixFilesystem (the real one), MemFilesystem (a tree in memory), FaultFilesystem (wraps another and fails
+//           the k-th call), CrashFilesystem (in memory; crash() drops what was not synced, as a power cut would).
 // Order:    a file's bytes are durable after its sync(); its name is durable after sync_dir() of its folder.
 // Errors:   io (with the path and the system's reason), not_found, corruption never.
-// Threads:  the filesystem may be used from any thread; one file object by one thread at a time, except RandomFile, whose
-//           read_at and view may be called from any thread.
+// Threads:  the filesystem may be used from any thread; one file object by one thread at a time, except RandomFile,
+//           whose read_at and view may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ class RandomFile {
  public:
   virtual ~RandomFile() = default;
   virtual std::uint64_t size() const = 0;
-  /// Exactly `size` bytes, or an error. For memory-mapped files the view costs nothing and lives as long as this object.
+  /// Exactly `size` bytes, or an error. For memory-mapped files the view costs nothing and lives as long as this
+  /// object.
   virtual Result<std::string_view> view(std::uint64_t offset, std::uint64_t size) const = 0;
 };
 

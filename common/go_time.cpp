@@ -214,7 +214,8 @@ std::optional<std::int32_t> TimeZone::offset_of(std::string_view abbreviation, s
   const auto now = info_at(zone, unix_seconds);
   if (now.abbrev == abbreviation) return static_cast<std::int32_t>(now.offset.count());
   for (const std::int64_t other : {seconds_of(now.begin) - 1, seconds_of(now.end) + 1}) {
-    if (other < -kDaySeconds * 400000 || other > kDaySeconds * 400000) continue;  // the first or last period has no border
+    if (other < -kDaySeconds * 400000 || other > kDaySeconds * 400000)
+      continue;  // the first or last period has no border
     const auto info = info_at(zone, other);
     if (info.abbrev == abbreviation) return static_cast<std::int32_t>(info.offset.count());
   }
@@ -263,6 +264,8 @@ std::string format_go_time(const GoTime& time, std::string_view layout) {
   }
 }
 
-std::string format_go_time(const GoTime& time) { return format_go_time(time, "2006-01-02 15:04:05.999999999 -0700 MST"); }
+std::string format_go_time(const GoTime& time) {
+  return format_go_time(time, "2006-01-02 15:04:05.999999999 -0700 MST");
+}
 
 }  // namespace kvasir

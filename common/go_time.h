@@ -1,6 +1,7 @@
 // go_time.h -- times in the layouts of Go programs: `2006-01-02T15:04:05.000Z07:00`, `Jan _2 15:04`, `MST`.
 //
-// Shape:    GoTime is an instant with the offset and abbreviation it is shown in; TimeZone is an IANA zone or a fixed offset.
+// Shape:    GoTime is an instant with the offset and abbreviation it is shown in; TimeZone is an IANA zone or a fixed
+//           offset.
 // Units:    seconds since the Unix epoch (any year from 1 on, so not TimestampNs) and nanoseconds within the second.
 // Lifetime: TimeZone is a cheap handle; zones of the system's database are loaded once and stay.
 // Errors:   parse: invalid_argument, worded as Go words it: `parsing time "x" as "2006": cannot parse "x" as "2006"`.

@@ -71,7 +71,8 @@ std::size_t abbreviation_length(std::string_view value) {
   return 0;
 }
 
-// State of one parse. Each take_* gives false when the value does not fit the field; `range` names a field out of range.
+// State of one parse. Each take_* gives false when the value does not fit the field; `range` names a field out of
+// range.
 class Parser {
  public:
   Parser(std::string_view layout, std::string_view text) : layout_(layout), text_(text), value_(text) {}
@@ -140,7 +141,8 @@ class Parser {
       case Field::kLowerPm: return take_half_day("am", "pm");
       case Field::kZone: return take_abbreviation();
       case Field::kFractionZeros:
-        return value_.size() > static_cast<std::size_t>(piece.digits) && take_fraction(static_cast<std::size_t>(piece.digits));
+        return value_.size() > static_cast<std::size_t>(piece.digits) &&
+               take_fraction(static_cast<std::size_t>(piece.digits));
       case Field::kFractionNines: {
         if (!starts_fraction()) return true;  // left out
         return take_fraction(fraction_digits());
@@ -268,8 +270,8 @@ class Parser {
     value_.remove_prefix(1);
     const bool colon = field == Field::kZColon || field == Field::kOffsetColon || field == Field::kZColonSeconds ||
                        field == Field::kOffsetColonSeconds;
-    const bool seconds = field == Field::kZSeconds || field == Field::kOffsetSeconds || field == Field::kZColonSeconds ||
-                         field == Field::kOffsetColonSeconds;
+    const bool seconds = field == Field::kZSeconds || field == Field::kOffsetSeconds ||
+                         field == Field::kZColonSeconds || field == Field::kOffsetColonSeconds;
     const bool hours_only = field == Field::kZShort || field == Field::kOffsetShort;
     int hour = 0, minute = 0, second = 0;
     if (!take_two_digits(hour)) return false;

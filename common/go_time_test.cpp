@@ -16,7 +16,9 @@ std::string show(std::string_view layout, std::string_view text, std::string_vie
 }  // namespace
 
 TEST_CASE("formatting follows Go's layouts") {
-  const auto check = [](std::string_view layout, std::string_view want) { CHECK(format_go_time(kSample, layout) == want); };
+  const auto check = [](std::string_view layout, std::string_view want) {
+    CHECK(format_go_time(kSample, layout) == want);
+  };
   check("2006-01-02T15:04:05.000Z07:00", "2026-01-10T08:01:00.514Z");
   check("2006-01-02T15:04:05.999999999Z07:00", "2026-01-10T08:01:00.514007Z");
   check("Mon Jan _2 15:04:05 MST 2006", "Sat Jan 10 08:01:00 UTC 2026");

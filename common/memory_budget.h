@@ -1,7 +1,8 @@
 // memory_budget.h -- one tree of byte accounts: process -> (ingest heads, caches, queries -> one query).
 //
 // Units:    bytes. A child's bytes count in every ancestor.
-// Errors:   limit_exceeded, naming the account, what was asked, what is used and the limit. A refused charge changes nothing.
+// Errors:   limit_exceeded, naming the account, what was asked, what is used and the limit. A refused charge changes
+//           nothing.
 // Threads:  any; counters are atomic. A parent must outlive its children.
 #pragma once
 

@@ -58,7 +58,8 @@ std::optional<double> parse_plain_float(std::string_view text, std::chars_format
 
 std::optional<std::int64_t> checked_multiply_add(std::int64_t total, std::int64_t count, std::int64_t unit) {
   std::int64_t product = 0;
-  if (__builtin_mul_overflow(count, unit, &product) || __builtin_add_overflow(total, product, &total)) return std::nullopt;
+  if (__builtin_mul_overflow(count, unit, &product) || __builtin_add_overflow(total, product, &total))
+    return std::nullopt;
   return total;
 }
 
@@ -190,7 +191,8 @@ std::optional<Duration> parse_prometheus_duration(std::string_view text) {
     text.remove_prefix(n);
     std::size_t letters = 0;
     while (letters < text.size() && !is_digit(text[letters])) ++letters;
-    while (next_unit < kPrometheusUnits.size() && kPrometheusUnits[next_unit].name != text.substr(0, letters)) ++next_unit;
+    while (next_unit < kPrometheusUnits.size() && kPrometheusUnits[next_unit].name != text.substr(0, letters))
+      ++next_unit;
     if (next_unit == kPrometheusUnits.size()) return std::nullopt;
     const auto sum = checked_multiply_add(total, *count, kPrometheusUnits[next_unit].ns);
     if (!sum) return std::nullopt;

@@ -1,7 +1,7 @@
 // number.h -- numbers, durations and byte sizes as text, in the forms that Go and Prometheus programs write.
 //
-// Errors:   parsers give an empty optional for text outside the grammar; callers word the message. The *_error functions give
-//           Go's words for it.
+// Errors:   parsers give an empty optional for text outside the grammar; callers word the message. The *_error
+//           functions give Go's words for it.
 #pragma once
 
 #include <cstdint>

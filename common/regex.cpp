@@ -67,7 +67,8 @@ std::string go_error(const re2::RE2& regex) {
 std::string bad_group_name(const re2::RE2& regex) {
   for (const auto& [name, index] : regex.NamedCapturingGroups()) {
     for (const char c : name) {
-      if (static_cast<unsigned char>(c) >= 0x80) return "error parsing regexp: invalid named capture: `(?P<" + name + ">`";
+      if (static_cast<unsigned char>(c) >= 0x80)
+        return "error parsing regexp: invalid named capture: `(?P<" + name + ">`";
     }
   }
   return {};
@@ -85,7 +86,8 @@ Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, 
   if (options.anchored) text = "^(?:" + text + ")$";
   auto regex = std::make_shared<const re2::RE2>(text, re2_options);
   if (regex->ok()) {
-    if (std::string problem = bad_group_name(*regex); !problem.empty()) return fail(ErrorCode::kParse, std::move(problem));
+    if (std::string problem = bad_group_name(*regex); !problem.empty())
+      return fail(ErrorCode::kParse, std::move(problem));
     return regex;
   }
   // Reported for the pattern as it was written, not as it was wrapped.

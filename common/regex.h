@@ -26,8 +26,8 @@ struct RegexOptions {
 
 Result<std::shared_ptr<const re2::RE2>> compile_regex(std::string_view pattern, RegexOptions options);
 
-/// True if the pattern matches somewhere (everywhere, if it was compiled so). A byte that is no UTF-8 counts as U+FFFD, as in Go;
-/// RE2 alone has nothing that would match it.
+/// True if the pattern matches somewhere (everywhere, if it was compiled so). A byte that is no UTF-8 counts as U+FFFD,
+/// as in Go; RE2 alone has nothing that would match it.
 bool regex_matches(const re2::RE2& regex, std::string_view text);
 
 /// A text to search in with groups: what RE2 is given, and the way back to the bytes as they are.
@@ -38,7 +38,9 @@ class RegexSubject {
   RegexSubject(const RegexSubject&) = delete;
   RegexSubject& operator=(const RegexSubject&) = delete;
 
-  re2::StringPiece text() const { return is_copy_ ? re2::StringPiece(copy_) : re2::StringPiece(original_.data(), original_.size()); }
+  re2::StringPiece text() const {
+    return is_copy_ ? re2::StringPiece(copy_) : re2::StringPiece(original_.data(), original_.size());
+  }
   /// The part of the original that was found; a group that took no part stays null.
   re2::StringPiece original(re2::StringPiece found) const;
 

@@ -68,8 +68,8 @@ std::optional<TimestampNs> parse_rfc3339(std::string_view text) {
   const auto offset = fraction ? take_offset(text) : std::nullopt;
   const year_month_day date{year(*y), month(static_cast<unsigned>(*mo)), day(static_cast<unsigned>(*d))};
   if (!offset || !text.empty() || !date.ok() || *h > 23 || *mi > 59 || *s > 59) return std::nullopt;
-  const std::int64_t total = sys_days(date).time_since_epoch().count() * std::int64_t{86400} + *h * 3600 + *mi * 60 + *s -
-                             *offset;
+  const std::int64_t total =
+      sys_days(date).time_since_epoch().count() * std::int64_t{86400} + *h * 3600 + *mi * 60 + *s - *offset;
   std::int64_t ns = 0;
   if (__builtin_mul_overflow(total, std::int64_t{1'000'000'000}, &ns) || __builtin_add_overflow(ns, *fraction, &ns)) {
     return std::nullopt;

@@ -13,7 +13,8 @@ struct Rune {
   bool valid = false;
 };
 
-/// The first code point of `text`. REQUIRES: not empty. Overlong forms, surrogates and values past U+10FFFF are invalid.
+/// The first code point of `text`. REQUIRES: not empty. Overlong forms, surrogates and values past U+10FFFF are
+/// invalid.
 Rune decode_utf8(std::string_view text);
 
 void append_utf8(std::string& out, char32_t code_point);

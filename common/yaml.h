@@ -1,8 +1,8 @@
 // yaml.h -- a YAML document as plain values with line numbers; the only place that knows yaml-cpp.
 //
-// Shape:    a YamlNode is null, a scalar (its source text, and whether it was written without quotes), a sequence or a map in
-//           the order of the file. What a scalar means is decided by who asks: as_bool takes the spellings of YAML 1.1, as_text the
-//           text as it stands (`y` stays "y", `1` stays "1").
+// Shape:    a YamlNode is null, a scalar (its source text, and whether it was written without quotes), a sequence or a
+//           map in the order of the file. What a scalar means is decided by who asks: as_bool takes the spellings of
+//           YAML 1.1, as_text the text as it stands (`y` stays "y", `1` stays "1").
 // Errors:   parse: `yaml: line 3: ...` for broken documents and duplicate keys.
 // Lifetime: values.
 // Limits:   kYamlBytesMax, kYamlDepthMax, kYamlNodesMax (anchors are expanded; the node count stops the bombs).

@@ -69,7 +69,8 @@ TEST_CASE("several documents") {
 }
 
 TEST_CASE("scalars are quoted where they must be") {
-  for (const char* text : {"a", "/loki/chunks", "http://x:1/y", "", "yes", "1", "1.5", "a: b", "null", "- x", "a\nb", "#"}) {
+  for (const char* text :
+       {"a", "/loki/chunks", "http://x:1/y", "", "yes", "1", "1.5", "a: b", "null", "- x", "a\nb", "#"}) {
     const auto back = parse_yaml("k: " + yaml_scalar(text));
     REQUIRE_MESSAGE(back.has_value(), text);
     CHECK(back->find("k")->as_text() == text);

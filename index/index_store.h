@@ -39,8 +39,10 @@ class IndexStore {
   /// Segments of the tenant that are known, ascending.
   virtual Result<std::vector<std::uint64_t>> segments(std::string_view tenant) = 0;
   /// The streams of a segment, or an empty optional if it is not known.
-  virtual Result<std::optional<std::vector<CatalogueStream>>> streams(std::string_view tenant, std::uint64_t segment) = 0;
-  virtual Result<void> put(std::string_view tenant, std::uint64_t segment, std::span<const CatalogueStream> streams) = 0;
+  virtual Result<std::optional<std::vector<CatalogueStream>>> streams(std::string_view tenant,
+                                                                      std::uint64_t segment) = 0;
+  virtual Result<void> put(std::string_view tenant, std::uint64_t segment,
+                           std::span<const CatalogueStream> streams) = 0;
   virtual Result<void> remove(std::string_view tenant, std::span<const std::uint64_t> segments) = 0;
 };
 

@@ -23,8 +23,9 @@ LabelMatcher matcher(std::string name, std::string_view op, std::string value) {
 
 struct Fixture {
   Fixture() {
-    for (const auto& labels : {labels_of({{"app", "web"}, {"env", "prod"}}), labels_of({{"app", "web"}, {"env", "dev"}}),
-                               labels_of({{"app", "db"}, {"env", "prod"}}), labels_of({{"host", "h1"}})}) {
+    for (const auto& labels :
+         {labels_of({{"app", "web"}, {"env", "prod"}}), labels_of({{"app", "web"}, {"env", "dev"}}),
+          labels_of({{"app", "db"}, {"env", "prod"}}), labels_of({{"host", "h1"}})}) {
       const StreamId id = index.find_or_add(labels->fingerprint(), labels);
       index.note_data(id, {id * kDay}, {id * kDay + 5});
     }

@@ -117,7 +117,8 @@ std::vector<StreamId> StreamIndex::matching(const LabelMatcher& matcher) const {
   // Streams without the label follow `with_absent`: then collect those that do not match, and turn the set around.
   Ids collected;
   for (const auto& [value, ids] : values->second) {
-    if (matcher.matches(std::string_view(value)) != with_absent) collected.insert(collected.end(), ids.begin(), ids.end());
+    if (matcher.matches(std::string_view(value)) != with_absent)
+      collected.insert(collected.end(), ids.begin(), ids.end());
   }
   std::sort(collected.begin(), collected.end());
   if (!with_absent) return collected;

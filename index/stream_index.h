@@ -1,4 +1,5 @@
-// stream_index.h -- the streams of one tenant in memory: numbers for label sets, postings, and when each stream had data.
+// stream_index.h -- the streams of one tenant in memory: numbers for label sets, postings, and when each stream had
+// data.
 //
 // Shape:    a stream gets a dense StreamId once and keeps it while the process lives; label name -> value -> ids.
 // Units:    when a stream had data is remembered per UTC day.

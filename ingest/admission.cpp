@@ -28,12 +28,13 @@ std::string rfc3339_seconds(TimestampNs t) {
 }
 
 Rejection stream_limit(const PushStream& stream, const std::string& tenant) {
-  return {DiscardReason::kStreamLimit, 429,
-          fmt::format("maximum active stream limit exceeded when trying to create stream {}, reduce the number of active "
-                      "streams (reduce labels or reduce label values), or contact your Loki administrator to see if the "
-                      "limit can be increased, user: '{}'",
-                      stream.identity->text, tenant),
-          stream.entries.size(), stream.bytes};
+  return {
+      DiscardReason::kStreamLimit, 429,
+      fmt::format("maximum active stream limit exceeded when trying to create stream {}, reduce the number of active "
+                  "streams (reduce labels or reduce label values), or contact your Loki administrator to see if the "
+                  "limit can be increased, user: '{}'",
+                  stream.identity->text, tenant),
+      stream.entries.size(), stream.bytes};
 }
 
 Rejection too_far_behind(const PushStream& stream, const std::string& tenant,

@@ -78,7 +78,8 @@ Level naive_scan(std::string_view line) {
     for (const auto& [text, level] : kWords) {
       if (lower.compare(at, text.size(), text) != 0) continue;
       const std::size_t end = at + text.size();
-      if (end == lower.size() || std::string_view(" \t\n[](){}:,!\"=").find(lower[end]) != std::string_view::npos) return level;
+      if (end == lower.size() || std::string_view(" \t\n[](){}:,!\"=").find(lower[end]) != std::string_view::npos)
+        return level;
     }
   }
   return Level::kUnknown;
@@ -86,8 +87,9 @@ Level naive_scan(std::string_view line) {
 
 TEST_CASE("the fast scan agrees with the plain rule") {
   std::mt19937 random(11);
-  const std::vector<std::string> pieces = {"error", "ERR", "warn", "Warning", "info", "trace", "fatal", "critical", "debug", "x",
-                                           "the", " ", "=", "\"", "[", "]", ":", ",", "_", "\t", "\xc3\xa9", "wa", "cr", "!"};
+  const std::vector<std::string> pieces = {"error", "ERR", "warn", "Warning", "info",     "trace", "fatal", "critical",
+                                           "debug", "x",   "the",  " ",       "=",        "\"",    "[",     "]",
+                                           ":",     ",",   "_",    "\t",      "\xc3\xa9", "wa",    "cr",    "!"};
   for (int round = 0; round < 50'000; ++round) {
     std::string line;
     for (std::size_t count = random() % 14; count > 0; --count) line += pieces[random() % pieces.size()];

@@ -25,9 +25,9 @@ struct FlushOutcome {
 Result<FlushOutcome> flush_chunks(TenantHead& head, std::span<const SealedChunk> chunks, Filesystem& filesystem,
                                   std::uint32_t block_bytes);
 
-/// Adds rows of one stream in blocks of about equal size near `block_bytes`, cut where the timestamp changes if that is not far:
-/// blocks that do not touch in time need no search for repeated entries. REQUIRES: the writer's own block size is at least twice
-/// `block_bytes`.
+/// Adds rows of one stream in blocks of about equal size near `block_bytes`, cut where the timestamp changes if that is
+/// not far: blocks that do not touch in time need no search for repeated entries. REQUIRES: the writer's own block size
+/// is at least twice `block_bytes`.
 Result<void> add_in_blocks(chunks::SegmentWriter& writer, const Labels& labels, std::span<const EntryView> rows,
                            std::uint64_t block_bytes);
 

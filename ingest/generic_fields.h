@@ -1,6 +1,7 @@
 // generic_fields.h -- `discover_generic_fields`: fields of an entry that are copied into its structured metadata.
 //
-// Order:    all hints in the stream's labels, then in the metadata, then in the line: a JSON path (`a.b.c`) or a logfmt key.
+// Order:    all hints in the stream's labels, then in the metadata, then in the line: a JSON path (`a.b.c`) or a logfmt
+//           key.
 // Cost:     the line is parsed once for each field that labels and metadata lack; off unless configured.
 // Threads:  immutable; any thread.
 #pragma once

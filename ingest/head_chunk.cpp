@@ -117,7 +117,8 @@ bool HeadChunk::has_time(std::int64_t timestamp) {
 void HeadChunk::note_content(std::uint64_t hash, std::uint32_t row) {
   if (by_content_.has_room()) return by_content_.add(hash, row);
   by_content_.start(row + 1);
-  for (std::uint32_t i = 0; i < row; ++i) by_content_.add(content_hash(stored(i).timestamp, {stored(i).line, stored(i).length}), i);
+  for (std::uint32_t i = 0; i < row; ++i)
+    by_content_.add(content_hash(stored(i).timestamp, {stored(i).line, stored(i).length}), i);
   by_content_.add(hash, row);
 }
 
@@ -173,7 +174,8 @@ const HeadChunk::Row& HeadChunk::stored(std::uint32_t i) const {
 
 EntryView HeadChunk::row(std::uint32_t i) const {
   const Row& row = stored(i);
-  return {{row.timestamp}, summary_.first_sequence + row.sequence_offset, {row.line, row.length}, labels_of(row.metadata)};
+  return {
+      {row.timestamp}, summary_.first_sequence + row.sequence_offset, {row.line, row.length}, labels_of(row.metadata)};
 }
 
 std::vector<std::uint32_t> sorted_rows(const ChunkView& view) {

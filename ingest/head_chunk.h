@@ -1,10 +1,11 @@
 // head_chunk.h -- rows of one stream in memory: appended by one thread at a time, read by many without a lock.
 //
-// Shape:    rows in slabs that double in size and never move; text and metadata in an arena; recent metadata sets are shared.
+// Shape:    rows in slabs that double in size and never move; text and metadata in an arena; recent metadata sets are
+//           shared.
 // Order:    rows stand in arrival order, which is not always the order of time; sorted_rows() sorts a view.
 // Lifetime: a ChunkView keeps its chunk alive; every view into lines and metadata lives as long as the chunk.
-// Threads:  writing members by one thread at a time (the shard's lock); row() of a row that a ChunkView, made under that lock,
-//           counts, by any thread without the lock.
+// Threads:  writing members by one thread at a time (the shard's lock); row() of a row that a ChunkView, made under
+//           that lock, counts, by any thread without the lock.
 // Limits:   kChunkRowsMax rows; sequences of a chunk span less than 2^32.
 #pragma once
 
@@ -77,7 +78,8 @@ class HeadChunk {
   std::string_view keep(std::string_view text);
   /// The chunk's own copy of a set; nullptr for the empty one.
   const MetadataSet* keep(std::span<const LabelView> metadata);
-  /// False: the same (timestamp, line, metadata) is in the chunk already, nothing was added. REQUIRES: `line` and `metadata` come
+  /// False: the same (timestamp, line, metadata) is in the chunk already, nothing was added. REQUIRES: `line` and
+  ///        `metadata` come
   /// from keep(); room(sequence) > 0; sequences ascend.
   bool append(TimestampNs timestamp, std::uint64_t sequence, std::string_view line, const MetadataSet* metadata);
   /// Adds to what is handed to `released`.

@@ -41,7 +41,8 @@ class Store {
                           std::optional<PushOrigin> origin = std::nullopt);
   /// All rows of all tenants, from one snapshot each.
   Found read_all() const { return read(false); }
-  /// The same with `#sequence` behind each key: a row that is stored twice shows, an entry that was sent twice does not.
+  /// The same with `#sequence` behind each key: a row that is stored twice shows, an entry that was sent twice does
+  /// not.
   Found read_rows() const { return read(true); }
   bool died() const { return *died_; }
 

@@ -18,7 +18,8 @@ namespace kvasir::ingest {
 namespace {
 
 constexpr Duration kTick = std::chrono::seconds(1);
-constexpr std::uint64_t kSmallChunkBytes = 64 << 10;   // memory is not looked for in smaller ones first: their blocks pack badly
+constexpr std::uint64_t kSmallChunkBytes =
+    64 << 10;  // memory is not looked for in smaller ones first: their blocks pack badly
 constexpr Duration kFlushRetryDelay = std::chrono::seconds(1);
 constexpr Duration kThrottleMax = std::chrono::seconds(10);  // an acknowledgement waits at most so long for the flush
 
@@ -95,10 +96,12 @@ class IngesterImpl final : public Ingester {
                    .sync_interval = options_.wal_sync_interval, .file_bytes = options_.wal_segment_bytes,
                    .queue_bytes_max = options_.wal_queue_bytes_max, .rotate_bytes_min = options_.wal_rotate_bytes_min,
                    .on_fatal = options_.on_fatal};
-    wal_ = std::make_unique<Wal>(std::move(wal), std::move(outcome.start), filesystem_, clock_,
-                                 [this](WalGroup group, const Result<void>& written) { hand_on(std::move(group), written); });
+    wal_ = std::make_unique<Wal>(
+        std::move(wal), std::move(outcome.start), filesystem_, clock_,
+        [this](WalGroup group, const Result<void>& written) { hand_on(std::move(group), written); });
     apply_thread_ = std::thread([this] { run_apply(); });
-    const std::uint32_t flushers = std::min(options_.flush_threads, std::max(1u, std::thread::hardware_concurrency() / 2));
+    const std::uint32_t flushers =
+        std::min(options_.flush_threads, std::max(1u, std::thread::hardware_concurrency() / 2));
     for (std::uint32_t i = 0; options_.background && i < flushers; ++i) {
       flush_threads_.emplace_back([this] { run_flush(); });
     }
@@ -113,7 +116,8 @@ class IngesterImpl final : public Ingester {
     const std::uint64_t charge = item->charge;
     if (auto charged = budget_->charge(charge); !charged) {
       wake_flush();
-      return item->callback(fail(ErrorCode::kUnavailable, "out of memory for new entries: " + charged.error().message()));
+      return item->callback(
+          fail(ErrorCode::kUnavailable, "out of memory for new entries: " + charged.error().message()));
     }
     // On failure the queue drops the batch, and the callback with it.
     const Callback answer = item->callback;
@@ -253,7 +257,8 @@ Tenant& IngesterImpl::tenant(std::string_view name) {
 Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callback& callback) {
   if (closing_) return fail(ErrorCode::kUnavailable, "the server is shutting down");
   if (read_only_) return fail(ErrorCode::kUnavailable, "the server is read-only");
-  if (low_on_disk_) return fail(ErrorCode::kUnavailable, "the disk is nearly full: nothing is stored until there is room");
+  if (low_on_disk_)
+    return fail(ErrorCode::kUnavailable, "the disk is nearly full: nothing is stored until there is room");
   const bool known = batch.origin && wal_->origin_end(batch.tenant, batch.origin->source) >= batch.origin->end_offset;
   if (known) ++repeated_;
   if (known || batch.empty()) {
@@ -275,7 +280,8 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
   item->rejections = std::move(admission.rejections);
   item->callback = std::move(callback);
   item->record = records_.take();
-  item->record.reserve(kWalRecordHeaderBytes + admission.bytes + admission.entries * 12 + 64 * admission.streams.size());
+  item->record.reserve(kWalRecordHeaderBytes + admission.bytes + admission.entries * 12 +
+                       64 * admission.streams.size());
   reserve_wal_header(item->record);
   append_batch_head(item->record, item->origin, admission.streams.size());
   for (const auto& stream : admission.streams) {
@@ -377,8 +383,8 @@ void IngesterImpl::tell_listeners(const Batch& batch, std::span<const AppliedStr
   for (const auto& [id, listener] : listeners_) listener(batch.tenant, streams);
 }
 
-/// Seals all chunks but small ones, and of these the largest while they hold more than a quarter of the memory. Nearly all streams
-/// at once, so that the ids that they share meet in one segment.
+/// Seals all chunks but small ones, and of these the largest while they hold more than a quarter of the memory. Nearly
+/// all streams at once, so that the ids that they share meet in one segment.
 void IngesterImpl::seal_for_memory() {
   std::vector<std::uint64_t> charges;
   for (Tenant* item : all_tenants()) {
@@ -392,7 +398,8 @@ void IngesterImpl::seal_for_memory() {
     kept += charges[i++];
   }
   if (i == charges.size()) return;
-  for (Tenant* item : all_tenants()) item->head.seal({.bytes_min = std::max<std::uint64_t>(charges[i], 1)}, clock_.steady());
+  for (Tenant* item : all_tenants())
+    item->head.seal({.bytes_min = std::max<std::uint64_t>(charges[i], 1)}, clock_.steady());
 }
 
 void IngesterImpl::seal_what_is_due() {

@@ -1,12 +1,14 @@
-// ingester.h -- the only door for new entries: admit, write-ahead log, apply to the head; later seal and flush to segments.
+// ingester.h -- the only door for new entries: admit, write-ahead log, apply to the head; later seal and flush to
+// segments.
 //
 // Shape:    push(PushBatch) -> callback once the batch is as durable as `wal_sync` promises and visible to queries.
-// Order:    entries get ascending sequences in the order in which batches entered the log; they are applied in that order.
+// Order:    entries get ascending sequences in the order in which batches entered the log; they are applied in that
+//           order.
 // Law:      acknowledged is a subset of recovered, recovered is a subset of sent, each entry once.
-// Threads:  push() from any thread, never waits for the disk; the callback runs on the apply thread: be quick, do not push from it.
-//           Own threads: wal 1, apply 1, flush `flush_threads`.
-// Errors:   push: unavailable (over the memory budget, read-only, closing), limit_exceeded, io (the disk is full: nothing was
-//           stored and it may be tried again). A failed sync ends the process.
+// Threads:  push() from any thread, never waits for the disk; the callback runs on the apply thread: be quick, do not
+//           push from it. Own threads: wal 1, apply 1, flush `flush_threads`.
+// Errors:   push: unavailable (over the memory budget, read-only, closing), limit_exceeded, io (the disk is full:
+//           nothing was stored and it may be tried again). A failed sync ends the process.
 // Source:   docs/formats/wal-v1.md
 #pragma once
 
@@ -39,16 +41,19 @@ struct IngesterOptions {
   WalSync wal_sync = WalSync::kGroup;
   Duration wal_sync_interval = std::chrono::milliseconds(100);
   std::uint64_t wal_segment_bytes = 64u << 20;
-  std::uint64_t wal_rotate_bytes_min = 1u << 20;  // an open log file of which all is in segments is left behind from this size on
+  std::uint64_t wal_rotate_bytes_min =
+      1u << 20;  // an open log file of which all is in segments is left behind from this size on
   std::uint64_t wal_bytes_max = 1024u << 20;      // beyond it the streams that hold the oldest records are sealed
   std::uint64_t wal_queue_bytes_max = 64u << 20;  // waiting for the disk; beyond it push() says unavailable
   std::uint64_t chunk_bytes = 1u << 20;           // raw bytes at which a stream's chunk is sealed
   std::uint32_t block_bytes = 2u << 20;           // raw bytes of a segment's block, where a stream has so many
   Duration chunk_idle = std::chrono::minutes(5);
   Duration chunk_age_max = std::chrono::hours(1);
-  std::uint64_t head_bytes_max = 128u << 20;      // beyond 3/4 all but small chunks are sealed; beyond it acknowledgements wait
-                                                  // for the flush, and then push() says unavailable
-  // Raw bytes of sealed chunks that make a segment. Large, because an id that several streams name is stored once in a segment.
+  std::uint64_t head_bytes_max =
+      128u << 20;  // beyond 3/4 all but small chunks are sealed; beyond it acknowledgements wait
+                   // for the flush, and then push() says unavailable
+  // Raw bytes of sealed chunks that make a segment. Large, because an id that several streams name is stored once in a
+  // segment.
   std::uint64_t segment_bytes = 256u << 20;
   Duration flush_delay = std::chrono::seconds(15);  // a sealed chunk waits at most so long for company
   std::uint32_t flush_threads = 1;                // at most half the cores are used
@@ -96,11 +101,14 @@ class Ingester {
   virtual void set_read_only(bool read_only) = 0;
   /// The same for another reason, which is said: there is too little room on the disk.
   virtual void set_low_on_disk(bool low) = 0;
-  /// Stops taking pushes, finishes those under way, syncs the log and joins the threads. With `flush_first` the head is flushed.
+  /// Stops taking pushes, finishes those under way, syncs the log and joins the threads. With `flush_first` the head is
+  /// flushed.
   virtual void close(bool flush_first) = 0;
 
-  /// Streams of `ids` (ascending) that have rows in the range, and the segments. A tenant without data gives an empty one.
-  virtual TenantSnapshot snapshot(std::string_view tenant, std::span<const index::StreamId> ids, TimeRange range) const = 0;
+  /// Streams of `ids` (ascending) that have rows in the range, and the segments. A tenant without data gives an empty
+  /// one.
+  virtual TenantSnapshot snapshot(std::string_view tenant, std::span<const index::StreamId> ids,
+                                  TimeRange range) const = 0;
 
   /// Listeners are called for every batch applied after this; remove_listener() returns when no call is running.
   virtual std::uint64_t add_listener(ApplyListener listener) = 0;

@@ -26,7 +26,8 @@ Found expected(std::string_view tenant, const std::vector<TestEntry>& entries) {
 std::vector<TestEntry> some_entries(int begin, int end) {
   std::vector<TestEntry> entries;
   for (int i = begin; i < end; ++i) {
-    entries.push_back({"stream" + std::to_string(i % 3), 1000 + i, "line " + std::to_string(i), i % 4 == 0 ? "abc" : ""});
+    entries.push_back(
+        {"stream" + std::to_string(i % 3), 1000 + i, "line " + std::to_string(i), i % 4 == 0 ? "abc" : ""});
   }
   return entries;
 }
@@ -90,7 +91,8 @@ TEST_CASE("tenants do not see each other") {
   REQUIRE(store->push("a", {{"s", 1, "of a", ""}}));
   REQUIRE(store->push("b", {{"s", 1, "of b", ""}}));
   REQUIRE(store->ingester().flush());
-  CHECK(store->read_all() == Found{{entry_key("a", {"s", 1, "of a", ""}), 1}, {entry_key("b", {"s", 1, "of b", ""}), 1}});
+  CHECK(store->read_all() ==
+        Found{{entry_key("a", {"s", 1, "of a", ""}), 1}, {entry_key("b", {"s", 1, "of b", ""}), 1}});
   CHECK(store->storage().find("c") == nullptr);
   CHECK(store->ingester().snapshot("c", {}, {{0}, {9}}).head.empty());
   CHECK(fs.list("data/tenants").value() == std::vector<std::string>{"a", "b"});
@@ -307,7 +309,8 @@ TEST_CASE("listeners get the new entries of each batch") {
   MemFilesystem fs;
   auto store = Store::open(fs, by_hand()).value();
   std::vector<std::string> seen;
-  const auto id = store->ingester().add_listener([&](const std::string& tenant, std::span<const AppliedStream> streams) {
+  const auto id = store->ingester().add_listener([&](const std::string& tenant,
+                                                     std::span<const AppliedStream> streams) {
     for (const auto& stream : streams) {
       for (const auto& entry : stream.entries) {
         seen.push_back(tenant + stream.identity->text + std::string(entry.line) + std::to_string(entry.sequence > 0));

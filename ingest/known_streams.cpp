@@ -15,7 +15,8 @@ std::string policy_of(const Labels& labels, const TenantLimits& limits) {
   std::optional<int> best_priority;
   for (const auto& [policy, mappings] : limits.policy_stream_mapping) {
     for (const auto& [selector, priority] : mappings) {
-      const bool matches = std::all_of(selector.begin(), selector.end(), [&](const auto& m) { return m.matches(labels); });
+      const bool matches =
+          std::all_of(selector.begin(), selector.end(), [&](const auto& m) { return m.matches(labels); });
       if (!matches || (best_priority && *best_priority >= priority)) continue;
       best = policy;
       best_priority = priority;
@@ -27,7 +28,8 @@ std::string policy_of(const Labels& labels, const TenantLimits& limits) {
 Rejection problem(DiscardReason reason, std::string message) { return {reason, 400, std::move(message), 0, 0}; }
 
 /// `label_count`: without the discovered service_name, which no limit counts.
-std::optional<Rejection> check_labels(const StreamIdentity& identity, std::size_t label_count, const TenantLimits& limits) {
+std::optional<Rejection> check_labels(const StreamIdentity& identity, std::size_t label_count,
+                                      const TenantLimits& limits) {
   const std::string& text = identity.text;
   if (label_count > limits.max_label_names_per_series) {
     return problem(DiscardReason::kMaxLabelNamesPerSeries,
@@ -39,7 +41,8 @@ std::optional<Rejection> check_labels(const StreamIdentity& identity, std::size_
       return problem(DiscardReason::kLabelNameTooLong, "stream '" + text + "' has label name too long: '" + name + "'");
     }
     if (value.size() > limits.max_label_value_length) {
-      return problem(DiscardReason::kLabelValueTooLong, "stream '" + text + "' has label value too long: '" + value + "'");
+      return problem(DiscardReason::kLabelValueTooLong,
+                     "stream '" + text + "' has label value too long: '" + value + "'");
     }
   }
   return std::nullopt;
@@ -48,7 +51,8 @@ std::optional<Rejection> check_labels(const StreamIdentity& identity, std::size_
 /// As StreamIdentity::text, but with every pair that was sent.
 std::string text_with_duplicates(const StreamIdentity& identity, std::vector<Label> pairs) {
   for (const auto& label : identity.labels) {
-    const bool sent = std::any_of(pairs.begin(), pairs.end(), [&](const Label& pair) { return pair.name == label.name; });
+    const bool sent =
+        std::any_of(pairs.begin(), pairs.end(), [&](const Label& pair) { return pair.name == label.name; });
     if (!sent) pairs.push_back(label);
   }
   std::stable_sort(pairs.begin(), pairs.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
@@ -61,8 +65,8 @@ std::string text_with_duplicates(const StreamIdentity& identity, std::vector<Lab
   return text + "}";
 }
 
-std::optional<Rejection> check_enforced(const StreamIdentity& identity, const std::string& policy, const std::string& tenant,
-                                        const TenantLimits& limits) {
+std::optional<Rejection> check_enforced(const StreamIdentity& identity, const std::string& policy,
+                                        const std::string& tenant, const TenantLimits& limits) {
   std::vector<std::string> wanted = limits.enforced_labels;
   if (const auto extra = limits.policy_enforced_labels.find(policy); extra != limits.policy_enforced_labels.end()) {
     wanted.insert(wanted.end(), extra->second.begin(), extra->second.end());
@@ -72,15 +76,20 @@ std::optional<Rejection> check_enforced(const StreamIdentity& identity, const st
     if (!identity.labels.has(name)) missing += (missing.empty() ? "" : ",") + name;
   }
   if (missing.empty()) return std::nullopt;
-  return problem(DiscardReason::kMissingEnforcedLabels, "missing required labels '" + missing + "' for user '" + tenant +
-                                                            "' for stream '" + identity.text + "' (policy: '" + policy + "')");
+  return problem(DiscardReason::kMissingEnforcedLabels, "missing required labels '" + missing + "' for user '" +
+                                                            tenant + "' for stream '" + identity.text + "' (policy: '" +
+                                                            policy + "')");
 }
 
 }  // namespace
 
-std::size_t KnownStreams::Hash::operator()(std::string_view text) const { return XXH3_64bits(text.data(), text.size()); }
+std::size_t KnownStreams::Hash::operator()(std::string_view text) const {
+  return XXH3_64bits(text.data(), text.size());
+}
 
-bool is_internal_stream(const Labels& labels) { return labels.has("__aggregated_metric__") || labels.has("__pattern__"); }
+bool is_internal_stream(const Labels& labels) {
+  return labels.has("__aggregated_metric__") || labels.has("__pattern__");
+}
 
 void add_service_name(Labels& labels, const TenantLimits& limits) {
   if (limits.discover_service_name.empty() || labels.has("service_name") || is_internal_stream(labels)) return;
@@ -121,9 +130,9 @@ Result<std::shared_ptr<KnownStream>> KnownStreams::learn(std::string_view label_
     stream->label_problem =
         problem(DiscardReason::kMissingLabels, "error at least one label pair is required per stream");
   } else if (!parsed.duplicate_name.empty()) {
-    stream->label_problem =
-        problem(DiscardReason::kDuplicateLabelNames, "stream '" + text_with_duplicates(*identity, std::move(parsed.pairs)) +
-                                                         "' has duplicate label name: '" + parsed.duplicate_name + "'");
+    stream->label_problem = problem(DiscardReason::kDuplicateLabelNames,
+                                    "stream '" + text_with_duplicates(*identity, std::move(parsed.pairs)) +
+                                        "' has duplicate label name: '" + parsed.duplicate_name + "'");
   } else if (!is_internal_stream(identity->labels)) {
     stream->label_problem = check_labels(*identity, label_count, limits);
     if (!stream->label_problem) stream->label_problem = check_enforced(*identity, stream->policy, tenant_, limits);

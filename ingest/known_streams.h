@@ -32,7 +32,8 @@ class KnownStreams {
   explicit KnownStreams(std::string tenant) : tenant_(std::move(tenant)) {}
 
   /// Errors: parse, for a label string that cannot be read.
-  Result<std::shared_ptr<KnownStream>> find(std::string_view label_text, const TenantLimits& limits, const LevelDetector& levels);
+  Result<std::shared_ptr<KnownStream>> find(std::string_view label_text, const TenantLimits& limits,
+                                            const LevelDetector& levels);
   void clear() { streams_.clear(); }
   std::size_t size() const { return streams_.size(); }
 
@@ -42,7 +43,8 @@ class KnownStreams {
     std::size_t operator()(std::string_view text) const;
   };
 
-  Result<std::shared_ptr<KnownStream>> learn(std::string_view label_text, const TenantLimits& limits, const LevelDetector& levels) const;
+  Result<std::shared_ptr<KnownStream>> learn(std::string_view label_text, const TenantLimits& limits,
+                                             const LevelDetector& levels) const;
 
   std::string tenant_;
   std::unordered_map<std::string, std::shared_ptr<KnownStream>, Hash, std::equal_to<>> streams_;

@@ -1,7 +1,7 @@
 // limits.h -- the write-path half of one tenant's limits_config, with Loki's names and defaults.
 //
-// Units:    rates and sizes in bytes (ingestion_rate_mb and ingestion_burst_size_mb: MiB, as Loki counts them); 0 turns a limit
-//           off where the comment says so.
+// Units:    rates and sizes in bytes (ingestion_rate_mb and ingestion_burst_size_mb: MiB, as Loki counts them); 0 turns
+//           a limit off where the comment says so.
 // Lifetime: values; a push uses one snapshot from start to end.
 #pragma once
 

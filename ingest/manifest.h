@@ -1,8 +1,8 @@
 // manifest.h -- the log of edits that says which segments and delete requests of a tenant are alive.
 //
 // Threads:  one at a time (the tenant's storage holds a lock).
-// Errors:   io; corruption and unsupported from open(). After a failed apply() the state in memory is unchanged, what is on disk is
-//           unknown, and the next apply() first rewrites the file.
+// Errors:   io; corruption and unsupported from open(). After a failed apply() the state in memory is unchanged, what
+//           is on disk is unknown, and the next apply() first rewrites the file.
 // Source:   docs/formats/manifest-v1.md
 #pragma once
 

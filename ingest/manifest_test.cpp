@@ -14,7 +14,8 @@ SegmentInfo segment(std::uint64_t id) {
 }
 
 DeleteRequest request(std::string id, std::uint32_t percent) {
-  return {.id = std::move(id), .query = "{a=\"b\"} |= \"x\"", .start = {1}, .end = {2}, .created = {3}, .percent = percent};
+  return {
+      .id = std::move(id), .query = "{a=\"b\"} |= \"x\"", .start = {1}, .end = {2}, .created = {3}, .percent = percent};
 }
 
 std::vector<std::uint64_t> ids(const ManifestState& state) {
@@ -102,7 +103,8 @@ TEST_CASE("a long log is rewritten") {
   CHECK(ids(reopen(fs)) == std::vector<std::uint64_t>{4999});
 }
 
-TEST_CASE("whatever call fails, and then the power: what was promised is there, and nothing else but the edit under way") {
+TEST_CASE(
+    "whatever call fails, and then the power: what was promised is there, and nothing else but the edit under way") {
   for (std::uint64_t k = 0;; ++k) {
     CrashFilesystem disk;
     FaultFilesystem fs(disk, {.first = k, .kind = FaultKind::kShortWrite});

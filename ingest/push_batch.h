@@ -1,12 +1,12 @@
 // push_batch.h -- what the validator hands to the head: good entries by stream, and what was refused and why.
 //
-// Shape:    PushBatch: one tenant; per stream its identity and a run of entries. Entries keep the order in which they were sent.
-//           Metadata of an entry is sorted by name, names are unique, values are not empty, and `detected_level` is among them
-//           when level discovery is on.
+// Shape:    PushBatch: one tenant; per stream its identity and a run of entries. Entries keep the order in which they
+//           were sent. Metadata of an entry is sorted by name, names are unique, values are not empty, and
+//           `detected_level` is among them when level discovery is on.
 // Units:    timestamps ns since the Unix epoch; sizes bytes.
-// Lifetime: every view of a batch points into what `owner` holds (request body, arenas) or into static text; moving the batch
-//           keeps them valid. StreamIdentity is shared with the validator's cache: for a known stream the same pointer comes
-//           each time, so pointer equality proves label equality (the reverse does not hold).
+// Lifetime: every view of a batch points into what `owner` holds (request body, arenas) or into static text; moving the
+//           batch keeps them valid. StreamIdentity is shared with the validator's cache: for a known stream the same
+//           pointer comes each time, so pointer equality proves label equality (the reverse does not hold).
 // Threads:  values; StreamIdentity is immutable.
 // Notes:    EntryView::sequence is 0 here; the head gives it at admission.
 #pragma once
@@ -66,8 +66,9 @@ struct PushStream {
   std::uint64_t bytes = 0;              // lines + metadata names and values
 };
 
-/// From X-Kvasir-Source and X-Kvasir-Batch: makes a repeated push recognisable. Ranges of one source are half-open and a batch
-/// whose range ends at or before what is already durable for that source is acknowledged without being stored again.
+/// From X-Kvasir-Source and X-Kvasir-Batch: makes a repeated push recognisable. Ranges of one source are half-open and
+/// a batch whose range ends at or before what is already durable for that source is acknowledged without being stored
+/// again.
 struct PushOrigin {
   std::string source;             // at most 256 bytes, chosen by the agent: stable for one file of one host
   std::uint64_t begin_offset = 0;
@@ -112,7 +113,8 @@ class Rejections {
   bool empty() const { return groups_.empty(); }
   /// For the discard metrics.
   const ByReason& by_reason() const { return by_reason_; }
-  /// The status and text of the answer: groups of equal text as `2 errors like: ...`, joined with "; "; one error alone is bare.
+  /// The status and text of the answer: groups of equal text as `2 errors like: ...`, joined with "; "; one error alone
+  /// is bare.
   /// REQUIRES: not empty.
   int status() const;
   std::string text() const;

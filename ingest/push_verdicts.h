@@ -1,7 +1,10 @@
-// push_verdicts.h -- says of every line of one push whether it was taken, for clients that ask (docs/http-extensions.md).
+// push_verdicts.h -- says of every line of one push whether it was taken, for clients that ask
+// (docs/http-extensions.md).
 //
-// Shape:    lines are named as the client sent them: (stream of the request, entry of that stream). Only refused lines are kept.
-// Lifetime: one push. Entries that the validator accepts keep their place in DecodedPush::accepted; that gives their origin later.
+// Shape:    lines are named as the client sent them: (stream of the request, entry of that stream). Only refused lines
+//           are kept.
+// Lifetime: one push. Entries that the validator accepts keep their place in DecodedPush::accepted; that gives their
+//           origin later.
 // Threads:  one at a time: the validator, then admission, then the answer.
 // Limits:   kListedMax refused lines are listed, with kMessageBytesMax of text each; the rest is counted.
 #pragma once

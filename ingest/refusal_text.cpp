@@ -47,9 +47,10 @@ std::string metadata_disallowed_text(std::string_view stream) {
 }
 
 std::string metadata_too_large_text(std::string_view stream, std::uint64_t size, std::uint64_t limit) {
-  return "stream " + quoted(stream) + " has structured metadata too large: '" + std::to_string(size) + "' bytes, limit: '" +
-         std::to_string(limit) +
-         "' bytes. Please see `limits_config.max_structured_metadata_size` or contact your Loki administrator to increase it";
+  return "stream " + quoted(stream) + " has structured metadata too large: '" + std::to_string(size) +
+         "' bytes, limit: '" + std::to_string(limit) +
+         "' bytes. Please see `limits_config.max_structured_metadata_size` or contact your Loki administrator to "
+         "increase it";
 }
 
 std::string metadata_too_many_text(std::string_view stream, std::uint64_t count, std::uint64_t limit) {
@@ -66,9 +67,9 @@ std::string blocked_text(std::string_view tenant, std::string_view policy, Times
 }
 
 std::string rate_limited_text(std::string_view tenant, double rate, std::uint64_t lines, std::uint64_t bytes) {
-  return "ingestion rate limit exceeded for user " + std::string(tenant) + " (limit: " +
-         std::to_string(static_cast<std::uint64_t>(rate)) + " bytes/sec) while attempting to ingest '" + std::to_string(lines) +
-         "' lines totaling '" + std::to_string(bytes) +
+  return "ingestion rate limit exceeded for user " + std::string(tenant) +
+         " (limit: " + std::to_string(static_cast<std::uint64_t>(rate)) + " bytes/sec) while attempting to ingest '" +
+         std::to_string(lines) + "' lines totaling '" + std::to_string(bytes) +
          "' bytes, reduce log volume or contact your Loki administrator to see if the limit can be increased";
 }
 
@@ -78,11 +79,13 @@ std::string stream_rate_text(std::string_view tenant, const PushStream& stream, 
                                 ? stream.entries.size()
                                 : std::min<std::size_t>(stream.entries.size(), limits.max_returned_stream_errors);
   for (const auto& entry : stream.entries.first(shown)) {
-    text += "entry with timestamp " + go_time(entry.timestamp) + " ignored, reason: 'Per stream rate limit exceeded (limit: " +
-            humanised_bytes(limits.per_stream_rate_limit) + "/sec) while attempting to ingest for stream " +
-            quoted(stream.identity->text) + " totaling " + humanised_bytes(entry.line.size()) +
-            ", consider splitting a stream via additional labels or contact your Loki administrator to see if the limit "
-            "can be increased',\n";
+    text +=
+        "entry with timestamp " + go_time(entry.timestamp) +
+        " ignored, reason: 'Per stream rate limit exceeded (limit: " + humanised_bytes(limits.per_stream_rate_limit) +
+        "/sec) while attempting to ingest for stream " + quoted(stream.identity->text) + " totaling " +
+        humanised_bytes(entry.line.size()) +
+        ", consider splitting a stream via additional labels or contact your Loki administrator to see if the limit "
+        "can be increased',\n";
   }
   return text + "user " + quoted(tenant) + ", total ignored: " + std::to_string(stream.entries.size()) + " out of " +
          std::to_string(stream.entries.size()) + " for stream: " + stream.identity->text;

@@ -43,7 +43,8 @@ class Replay {
  private:
   static Result<void> check_header(const Path& path, std::string_view bytes) {
     ByteReader reader(bytes);
-    if (reader.raw(kWalMagic.size()) != kWalMagic) return fail(ErrorCode::kCorruption, path + ": not a write-ahead log");
+    if (reader.raw(kWalMagic.size()) != kWalMagic)
+      return fail(ErrorCode::kCorruption, path + ": not a write-ahead log");
     const auto major = reader.fixed<std::uint16_t>();
     if (major != kWalMajor) return fail(ErrorCode::kUnsupported, path + ": version " + std::to_string(major));
     return {};
@@ -173,7 +174,8 @@ Result<void> load_flushed(Storage& storage, const ReplayTarget& target, std::uin
       TenantHead& head = target.head(tenant->tenant());
       for (std::size_t i = 0; i < last.size(); ++i) {
         const auto& labels = reader->streams()[i].labels;
-        auto identity = std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
+        auto identity =
+            std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
         head.set_flushed_sequence(*head.find_or_add(identity, 0), last[i]);
       }
     }

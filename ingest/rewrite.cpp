@@ -40,7 +40,8 @@ std::map<std::string, StreamSources> collect(const Readers& readers) {
     }
   }
   for (auto& [text, stream] : streams) {
-    std::sort(stream.blocks.begin(), stream.blocks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(stream.blocks.begin(), stream.blocks.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
   }
   return streams;
 }

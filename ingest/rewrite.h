@@ -1,8 +1,9 @@
-// rewrite.h -- makes one segment out of several, leaving rows out: merging, retention of some streams, erasing deleted rows.
+// rewrite.h -- makes one segment out of several, leaving rows out: merging, retention of some streams, erasing deleted
+// rows.
 //
 // Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
-// Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line, metadata) in a
-//           stream the one with the smallest sequence stays.
+// Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line,
+//           metadata) in a stream the one with the smallest sequence stays.
 // Memory:   the rows of one stream whose blocks overlap in time, and the finished blocks.
 // Threads:  one rewrite of a tenant at a time (the caller's concern); flushes go on meanwhile.
 // Errors:   io, corruption. Nothing has changed then.
@@ -32,7 +33,8 @@ struct RewriteOptions {
 };
 
 struct RewriteOutcome {
-  std::optional<SegmentInfo> written;  // empty: no row was left; the only input itself if all its rows stay (no edit is made)
+  std::optional<SegmentInfo>
+      written;  // empty: no row was left; the only input itself if all its rows stay (no edit is made)
   std::uint64_t rows_before = 0;
   std::uint64_t rows_after = 0;
 };

@@ -108,7 +108,8 @@ TEST_CASE_FIXTURE(Fixture, "what is merged") {
   CHECK(choose_merge(*set, {.small_block_bytes = 1}).empty());
   CHECK(choose_merge(*set, {.large_block_segments_min = 8, .small_block_bytes = 1}).size() == 8);
   CHECK(choose_merge(*set, {.segments_min = 3, .span_max = Duration(30)}).size() == 3);
-  CHECK(choose_merge(*set, {.segments_min = 2, .output_bytes_max = set->segments[0]->info().line_bytes * 3}).size() == 2);
+  CHECK(choose_merge(*set, {.segments_min = 2, .output_bytes_max = set->segments[0]->info().line_bytes * 3}).size() ==
+        2);
 }
 
 }  // namespace kvasir::ingest

@@ -70,7 +70,8 @@ class TenantStorageOnDisk final : public TenantStorage {
       if (segment) {
         set->segments.push_back(std::move(*segment));
       } else if (segment.error().code() == ErrorCode::kIo) {
-        return fail(segment.error());  // it may be readable the next time: starting without it would hide rows for no reason
+        return fail(
+            segment.error());  // it may be readable the next time: starting without it would hide rows for no reason
       } else {
         log::error("storage", "segment cannot be read; its rows are missing from answers",
                    {{"tenant", tenant_}, {"path", segment_path(id)}, {"reason", segment.error().message()}});
@@ -247,7 +248,8 @@ class TenantStorageOnDisk final : public TenantStorage {
     auto next = std::make_shared<SegmentSet>();
     std::vector<std::shared_ptr<const Segment>> gone;
     for (const auto& segment : segments_->segments) {
-      const bool removed = std::find(edit.removed.begin(), edit.removed.end(), segment->info().id) != edit.removed.end();
+      const bool removed =
+          std::find(edit.removed.begin(), edit.removed.end(), segment->info().id) != edit.removed.end();
       (removed ? gone : next->segments).push_back(segment);
     }
     next->segments.insert(next->segments.end(), added.begin(), added.end());
@@ -362,7 +364,8 @@ Result<std::unique_ptr<Storage>> Storage::open(const Path& data_directory, Files
   KVASIR_CHECK_OK(filesystem.make_directories(data_directory));
   auto opened = index::IndexStore::open(join_path(data_directory, "index"), filesystem);
   if (!opened) {
-    log::warn("storage", "index cannot be kept on disk; streams are read from the segments", {{"reason", opened.error().message()}});
+    log::warn("storage", "index cannot be kept on disk; streams are read from the segments",
+              {{"reason", opened.error().message()}});
   }
   auto catalogue = opened ? std::move(*opened) : index::IndexStore::none();
   auto storage = std::make_unique<StorageOnDisk>(data_directory, filesystem, std::move(catalogue));

@@ -1,11 +1,14 @@
-// storage.h -- what is on disk, tenant by tenant: live segments, their manifest, delete requests, and the index of streams.
+// storage.h -- what is on disk, tenant by tenant: live segments, their manifest, delete requests, and the index of
+// streams.
 //
-// Shape:    <data>/tenants/<escaped tenant>/{manifest, segments/<id>.seg}, <data>/index (LevelDB, a cache that can be rebuilt).
-// Order:    a segment file is durable before the manifest names it; the manifest is durable before anything relies on it.
+// Shape:    <data>/tenants/<escaped tenant>/{manifest, segments/<id>.seg}, <data>/index (LevelDB, a cache that can be
+//           rebuilt).
+// Order:    a segment file is durable before the manifest names it; the manifest is durable before anything relies on
+//           it.
 // Lifetime: a SegmentSet is immutable; holding it keeps its segments readable even after they were removed from disk.
 // Threads:  any. Edits of one tenant are serialised inside.
-// Errors:   io, corruption. A manifest that cannot be read stops open() with its path; a segment that cannot be read is left out,
-//           counted and reported, never deleted.
+// Errors:   io, corruption. A manifest that cannot be read stops open() with its path; a segment that cannot be read is
+//           left out, counted and reported, never deleted.
 // Source:   docs/formats/manifest-v1.md, docs/formats/index-v1.md
 #pragma once
 
@@ -42,7 +45,8 @@ struct SegmentInfo {
   bool operator==(const SegmentInfo&) const = default;
 };
 
-/// A live segment. Its file is opened at the first use and, once the segment is replaced or expired, removed with the last holder.
+/// A live segment. Its file is opened at the first use and, once the segment is replaced or expired, removed with the
+/// last holder.
 class Segment {
  public:
   /// A stream as this segment holds it.
@@ -96,7 +100,8 @@ struct ManifestEdit {
   std::vector<DeleteRequest> deletes;   // added, or replaced by id
   std::vector<std::string> deletes_removed;
   std::uint64_t sequence_floor = 0;     // sequences below it have been given out
-  std::uint64_t flushed_floor = 0;      // rows below it are in segments, or were removed for good: the log must not bring them back
+  std::uint64_t flushed_floor =
+      0;  // rows below it are in segments, or were removed for good: the log must not bring them back
 };
 
 class TenantStorage {
@@ -114,8 +119,9 @@ class TenantStorage {
   virtual Path segment_path(std::uint64_t id) const = 0;
   /// Makes the folder for segment files.
   virtual Result<void> prepare_folder() = 0;
-  /// Opens the added segments, writes the manifest durably, then publishes: `swap` runs with the snapshot lock held, between the
-  /// old and the new set becoming visible. After an error nothing is published; the files of `added` must then stay where they are.
+  /// Opens the added segments, writes the manifest durably, then publishes: `swap` runs with the snapshot lock held,
+  /// between the old and the new set becoming visible. After an error nothing is published; the files of `added` must
+  /// then stay where they are.
   virtual Result<void> commit(const ManifestEdit& edit, const std::function<void()>& swap) = 0;
   /// Runs `read` while no commit can publish: what it sees of head and segments belongs together.
   virtual void with_snapshot(const std::function<void(const std::shared_ptr<const SegmentSet>&)>& read) const = 0;

@@ -1,9 +1,11 @@
-// tenant_head.h -- the rows of one tenant that are in memory only: a slot per stream with its active and its sealed chunks.
+// tenant_head.h -- the rows of one tenant that are in memory only: a slot per stream with its active and its sealed
+// chunks.
 //
-// Shape:    admit (order rules, limits) ... write-ahead log ... apply -> active chunk -> sealed chunk -> pending -> segment
+// Shape:    admit (order rules, limits) ... write-ahead log ... apply -> active chunk -> sealed chunk -> pending ->
+//           segment
 // Order:    chunks of a stream are sealed, and leave memory, in the order of their sequences.
-// Threads:  any; a mutex per shard of streams, one for the queue of sealed chunks. Lock order: shard, then queue or index. apply() by one
-//           thread at a time.
+// Threads:  any; a mutex per shard of streams, one for the queue of sealed chunks. Lock order: shard, then queue or
+//           index. apply() by one thread at a time.
 // Lifetime: slots live as long as the head.
 #pragma once
 
@@ -74,11 +76,12 @@ class TenantHead {
   TenantStorage& storage() { return storage_; }
 
   /// The slot of this stream. An empty optional: it has no rows here and `streams_max` (0 = none) others have.
-  StreamSlot* find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max, std::uint64_t opening = 0);
+  StreamSlot* find_or_add(const std::shared_ptr<const StreamIdentity>& identity, std::uint64_t streams_max,
+                          std::uint64_t opening = 0);
   /// True if no row of the stream is in the head.
   bool is_empty(StreamSlot& slot) const;
-  /// The first timestamp that the stream still accepts, then moved on by what is accepted: returns the entries that are too
-  /// far behind, by position in `entries`.
+  /// The first timestamp that the stream still accepts, then moved on by what is accepted: returns the entries that are
+  /// too far behind, by position in `entries`.
   struct TooOld {
     std::size_t position = 0;
     TimestampNs oldest;
@@ -133,7 +136,8 @@ class TenantHead {
   Mutex& shard(const StreamSlot& slot) const { return shards_[slot.id % kShards]; }
   std::vector<StreamSlot*> all_slots() const;
   StreamSlot* slot_at(index::StreamId id) const;
-  /// Full, and the next row is not of the same instant as the last one: chunks, and so blocks, should not touch in time.
+  /// Full, and the next row is not of the same instant as the last one: chunks, and so blocks, should not touch in
+  /// time.
   bool is_full(std::uint64_t line_bytes, std::int64_t newest, std::int64_t next) const {
     return line_bytes >= options_.chunk_bytes && (next > newest || line_bytes >= 2 * options_.chunk_bytes);
   }

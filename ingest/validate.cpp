@@ -93,7 +93,8 @@ class Validation {
     const std::size_t carriers = std::min(push_.entries.size(), push_.metadata.size());
     const std::size_t named_levels = push_.entries.size();  // a level in no standard spelling needs a pair of its own
     const std::size_t generic = push_.entries.size() * limits_.discover_generic_fields.size();
-    push_.accepted_metadata.reserve(push_.metadata.size() + carriers + generic + (generic > 0 || has_named_level() ? named_levels : 0));
+    push_.accepted_metadata.reserve(push_.metadata.size() + carriers + generic +
+                                    (generic > 0 || has_named_level() ? named_levels : 0));
   }
   bool has_named_level() const {
     return std::any_of(known_.begin(), known_.end(), [](const auto& known) { return known->level.has_value(); });
@@ -132,7 +133,8 @@ class Validation {
   std::optional<Rejection> blocked() const {
     if (limits_.block_ingestion_until && now_ < *limits_.block_ingestion_until) {
       return Rejection{DiscardReason::kBlockedIngestion, limits_.block_ingestion_status_code,
-                       blocked_text(tenant_, "", *limits_.block_ingestion_until, limits_.block_ingestion_status_code), 0, 0};
+                       blocked_text(tenant_, "", *limits_.block_ingestion_until, limits_.block_ingestion_status_code),
+                       0, 0};
     }
     const auto until = limits_.block_ingestion_policy_until.find(stream_->policy);
     if (stream_->policy.empty() || until == limits_.block_ingestion_policy_until.end() || now_ >= until->second) {
@@ -153,7 +155,8 @@ class Validation {
     }
     EntryView out{entry.timestamp, 0, line, {}};
     if (!set_metadata(out, metadata)) {
-      refuse_entry({DiscardReason::kInvalidLabels, 400, "label name is empty or holds no letter or digit", 0, 0}, bytes);
+      refuse_entry({DiscardReason::kInvalidLabels, 400, "label name is empty or holds no letter or digit", 0, 0},
+                   bytes);
       return std::nullopt;
     }
     push_.accepted.push_back(out);
@@ -169,7 +172,8 @@ class Validation {
   }
 
   std::string_view shortened(std::string_view line) {
-    if (!limits_.max_line_size_truncate || limits_.max_line_size == 0 || line.size() <= limits_.max_line_size) return line;
+    if (!limits_.max_line_size_truncate || limits_.max_line_size == 0 || line.size() <= limits_.max_line_size)
+      return line;
     const std::string& mark = limits_.max_line_size_truncate_identifier;
     const std::size_t keep = limits_.max_line_size - std::min<std::size_t>(mark.size(), limits_.max_line_size);
     char* text = push_.text.allocate(keep + mark.size());
@@ -179,7 +183,8 @@ class Validation {
     return {text, keep + mark.size()};
   }
 
-  std::optional<Rejection> check_entry(TimestampNs timestamp, std::string_view line, std::span<const LabelView> metadata) const {
+  std::optional<Rejection> check_entry(TimestampNs timestamp, std::string_view line,
+                                       std::span<const LabelView> metadata) const {
     const std::string& stream = stream_->identity->text;
     if (limits_.reject_old_samples && timestamp < oldest_) {
       return Rejection{DiscardReason::kGreaterThanMaxSampleAge, 400, too_old_text(stream, timestamp, oldest_), 0, 0};
@@ -188,7 +193,8 @@ class Validation {
       return Rejection{DiscardReason::kTooFarInFuture, 400, too_new_text(stream, timestamp), 0, 0};
     }
     if (limits_.max_line_size > 0 && line.size() > limits_.max_line_size) {
-      return Rejection{DiscardReason::kLineTooLong, 400, line_too_long_text(stream, line.size(), limits_.max_line_size), 0, 0};
+      return Rejection{DiscardReason::kLineTooLong, 400, line_too_long_text(stream, line.size(), limits_.max_line_size),
+                       0, 0};
     }
     if (metadata.empty()) return std::nullopt;
     if (!limits_.allow_structured_metadata) {
@@ -270,7 +276,8 @@ class Validation {
     }
   }
 
-  /// A known word comes as the static pair; another text is kept in the arena, the stream may be forgotten before the batch.
+  /// A known word comes as the static pair; another text is kept in the arena, the stream may be forgotten before the
+  /// batch.
   LabelView named_level() {
     if (stream_->known_level) return level_pair(*stream_->known_level);
     if (level_of_ != stream_) level_value_ = push_.text.copy(*stream_->level);
@@ -315,9 +322,9 @@ class Validation {
       return refusal;
     }
     std::erase_if(accepted_, [&](const Accepted& accepted) {
-      const bool fits =
-          accepted.known->rate.take(static_cast<double>(accepted.stream.bytes), static_cast<double>(limits_.per_stream_rate_limit),
-                                    static_cast<double>(limits_.per_stream_rate_limit_burst), steady_);
+      const bool fits = accepted.known->rate.take(static_cast<double>(accepted.stream.bytes),
+                                                  static_cast<double>(limits_.per_stream_rate_limit),
+                                                  static_cast<double>(limits_.per_stream_rate_limit_burst), steady_);
       if (fits) return false;
       auto rejection = stream_rate_rejection(accepted.stream);
       if (verdicts_ != nullptr) verdicts_->refuse_accepted(accepted.stream.entries, rejection);

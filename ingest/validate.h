@@ -1,7 +1,7 @@
 // validate.h -- decides what of a decoded push is taken, in Loki's order and words.
 //
-// Shape:    (DecodedPush, TenantLimits, now) -> PushBatch + Rejections. Good entries go on even if others are refused; only broken
-//           labels, an empty request and the tenant's rate limit refuse the whole push.
+// Shape:    (DecodedPush, TenantLimits, now) -> PushBatch + Rejections. Good entries go on even if others are refused;
+//           only broken labels, an empty request and the tenant's rate limit refuse the whole push.
 // State:    per tenant, the identities of known label strings (one hash look-up per stream) and the rate limiters.
 // Lifetime: the batch keeps the DecodedPush alive.
 // Threads:  any; one mutex per tenant, held while streams are looked up and rates are charged.
@@ -45,9 +45,11 @@ class PushValidator {
   explicit PushValidator(const Clock& clock);
   ~PushValidator();
 
-  /// limits: the same pointer as long as nothing has changed, or known streams are forgotten. verdicts: null unless asked for.
+  /// limits: the same pointer as long as nothing has changed, or known streams are forgotten. verdicts: null unless
+  /// asked for.
   ValidateResult validate(std::string_view tenant, std::shared_ptr<DecodedPush> push,
-                          const std::shared_ptr<const TenantLimits>& limits, std::shared_ptr<PushVerdicts> verdicts = nullptr);
+                          const std::shared_ptr<const TenantLimits>& limits,
+                          std::shared_ptr<PushVerdicts> verdicts = nullptr);
 
  private:
   std::shared_ptr<TenantIntake> intake(std::string_view tenant);

@@ -31,7 +31,8 @@ struct Fixture {
   /// `{stream} ts [line] name=value ...` for each entry, then `status: text` of rejections.
   std::string run(std::string_view body) {
     const auto result = push(body);
-    if (const auto* refusal = std::get_if<Refusal>(&result)) return std::to_string(refusal->status) + ": " + refusal->message;
+    if (const auto* refusal = std::get_if<Refusal>(&result))
+      return std::to_string(refusal->status) + ": " + refusal->message;
     const auto& [batch, rejections, rates] = std::get<Validated>(result);
     std::string out;
     for (const auto& stream : batch.streams) {
@@ -49,7 +50,8 @@ struct Fixture {
 };
 
 std::string entry(std::string_view line, std::string_view metadata = "{}", std::int64_t offset = 0) {
-  return "[\"" + std::to_string(kNow.value + offset) + "\",\"" + std::string(line) + "\"," + std::string(metadata) + "]";
+  return "[\"" + std::to_string(kNow.value + offset) + "\",\"" + std::string(line) + "\"," + std::string(metadata) +
+         "]";
 }
 std::string stream(std::string_view labels, std::string_view values) {
   return "{\"stream\":" + std::string(labels) + ",\"values\":[" + std::string(values) + "]}";
@@ -95,12 +97,14 @@ TEST_CASE("limits of labels") {
         "400: entry for stream '{app=\"a\", b=\"1\", c=\"2\", service_name=\"a\"}' has 3 label names; limit 2");
   CHECK(run(R"({"app":"a","b":"1"})").starts_with("{app=\"a\", b=\"1\", service_name=\"a\"}\n"));
   CHECK(run(R"({"a234567890123":"a","service":"s"})") ==
-        "400: stream '{a234567890123=\"a\", service=\"s\", service_name=\"s\"}' has label name too long: 'a234567890123'");
+        "400: stream '{a234567890123=\"a\", service=\"s\", service_name=\"s\"}' has label name too long: "
+        "'a234567890123'");
   CHECK(run(R"({"app":"12345"})") ==
         "400: stream '{app=\"12345\", service_name=\"12345\"}' has label value too long: '12345'");
   fixture.change([](auto& limits) { limits.enforced_labels = {"env", "app", "zone"}; });
-  CHECK(run(R"({"app":"a"})") ==
-        "400: missing required labels 'env,zone' for user 't' for stream '{app=\"a\", service_name=\"a\"}' (policy: '')");
+  CHECK(
+      run(R"({"app":"a"})") ==
+      "400: missing required labels 'env,zone' for user 't' for stream '{app=\"a\", service_name=\"a\"}' (policy: '')");
 }
 
 TEST_CASE("limits of entries; good entries go on") {
@@ -119,8 +123,9 @@ TEST_CASE("limits of entries; good entries go on") {
             " has timestamp too old: 2026-11-14T08:27:02Z, oldest acceptable timestamp is: 2026-11-14T09:27:02Z");
   CHECK(run(entry("good") + "," + entry("a", "{}", kHour)) ==
         good + "400: entry for stream " + name + " has timestamp too new: 2026-11-21T10:27:02Z");
-  CHECK(run(entry("12345678901") + "," + entry("good")) ==
-        good + "400: max entry size '10' bytes exceeded for stream " + name + " while adding an entry with length '11' bytes");
+  CHECK(run(entry("12345678901") + "," + entry("good")) == good +
+                                                               "400: max entry size '10' bytes exceeded for stream " +
+                                                               name + " while adding an entry with length '11' bytes");
   CHECK(run(entry("a", R"({"key":"value1"})") + "," + entry("good")) ==
         good + "400: stream " + name +
             " has structured metadata too large: '9' bytes, limit: '8' bytes. Please see "
@@ -141,14 +146,16 @@ TEST_CASE("several errors are grouped by their text") {
   const std::string old = entry("a", "{}", -200 * kHour);
   const std::string future = entry("b", "{}", kHour);
   CHECK(fixture.run(body(stream(R"({"app":"x"})", old + "," + future + "," + future))) ==
-        "400: 1 errors like: entry for stream '{app=\"x\", service_name=\"x\"}' has timestamp too old: 2026-11-13T01:27:02Z, "
+        "400: 1 errors like: entry for stream '{app=\"x\", service_name=\"x\"}' has timestamp too old: "
+        "2026-11-13T01:27:02Z, "
         "oldest acceptable timestamp is: 2026-11-14T09:27:02Z; 2 errors like: entry for stream '{app=\"x\", "
         "service_name=\"x\"}' has timestamp too new: 2026-11-21T10:27:02Z");
 }
 
 TEST_CASE("reasons are counted with entries and bytes") {
   Fixture fixture;
-  const auto result = fixture.push(body(stream(R"({"app":"x"})", entry("abc", R"({"k":"v"})", kHour) + "," + entry("ok"))));
+  const auto result =
+      fixture.push(body(stream(R"({"app":"x"})", entry("abc", R"({"k":"v"})", kHour) + "," + entry("ok"))));
   const auto& counts = std::get<Validated>(result).rejections.by_reason();
   CHECK(counts[static_cast<std::size_t>(DiscardReason::kTooFarInFuture)].entries == 1);
   CHECK(counts[static_cast<std::size_t>(DiscardReason::kTooFarInFuture)].bytes == 5);
@@ -250,7 +257,8 @@ TEST_CASE("the tenant's rate refuses the whole push, and lets go with time") {
   });
   const std::string ten = body(stream(R"({"app":"x"})", entry("12345") + "," + entry("67890")));
   const std::string refused =
-      "429: ingestion rate limit exceeded for user t (limit: 10 bytes/sec) while attempting to ingest '2' lines totaling '10' "
+      "429: ingestion rate limit exceeded for user t (limit: 10 bytes/sec) while attempting to ingest '2' lines "
+      "totaling '10' "
       "bytes, reduce log volume or contact your Loki administrator to see if the limit can be increased";
   CHECK(fixture.run(ten).starts_with("{app"));
   CHECK(fixture.run(ten) == refused);
@@ -268,10 +276,12 @@ TEST_CASE("a stream's rate refuses that stream alone") {
   });
   const std::string big(150, 'x');
   CHECK(fixture.run(body(stream(R"({"app":"x"})", entry(big)) + "," + stream(R"({"app":"y"})", entry("ok")))) ==
-        "{app=\"y\", service_name=\"y\"}\n 0 [ok]\n429: entry with timestamp 2026-11-21 09:27:02 +0000 UTC ignored, reason: "
+        "{app=\"y\", service_name=\"y\"}\n 0 [ok]\n429: entry with timestamp 2026-11-21 09:27:02 +0000 UTC ignored, "
+        "reason: "
         "'Per stream rate limit exceeded (limit: 100B/sec) while attempting to ingest for stream '{app=\"x\", "
         "service_name=\"x\"}' totaling 150B, consider splitting a stream via additional labels or contact your Loki "
-        "administrator to see if the limit can be increased',\nuser 't', total ignored: 1 out of 1 for stream: {app=\"x\", "
+        "administrator to see if the limit can be increased',\nuser 't', total ignored: 1 out of 1 for stream: "
+        "{app=\"x\", "
         "service_name=\"x\"}");
 }
 
@@ -322,7 +332,8 @@ TEST_CASE("verdicts name refused lines as the client sent them") {
   // Admission refuses an accepted line later: it finds its place again.
   const auto& batch = std::get<Validated>(result).batch;
   REQUIRE(batch.streams.size() == 1);
-  batch.verdicts->refuse_accepted(batch.streams[0].entries.subspan(1, 1), {DiscardReason::kTooFarBehind, 400, "late", 1, 4});
+  batch.verdicts->refuse_accepted(batch.streams[0].entries.subspan(1, 1),
+                                  {DiscardReason::kTooFarBehind, 400, "late", 1, 4});
   CHECK(text() == "1 0:0 label_value_too_long 0:1 label_value_too_long 1:1 line_too_long 1:2 too_far_behind");
   CHECK(verdicts->refused_count() == 4);
 }

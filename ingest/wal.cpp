@@ -55,7 +55,8 @@ Result<void> Wal::enqueue(std::unique_ptr<WalBatch> batch) {
   MutexLock lock(mutex_);
   if (closing_) return fail(ErrorCode::kUnavailable, "the server is shutting down");
   if (queue_bytes_ + batch->record.size() > options_.queue_bytes_max && queue_bytes_ > 0) {
-    return fail(ErrorCode::kUnavailable, "write-ahead log is behind: " + std::to_string(queue_bytes_) + " bytes waiting");
+    return fail(ErrorCode::kUnavailable,
+                "write-ahead log is behind: " + std::to_string(queue_bytes_) + " bytes waiting");
   }
   queue_bytes_ += batch->record.size();
   queue_.push_back(std::move(batch));

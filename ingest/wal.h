@@ -1,9 +1,10 @@
-// wal.h -- the write-ahead log: groups records, writes and syncs them on one thread, hands them on when they are durable.
+// wal.h -- the write-ahead log: groups records, writes and syncs them on one thread, hands them on when they are
+// durable.
 //
 // Order:    batches get their sequences, are written and are handed on in the order of enqueue().
 // Threads:  enqueue(), cut() and the gauges from any thread. `done` runs on the log's thread, one group at a time.
-// Errors:   enqueue: unavailable (the queue is full, or closed). A group that could not be written is handed on with its error; it is
-//           not in the log. A failed sync ends the process (`on_fatal`).
+// Errors:   enqueue: unavailable (the queue is full, or closed). A group that could not be written is handed on with
+//           its error; it is not in the log. A failed sync ends the process (`on_fatal`).
 // Source:   docs/formats/wal-v1.md
 #pragma once
 
@@ -49,7 +50,7 @@ struct WalBatch {
   std::uint64_t entries = 0;
   std::optional<PushOrigin> origin;
   std::uint64_t first_sequence = 0;    // set by the log
-  bool repeated = false;               // set by the log: the origin's range was durable before, the rows are not to be applied
+  bool repeated = false;  // set by the log: the origin's range was durable before, the rows are not to be applied
 };
 using WalGroup = std::vector<std::unique_ptr<WalBatch>>;
 
@@ -97,8 +98,8 @@ class Wal {
   /// Finishes what is queued, syncs, stops the thread.
   void close();
 
-  /// Removes files whose every sequence is below `floor`. If that is true of the open file too, and it has rotate_bytes_min, the log goes
-  /// on in a new one so that this can be removed as well.
+  /// Removes files whose every sequence is below `floor`. If that is true of the open file too, and it has
+  /// rotate_bytes_min, the log goes on in a new one so that this can be removed as well.
   void cut(std::uint64_t floor);
   /// The largest sequence of the oldest file, if it is an old one: what must be flushed to shorten the log.
   std::optional<std::uint64_t> oldest_file_last_sequence() const;

@@ -42,7 +42,8 @@ struct SetNumbers {
     if (set.empty()) return 0;
     const std::size_t oldest = sets.size() > kRecentSets ? sets.size() - kRecentSets : 0;
     for (std::size_t i = sets.size(); i > oldest; --i) {
-      if (std::equal(set.begin(), set.end(), sets[i - 1].begin(), sets[i - 1].end())) return static_cast<std::uint32_t>(i);
+      if (std::equal(set.begin(), set.end(), sets[i - 1].begin(), sets[i - 1].end()))
+        return static_cast<std::uint32_t>(i);
     }
     sets.push_back(set);
     return static_cast<std::uint32_t>(sets.size());
@@ -226,7 +227,8 @@ Result<bool> BatchReader::next(BatchStream& stream) {
   stream.lengths.resize(n);
   stream.sets.resize(m > 0 ? n : 0);
   std::uint64_t timestamp = 0;
-  for (auto& slot : stream.timestamps) slot = static_cast<std::int64_t>(timestamp += static_cast<std::uint64_t>(reader_.zigzag()));
+  for (auto& slot : stream.timestamps)
+    slot = static_cast<std::int64_t>(timestamp += static_cast<std::uint64_t>(reader_.zigzag()));
   std::uint64_t line_bytes = 0;
   bool sound = n > 0;
   for (auto& length : stream.lengths) {

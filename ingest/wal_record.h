@@ -42,8 +42,8 @@ struct WalRecord {
   std::uint64_t first_sequence = 0;
   std::string_view payload;
 };
-/// Takes the next record off `bytes`. An empty optional: nothing whole and sound is left (the end, or a torn record); `bytes` then
-/// starts where it was found.
+/// Takes the next record off `bytes`. An empty optional: nothing whole and sound is left (the end, or a torn record);
+/// `bytes` then starts where it was found.
 Result<std::optional<WalRecord>> next_wal_record(std::string_view& bytes);
 
 struct StreamDefinition {

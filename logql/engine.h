@@ -1,8 +1,9 @@
 // engine.h -- runs a query: parse, check, plan, scan, aggregate.
 //
-// Threads:  run() may be called from any thread; it uses up to limits.parallelism workers of its own and returns when done.
-// Errors:   parse (message as Loki words it, with line and column), invalid_argument, limit_exceeded, deadline_exceeded,
-//           cancelled, corruption, io.
+// Threads:  run() may be called from any thread; it uses up to limits.parallelism workers of its own and returns when
+//           done.
+// Errors:   parse (message as Loki words it, with line and column), invalid_argument, limit_exceeded,
+//           deadline_exceeded, cancelled, corruption, io.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,13 @@
-// log_source.h -- the port through which the query engine reads logs. server/ implements it over head, index and segments;
-// tests and the command line implement it over a vector of lines.
+// log_source.h -- the port through which the query engine reads logs. server/ implements it over head, index and
+// segments; tests and the command line implement it over a vector of lines.
 //
-// Shape:    SelectRequest -> a list of BlockHandle (cheap, from the index, nothing decoded) -> LogBlock (opened: rows of ONE
-//           stream, ascending by (timestamp, sequence)).
+// Shape:    SelectRequest -> a list of BlockHandle (cheap, from the index, nothing decoded) -> LogBlock (opened: rows
+//           of ONE stream, ascending by (timestamp, sequence)).
 // Lifetime: a LogBlock owns what its views point into; a handle may be opened from any thread, once or more.
 // Threads:  select() and open() from any thread; one LogBlock is used by one thread at a time.
-// Law:      hints and the optional fast paths (narrow, numeric_field ...) may change cost, never the answer. A handle may be left
-//           out only if it cannot hold a matching row. A fast path that cannot answer exactly says so, and the engine reads the
-//           lines instead.
+// Law:      hints and the optional fast paths (narrow, numeric_field ...) may change cost, never the answer. A handle
+//           may be left out only if it cannot hold a matching row. A fast path that cannot answer exactly says so, and
+//           the engine reads the lines instead.
 #pragma once
 
 #include <cstdint>
@@ -59,9 +59,9 @@ struct StreamIdentity {
 /// How the fields of a line are written, for the column fast paths.
 enum class FieldSyntax { kJson, kLogfmt };
 
-/// The values of one parsed field for all rows of a block: row -> index into `values`, or kAbsent. Exactly what the parser
-/// stage would have extracted under that name, from a line that it parses without an error; about rows that are set in `unknown`
-/// (size 0: none) nothing is said, their line must be read.
+/// The values of one parsed field for all rows of a block: row -> index into `values`, or kAbsent. Exactly what the
+/// parser stage would have extracted under that name, from a line that it parses without an error; about rows that are
+/// set in `unknown` (size 0: none) nothing is said, their line must be read.
 struct FieldColumn {
   static constexpr std::uint32_t kAbsent = 0xffffffff;
   std::vector<std::string_view> values;  // not always distinct
@@ -91,8 +91,8 @@ class LogBlock {
   /// Nanoseconds, ascending.
   virtual std::span<const std::int64_t> timestamps() const = 0;
   virtual std::uint64_t sequence(std::size_t row) const = 0;
-  /// Fills out[row] for every row that is set in `rows`; out has rows() items and the others are left alone. The views live as
-  /// long as the block.
+  /// Fills out[row] for every row that is set in `rows`; out has rows() items and the others are left alone. The views
+  /// live as long as the block.
   virtual Result<void> lines(const RowSet& rows, std::span<std::string_view> out) = 0;
   /// Byte length of each line, without reading the lines.
   virtual std::span<const std::uint32_t> line_lengths() = 0;
@@ -101,15 +101,16 @@ class LogBlock {
 
   // Fast paths. The default answers are "cannot".
 
-  /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is unchanged.
+  /// Clears the rows whose line does not contain `literal` (or does, when `negated`). False: cannot; `rows` is
+  /// unchanged.
   virtual bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) {
     (void)literal, (void)negated, (void)rows;
     return false;
   }
   /// Rows that may still match are left; those that cannot contain the literal may be cleared. Never a wrong "no".
   virtual void narrow_perhaps(std::string_view literal, RowSet& rows) { (void)literal, (void)rows; }
-  /// The column that `| json` or `| logfmt` (no flags) would extract as `name` (flattened and sanitised as the stage does, without
-  /// the collision rule). nullptr: cannot.
+  /// The column that `| json` or `| logfmt` (no flags) would extract as `name` (flattened and sanitised as the stage
+  /// does, without the collision rule). nullptr: cannot.
   virtual const FieldColumn* field(FieldSyntax syntax, std::string_view name) {
     (void)syntax, (void)name;
     return nullptr;
@@ -145,9 +146,9 @@ class BlockHandle {
   virtual TimestampNs last() const = 0;   // of the newest row
   virtual std::uint64_t rows() const = 0;
   virtual std::uint64_t line_bytes() const = 0;
-  /// True if every row of the block is visible and unique: nothing deleted, no two rows of the stream with equal timestamp and
-  /// line, here or in another block. Only then may rows() and line_bytes() stand for a count. The engine removes such
-  /// duplicates from other blocks itself.
+  /// True if every row of the block is visible and unique: nothing deleted, no two rows of the stream with equal
+  /// timestamp and line, here or in another block. Only then may rows() and line_bytes() stand for a count. The engine
+  /// removes such duplicates from other blocks itself.
   virtual bool exact() const = 0;
   /// No two rows of this block have equal timestamp and line; rows of other blocks may equal them.
   virtual bool distinct() const { return exact(); }
@@ -168,15 +169,17 @@ struct SelectRequest {
   TimeRange range;                      // half-open
   Direction direction = Direction::kForward;
   std::vector<std::string> literals;    // every wanted line holds each of them, byte for byte (hint)
-  std::vector<std::string> tokens;      // every wanted entry holds each of them in its line or in a metadata value (hint)
+  std::vector<std::string> tokens;  // every wanted entry holds each of them in its line or in a metadata value (hint)
   Pushdowns pushdowns;
 };
 
 class LogSource {
  public:
   virtual ~LogSource() = default;
-  /// Every block that may hold a matching row, in no order. Rows outside the range may be in a block: the engine cuts them.
-  virtual Result<std::vector<std::unique_ptr<BlockHandle>>> select(const SelectRequest& request, QueryContext& context) = 0;
+  /// Every block that may hold a matching row, in no order. Rows outside the range may be in a block: the engine cuts
+  /// them.
+  virtual Result<std::vector<std::unique_ptr<BlockHandle>>> select(const SelectRequest& request,
+                                                                   QueryContext& context) = 0;
   /// True if any stream of the tenant carries this label (field selectors ask).
   virtual bool has_stream_label(std::string_view tenant, std::string_view name) = 0;
 };

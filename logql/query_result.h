@@ -1,7 +1,8 @@
 // query_result.h -- what a query gives back, before it is written as JSON, a table or lines.
 //
 // Units:    metric timestamps are milliseconds since the epoch, entry timestamps nanoseconds.
-// Order:    as reference clients expect: streams by label text, series by labels, points ascending; sorted queries keep theirs.
+// Order:    as reference clients expect: streams by label text, series by labels, points ascending; sorted queries keep
+//           theirs.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,8 @@ struct Scalar {
   Point point;
 };
 
-/// Rows of `| stats`: named columns, labels first; what a terminal shows. Beside it `stats` also answers as Vector or Matrix.
+/// Rows of `| stats`: named columns, labels first; what a terminal shows. Beside it `stats` also answers as Vector or
+/// Matrix.
 struct Table {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;

@@ -18,7 +18,8 @@ namespace {
 inline constexpr Duration kSourcePatience = std::chrono::seconds(2);  // for sources that wait for a full queue
 
 std::string spool_directory(const Config& config, const ClientConfig& client) {
-  const std::string root = config.spool.directory.empty() ? config.positions.filename + ".spool" : config.spool.directory;
+  const std::string root =
+      config.spool.directory.empty() ? config.positions.filename + ".spool" : config.spool.directory;
   return join_path(root, client.name);
 }
 
@@ -65,8 +66,9 @@ Result<void> Agent::start() {
     running = running_;
   }
   const Config& config = running->config;
-  KVASIR_TRY(positions_, Positions::open(posix_filesystem(), {config.positions.filename, config.positions.ignore_invalid_yaml,
-                                                              flags_.dry_run != DryRun::kNo}));
+  KVASIR_TRY(positions_,
+             Positions::open(posix_filesystem(), {config.positions.filename, config.positions.ignore_invalid_yaml,
+                                                  flags_.dry_run != DryRun::kNo}));
   KVASIR_TRY(auto built, build(config, nullptr));
   if (!config.server.disable) {
     pages_ = std::make_unique<AgentPages>(*this, config.server);
@@ -229,7 +231,8 @@ Result<bool> Agent::reload() {
   std::shared_ptr<Running> fresh = std::move(*built);
   stop_jobs(*old, kSourcePatience);
   hand_over_files(*old, *fresh);
-  if (auto started = start_jobs(*fresh); !started) log::error("reload", "a job did not start", {{"error", started.error().message()}});
+  if (auto started = start_jobs(*fresh); !started)
+    log::error("reload", "a job did not start", {{"error", started.error().message()}});
   {
     const MutexLock lock(mutex_);
     running_ = fresh;

@@ -41,7 +41,8 @@ void Feeder::dropped(Entry& entry) { give_back(entry, true); }
 void Feeder::give_back(const Entry& entry, bool settled) {
   for (const SourceRange& range : entry.sources()) {
     if (range.source == 0) continue;
-    const bool has_current = current_ != nullptr && range.source == current_->id() && range.begin <= current_begin_ && current_begin_ < range.end;
+    const bool has_current = current_ != nullptr && range.source == current_->id() && range.begin <= current_begin_ &&
+                             current_begin_ < range.end;
     if (has_current) current_returned_ = settled;
     if (!settled || (has_current && range.begin == current_begin_)) continue;  // a line that was never held
     if (has_current) {

@@ -13,7 +13,8 @@ InspectPrinter::View InspectPrinter::view_of(const Entry& entry) {
   view["Entry.Line"] = entry.line();
   view["Entry.Timestamp"] = format_rfc3339(entry.timestamp());
   for (const Label& label : entry.labels()->labels) view["Labels[\"" + label.name + "\"]"] = label.value;
-  for (const LabelView& pair : entry.metadata()) view[fmt::format("StructuredMetadata[\"{}\"]", pair.name)] = pair.value;
+  for (const LabelView& pair : entry.metadata())
+    view[fmt::format("StructuredMetadata[\"{}\"]", pair.name)] = pair.value;
   entry.extracted().for_each([&](std::string_view key, const Value& value) {
     NumberText scratch;
     view[fmt::format("Extracted[\"{}\"]", key)] = value.has_text() ? std::string(value_text(value, scratch)) : "null";

@@ -101,7 +101,8 @@ Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& contex
   parts.services = context.services;
   auto relabeler = Relabeler::parse(scrape.relabel_configs);
   if (!relabeler) {
-    return fail(relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
+    return fail(
+        relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
   }
   parts.relabeler = std::move(*relabeler);
   KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
@@ -198,7 +199,8 @@ std::vector<std::string> find_problems(const Config& config, std::vector<std::st
   MetricRegistry metrics(system_clock());
   for (const ScrapeConfig& scrape : config.scrape_configs) {
     if (auto relabeler = Relabeler::parse(scrape.relabel_configs); !relabeler) {
-      problems.push_back(fmt::format("error validating config: scrape config \"{}\": {}", scrape.job_name, relabeler.error().message()));
+      problems.push_back(fmt::format("error validating config: scrape config \"{}\": {}", scrape.job_name,
+                                     relabeler.error().message()));
     }
     StageContext stage;
     stage.clock = &system_clock();

@@ -25,7 +25,8 @@ constexpr int kExitError = 1;
 constexpr int kExitFlags = 2;
 
 int print_version() {
-  fmt::print("kvasir-agent, version {} (branch: , revision: )\n  build user:       \n  build date:       {}\n", kVersion, __DATE__);
+  fmt::print("kvasir-agent, version {} (branch: , revision: )\n  build user:       \n  build date:       {}\n",
+             kVersion, __DATE__);
   fmt::print("  go version:       \n  platform:         linux/amd64\n  tags:             kvasir\n");
   return kExitOk;
 }

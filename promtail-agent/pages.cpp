@@ -78,7 +78,8 @@ net::HttpServerOptions http_server_options(const ServerConfig& config) {
   options.tls.cert_file = config.tls_cert_file;
   options.tls.key_file = config.tls_key_file;
   options.tls.client_ca_file = config.tls_client_ca_file;
-  if (config.tls_client_auth == "RequireAndVerifyClientCert") options.tls.client_auth = net::TlsClientAuth::kRequireAndVerify;
+  if (config.tls_client_auth == "RequireAndVerifyClientCert")
+    options.tls.client_auth = net::TlsClientAuth::kRequireAndVerify;
   if (config.tls_client_auth == "VerifyClientCertIfGiven" || config.tls_client_auth == "RequestClientCert") {
     options.tls.client_auth = net::TlsClientAuth::kRequest;
   }
@@ -158,7 +159,8 @@ net::HttpResponse AgentPages::targets_page(const net::HttpRequest& request) cons
     for (const TargetStatus& target : job.targets) {
       if (!target.dropped.empty()) continue;
       std::string details;
-      for (const auto& [name, value] : target.details) details += html_escaped(name) + ": " + html_escaped(value) + "<br>";
+      for (const auto& [name, value] : target.details)
+        details += html_escaped(name) + ": " + html_escaped(value) + "<br>";
       body += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", target.type, target.ready,
                           html_escaped(target.labels.to_string()), details);
     }
@@ -172,7 +174,8 @@ net::HttpResponse AgentPages::discovery_page(const net::HttpRequest& request) co
   if (wants(request, "json")) return net::HttpResponse::json(200, status_json(jobs));
   std::string body;
   for (const auto& job : jobs) {
-    body += fmt::format("<h2>{}</h2><table><tr><th>Discovered</th><th>Labels</th><th>Dropped</th></tr>", html_escaped(job.name));
+    body += fmt::format("<h2>{}</h2><table><tr><th>Discovered</th><th>Labels</th><th>Dropped</th></tr>",
+                        html_escaped(job.name));
     std::size_t dropped = 0;
     for (const TargetStatus& target : job.targets) {
       if (target.discovered.empty()) continue;
@@ -193,7 +196,8 @@ net::HttpResponse AgentPages::config_page(const net::HttpRequest& request) const
 
 net::HttpResponse AgentPages::reload_page() {
   const auto reloaded = agent_.reload();
-  if (!reloaded) return net::HttpResponse::text(500, fmt::format("failed to reload config: {}\n", reloaded.error().message()));
+  if (!reloaded)
+    return net::HttpResponse::text(500, fmt::format("failed to reload config: {}\n", reloaded.error().message()));
   return net::HttpResponse::text(200, *reloaded ? "" : "config has not changed\n");
 }
 

@@ -88,7 +88,8 @@ Result<std::map<std::string, std::string>> parse_positions(std::string_view yaml
   if (!root.is_map()) return fail(ErrorCode::kParse, "yaml: expected a map");
   for (const auto& entry : root.entries) {
     if (entry.key != "positions") {
-      return fail(ErrorCode::kParse, fmt::format("yaml: line {}: field {} not found in type positions.File", entry.line, entry.key));
+      return fail(ErrorCode::kParse,
+                  fmt::format("yaml: line {}: field {} not found in type positions.File", entry.line, entry.key));
     }
     if (entry.value.is_null()) continue;
     if (!entry.value.is_map()) return fail(ErrorCode::kParse, "yaml: positions is not a map");
@@ -142,9 +143,12 @@ Result<FileState> parse_state(std::string_view text) {
 std::string print_state(const FileState& state) {
   std::string out = fmt::format("{}yaml\t{}\t{}\n", kStateHeader, state.yaml_checksum, state.yaml_checksum_before);
   for (const FileRecord& r : state.files) {
-    out += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
-                       r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
-                       static_cast<unsigned>(r.current ? kCurrent : r.finished ? kFinished : kRotated));
+    out +=
+        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
+                    r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
+                    static_cast<unsigned>(r.current    ? kCurrent
+                                          : r.finished ? kFinished
+                                                       : kRotated));
   }
   return out + fmt::format("{}{:08x}\n", kStateEnd, crc32c(out));
 }
@@ -167,7 +171,8 @@ Result<void> Positions::load_yaml() {
     values_ = std::move(*values);
     return {};
   }
-  const std::string message = fmt::format("invalid yaml positions file [{}]: {}", options_.filename, values.error().message());
+  const std::string message =
+      fmt::format("invalid yaml positions file [{}]: {}", options_.filename, values.error().message());
   if (!options_.ignore_invalid_yaml) return fail(ErrorCode::kInvalidArgument, message);
   log::warn("positions", "ignoring invalid positions file", {{"error", message}});
   return {};
@@ -253,7 +258,8 @@ void Positions::raise(const std::string& key, std::uint64_t offset) {
   const auto found = files_.find(key);
   if (found == files_.end() || found->second.offset >= offset) return;
   const auto value = values_.find(found->second.path);
-  if (value != values_.end() && value->second == std::to_string(found->second.offset)) value->second = std::to_string(offset);
+  if (value != values_.end() && value->second == std::to_string(found->second.offset))
+    value->second = std::to_string(offset);
   found->second.offset = offset;
   changed_ = true;
 }

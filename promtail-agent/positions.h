@@ -33,10 +33,12 @@ struct Fingerprint1K {
   friend bool operator==(const Fingerprint1K&, const Fingerprint1K&) = default;
 };
 inline constexpr std::uint32_t kFingerprintBytes = 1024;
-inline constexpr std::uint64_t kFileIdRoom = 256;  // numbers between two new files, for those that turn out to lie between them
+inline constexpr std::uint64_t kFileIdRoom =
+    256;  // numbers between two new files, for those that turn out to lie between them
 
 struct FileRecord {
-  std::uint64_t id = 0;       // given when the file was first seen, never again; of one path the later file has the greater one
+  std::uint64_t id =
+      0;  // given when the file was first seen, never again; of one path the later file has the greater one
   std::string job;
   std::string path;           // the last one known
   bool current = true;        // the path still leads to this file, as far as known

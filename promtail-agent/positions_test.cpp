@@ -51,8 +51,12 @@ TEST_CASE("positions files as Promtail writes them are read") {
 }
 
 TEST_CASE("positions read back as they were written") {
-  const std::map<std::string, std::string> values = {{"/plain", "1"}, {"/with: colon", "2"}, {"/quote\"d", "3"}, {"/ü", "4"},
-                                                     {"cursor-x", "s=3;i=5;b=0123456789abcdef;m=1"}, {"#hash", "yes"}};
+  const std::map<std::string, std::string> values = {{"/plain", "1"},
+                                                     {"/with: colon", "2"},
+                                                     {"/quote\"d", "3"},
+                                                     {"/ü", "4"},
+                                                     {"cursor-x", "s=3;i=5;b=0123456789abcdef;m=1"},
+                                                     {"#hash", "yes"}};
   const auto again = parse_positions(print_positions(values));
   REQUIRE(again);
   CHECK(*again == values);

@@ -21,7 +21,8 @@ namespace kvasir::agent {
 
 class SourceProgress {
  public:
-  SourceProgress(std::uint64_t id, std::string key, std::uint64_t start) : id_(id), key_(std::move(key)), read_(start) {}
+  SourceProgress(std::uint64_t id, std::string key, std::uint64_t start)
+      : id_(id), key_(std::move(key)), read_(start) {}
 
   /// Unique in the process; what SourceRange::source holds.
   std::uint64_t id() const { return id_; }

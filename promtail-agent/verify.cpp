@@ -76,8 +76,11 @@ class Collector final : public EntryOutput {
 };
 
 struct FeedingSink final : LineSink {
-  FeedingSink(Feeder& feeder, LabelSetPtr labels, const Clock& clock) : feeder(feeder), labels(std::move(labels)), clock(clock) {}
-  bool line(std::string_view text, std::uint64_t, std::uint64_t) override { return feeder.feed(labels, clock.now(), text); }
+  FeedingSink(Feeder& feeder, LabelSetPtr labels, const Clock& clock)
+      : feeder(feeder), labels(std::move(labels)), clock(clock) {}
+  bool line(std::string_view text, std::uint64_t, std::uint64_t) override {
+    return feeder.feed(labels, clock.now(), text);
+  }
   Feeder& feeder;
   LabelSetPtr labels;
   const Clock& clock;
@@ -93,7 +96,8 @@ struct Reader {
 /// `app.log.3.gz`, `app.log.3`, `app.log`, `app`: names that a file may have had.
 std::vector<std::string> earlier_names(std::string path) {
   std::vector<std::string> names{path};
-  for (std::size_t cut = path.find_last_of(".-_/"); cut != std::string::npos && path[cut] != '/'; cut = path.find_last_of(".-_/")) {
+  for (std::size_t cut = path.find_last_of(".-_/"); cut != std::string::npos && path[cut] != '/';
+       cut = path.find_last_of(".-_/")) {
     path.resize(cut);
     names.push_back(path);
   }
@@ -107,7 +111,8 @@ Result<Reader> find_reader(const Config& config, const std::string& path, Metric
     for (const ScrapeConfig& scrape : config.scrape_configs) {
       KVASIR_TRY(const Relabeler relabeler, Relabeler::parse(scrape.relabel_configs));
       std::vector<TargetStatus> report;
-      for (const FileTarget& target : make_file_targets(scrape.static_configs, relabeler, own_hostname(), counters, report)) {
+      for (const FileTarget& target :
+           make_file_targets(scrape.static_configs, relabeler, own_hostname(), counters, report)) {
         if (!target.path.matches(name) || (target.exclude && target.exclude->matches(name))) continue;
         reader = {&scrape, target.labels, true};
         reader.labels.set("filename", name);
@@ -116,7 +121,8 @@ Result<Reader> find_reader(const Config& config, const std::string& path, Metric
     }
   }
   const auto& scrapes = config.scrape_configs;
-  const auto found = std::find_if(scrapes.begin(), scrapes.end(), [](const auto& scrape) { return scrape.has_file_discovery(); });
+  const auto found =
+      std::find_if(scrapes.begin(), scrapes.end(), [](const auto& scrape) { return scrape.has_file_discovery(); });
   if (found == scrapes.end()) return fail(ErrorCode::kInvalidArgument, "no scrape config reads files");
   reader.scrape = &*found;
   reader.labels.set("filename", path);
@@ -149,7 +155,8 @@ Result<void> pass_through(const Config& config, const std::string& path, const M
   MetricRegistry metrics(system_clock());
   ProgressTable progress;
   KVASIR_TRY(const Reader reader, find_reader(config, path, metrics));
-  if (!reader.scrape->encoding.empty()) return fail(ErrorCode::kUnsupported, "files with an encoding cannot be verified");
+  if (!reader.scrape->encoding.empty())
+    return fail(ErrorCode::kUnsupported, "files with an encoding cannot be verified");
   const auto output = make_output(reader);
   JobContext context;
   context.config = &config;
@@ -168,7 +175,8 @@ Result<Expected> expected_of(const Config& config, const std::string& path) {
   Expected expected;
   expected.oldest_ns = system_clock().now().value;
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0) expected.oldest_ns = std::min<std::int64_t>(expected.oldest_ns, status.st_mtim.tv_sec * 1'000'000'000LL);
+  if (::stat(path.c_str(), &status) == 0)
+    expected.oldest_ns = std::min<std::int64_t>(expected.oldest_ns, status.st_mtim.tv_sec * 1'000'000'000LL);
   KVASIR_CHECK_OK(pass_through(config, path, [&](const Reader& reader) {
     return std::make_unique<Collector>(config, reader.known ? "" : reader.labels.to_string(), expected);
   }));
@@ -190,7 +198,9 @@ Result<bool> take_page(std::string_view body, std::int64_t& start, std::vector<s
     if (stream.at_key("values").get(values) != simdjson::SUCCESS) continue;
     for (const simdjson::dom::element value : values) {
       std::string_view stamp, line;
-      if (value.at_pointer("/0").get(stamp) != simdjson::SUCCESS || value.at_pointer("/1").get(line) != simdjson::SUCCESS) continue;
+      if (value.at_pointer("/0").get(stamp) != simdjson::SUCCESS ||
+          value.at_pointer("/1").get(line) != simdjson::SUCCESS)
+        continue;
       page.emplace_back(parse_int64(stamp).value_or(0), hash_of(line));
     }
   }
@@ -198,7 +208,8 @@ Result<bool> take_page(std::string_view body, std::int64_t& start, std::vector<s
   std::sort(page.begin(), page.end());
   const std::int64_t last = page.back().first;
   const bool full = page.size() >= kPageEntries;
-  if (full && page.front().first == last) return fail(ErrorCode::kUnavailable, fmt::format("more than {} entries of one time", kPageEntries));
+  if (full && page.front().first == last)
+    return fail(ErrorCode::kUnavailable, fmt::format("more than {} entries of one time", kPageEntries));
   start = full ? last : last + 1;  // the last time of a full page may be cut: it comes again
   for (const auto& [stamp, hash] : page) {
     if (!full || stamp != last) found.push_back(hash);
@@ -216,23 +227,26 @@ class Server {
     Server server;
     KVASIR_TRY(server.http_, HttpSender::create(client.http, {}, system_clock()));
     const std::size_t path = client.url.rfind("/loki/api/v1/push");
-    if (path == std::string::npos) return fail(ErrorCode::kInvalidArgument, "the client's URL does not end in /loki/api/v1/push");
+    if (path == std::string::npos)
+      return fail(ErrorCode::kInvalidArgument, "the client's URL does not end in /loki/api/v1/push");
     server.url_ = client.url.substr(0, path) + "/loki/api/v1/query_range";
     return server;
   }
 
   /// Hashes of all lines of the stream since `start`, sorted.
-  Result<std::vector<std::uint64_t>> lines(const std::string& selector, const std::string& tenant, std::int64_t start) const {
+  Result<std::vector<std::uint64_t>> lines(const std::string& selector, const std::string& tenant,
+                                           std::int64_t start) const {
     std::vector<std::uint64_t> found;
     const std::int64_t end = system_clock().now().value + kHourNs;
     for (bool more = true; more;) {
       net::HttpCall call;
-      call.url = fmt::format("{}?query={}&limit={}&direction=forward&start={}&end={}", url_, net::percent_encode(selector), kPageEntries,
-                             start, end);
+      call.url = fmt::format("{}?query={}&limit={}&direction=forward&start={}&end={}", url_,
+                             net::percent_encode(selector), kPageEntries, start, end);
       if (!tenant.empty()) call.headers.set("X-Scope-OrgID", tenant);
       KVASIR_TRY(const net::HttpResponse response, http_->send(std::move(call)));
       if (response.status != 200) {
-        return fail(ErrorCode::kUnavailable, fmt::format("server returned HTTP status {}: {}", response.status, response.body));
+        return fail(ErrorCode::kUnavailable,
+                    fmt::format("server returned HTTP status {}: {}", response.status, response.body));
       }
       KVASIR_TRY(more, take_page(response.body, start, found));
     }
@@ -278,7 +292,8 @@ Result<VerifyReport> verify_file(const Config& config, const std::string& path) 
   std::sort(missing.begin(), missing.end());
   report.missing = missing.size();
   if (report.whole()) return report;
-  KVASIR_CHECK_OK(pass_through(config, path, [&](const Reader&) { return std::make_unique<NamingOutput>(missing, report.examples); }));
+  KVASIR_CHECK_OK(pass_through(
+      config, path, [&](const Reader&) { return std::make_unique<NamingOutput>(missing, report.examples); }));
   return report;
 }
 

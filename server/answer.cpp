@@ -33,18 +33,30 @@ net::HttpResponse bare_error(int status, std::string_view text) {
   return response;
 }
 
-net::HttpResponse plain_error(int status, std::string_view text) { return bare_error(status, std::string(text) + "\n"); }
+net::HttpResponse plain_error(int status, std::string_view text) {
+  return bare_error(status, std::string(text) + "\n");
+}
 
 net::HttpResponse prometheus_error(int status, std::string_view type, std::string_view text) {
   std::string body;
   JsonWriter w(body);
-  w.begin_object().key("status").string("error").key("data").null().key("errorType").string(type).key("error").string(text).end_object();
+  w.begin_object()
+      .key("status")
+      .string("error")
+      .key("data")
+      .null()
+      .key("errorType")
+      .string(type)
+      .key("error")
+      .string(text)
+      .end_object();
   return net::HttpResponse::json(status, std::move(body));
 }
 
 net::HttpResponse json_answer(const net::HttpRequest& request, std::string body, bool compress) {
   auto response = net::HttpResponse::json(200, std::move(body));
-  if (compress) compress_answer(response, net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or("")));
+  if (compress)
+    compress_answer(response, net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or("")));
   return response;
 }
 

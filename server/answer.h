@@ -1,7 +1,7 @@
 // answer.h -- how handlers answer: error families, JSON with compression, the one mapping from error codes to statuses.
 //
-// Families: A = text with a final newline (push, delete, rules, admin, tenancy); B = bare text (queries, metadata, tail parameters);
-//           C = JSON of /prometheus/api/v1. Queries never answer errors as JSON.
+// Families: A = text with a final newline (push, delete, rules, admin, tenancy); B = bare text (queries, metadata, tail
+//           parameters); C = JSON of /prometheus/api/v1. Queries never answer errors as JSON.
 // Threads:  free functions.
 #pragma once
 

@@ -12,7 +12,8 @@ net::ContentEncoding answer_encoding(const net::HttpRequest& request, bool compr
   return net::choose_response_encoding(request.headers.get("Accept-Encoding").value_or(""));
 }
 
-AnswerStream::AnswerStream(std::shared_ptr<net::HttpReply> reply, std::string content_type, net::ContentEncoding encoding)
+AnswerStream::AnswerStream(std::shared_ptr<net::HttpReply> reply, std::string content_type,
+                           net::ContentEncoding encoding)
     : reply_(std::move(reply)), compressor_(encoding) {
   net::HttpHeaders headers{{"Content-Type", std::move(content_type)}, {"Vary", "Accept-Encoding"}};
   if (encoding != net::ContentEncoding::kIdentity) {

@@ -1,7 +1,7 @@
 // answer_stream.h -- the body of an answer that is made piece by piece: gathered, compressed, sent in chunks.
 //
-// Use:      append to text(), call flush_if_full() now and then, finish() at the end. Dropping it unfinished cuts the connection, so
-//           that nobody takes half an answer for a whole one.
+// Use:      append to text(), call flush_if_full() now and then, finish() at the end. Dropping it unfinished cuts the
+//           connection, so that nobody takes half an answer for a whole one.
 // Threads:  one at a time; flushing waits while the client is slow.
 #pragma once
 

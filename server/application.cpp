@@ -40,7 +40,7 @@ namespace {
 constexpr std::string_view kLog = "server";
 constexpr std::size_t kPushQueueMax = 256;
 constexpr std::size_t kAdminThreads = 2;
-constexpr std::size_t kAnswerThreads = 8;       // long answers that go out at one time; they mostly wait for their readers
+constexpr std::size_t kAnswerThreads = 8;  // long answers that go out at one time; they mostly wait for their readers
 constexpr std::size_t kAnswersWaitingMax = 64;
 
 std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
@@ -73,7 +73,9 @@ constexpr std::uint64_t kBlockCacheShare = 4;  // one part in so many of the mem
 /// In the order in which they are made; destroyed the other way round.
 struct Application::Parts {
   explicit Parts(const ServerConfig& config)
-      : budget("process", effective_memory_limit(config.kvasir)), ingest_budget("ingest", 0, &budget), query_budget("queries", 0, &budget),
+      : budget("process", effective_memory_limit(config.kvasir)),
+        ingest_budget("ingest", 0, &budget),
+        query_budget("queries", 0, &budget),
         block_cache(std::make_shared<BlockCache>(budget.limit_bytes() / kBlockCacheShare, &budget)) {}
 
   MemoryBudget budget;
@@ -142,7 +144,8 @@ Result<void> Application::listen() {
   parts.server = std::make_unique<net::HttpServer>(std::move(options));
   return parts.server->start_closed([](const net::HttpRequest& request) {
     const bool asks = request.path == "/ready";
-    auto answer = plain_error(503, asks ? "Ingester not ready: replaying the log" : "the server is starting: it replays its log");
+    auto answer =
+        plain_error(503, asks ? "Ingester not ready: replaying the log" : "the server is starting: it replays its log");
     answer.headers.set("Retry-After", "1");
     return answer;
   });
@@ -162,7 +165,9 @@ Result<void> Application::open_storage() {
   options.wal_directory = folders.wal;
   options.wal_sync = ingest::parse_wal_sync(config.ingester.wal_sync).value_or(ingest::WalSync::kGroup);
   if (!config.ingester.wal_enabled) {
-    log::warn(kLog, "ingester.wal.enabled is false: the log is written but not synced, a crash of the machine loses what was acknowledged");
+    log::warn(kLog,
+              "ingester.wal.enabled is false: the log is written but not synced, a crash of the machine loses what was "
+              "acknowledged");
     options.wal_sync = ingest::WalSync::kNever;
   }
   options.wal_sync_interval = config.ingester.wal_sync_interval;
@@ -176,7 +181,8 @@ Result<void> Application::open_storage() {
     const auto& write = settings->write;
     return ingest::AdmitLimits{smaller_positive(write.max_global_streams_per_user, write.max_streams_per_user), window};
   };
-  KVASIR_TRY(parts.ingester, ingest::Ingester::open(std::move(options), *parts.storage, filesystem, system_clock(), parts.ingest_budget));
+  KVASIR_TRY(parts.ingester, ingest::Ingester::open(std::move(options), *parts.storage, filesystem, system_clock(),
+                                                    parts.ingest_budget));
   parts.deletes = std::make_unique<DeleteRequests>(*parts.storage, system_clock());
   parts.store = std::make_unique<StoreSource>(*parts.storage, *parts.ingester, parts.deletes.get(), parts.block_cache);
   MaintenanceOptions maintenance;
@@ -186,9 +192,11 @@ Result<void> Application::open_storage() {
   maintenance.size_max = config.kvasir.retention_size;
   maintenance.disk_reserve = config.kvasir.disk_reserve;
   maintenance.free_bytes = [root = folders.root] { return free_disk_bytes(root); };
-  maintenance.retention = [tenants = parts.tenants.get()](std::string_view tenant) { return tenants->of(tenant)->retention; };
-  parts.maintenance = std::make_unique<Maintenance>(std::move(maintenance), *parts.storage, *parts.ingester, *parts.deletes, filesystem,
-                                                    system_clock());
+  maintenance.retention = [tenants = parts.tenants.get()](std::string_view tenant) {
+    return tenants->of(tenant)->retention;
+  };
+  parts.maintenance = std::make_unique<Maintenance>(std::move(maintenance), *parts.storage, *parts.ingester,
+                                                    *parts.deletes, filesystem, system_clock());
   parts.maintenance->start();
   return {};
 }
@@ -202,16 +210,19 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
     log::warn(kLog, "whoever reaches this port may read, write and delete; see docs/security.md",
               {{"address", config.http.listen_address.empty() ? "every address" : config.http.listen_address}});
   }
-  parts.gate = std::make_unique<TenantGate>(TenantGateOptions{config.auth_enabled, config.querier.multi_tenant_queries_enabled},
-                                            std::move(authenticator), *parts.tenants);
+  parts.gate =
+      std::make_unique<TenantGate>(TenantGateOptions{config.auth_enabled, config.querier.multi_tenant_queries_enabled},
+                                   std::move(authenticator), *parts.tenants);
   parts.running = std::make_unique<RunningQueries>(clock);
   const std::size_t threads = std::max<std::size_t>(config.querier.max_concurrent, cores());
   parts.scheduler = std::make_unique<QueryScheduler>(threads, config.querier.max_outstanding_per_tenant, clock);
-  parts.answers = std::make_unique<net::WorkerPool>(net::WorkerPoolOptions{"answers", kAnswerThreads, kAnswersWaitingMax});
-  parts.results = std::make_unique<ResultCache>(config.querier.cache_results ? config.querier.result_cache_mb << 20 : 0, &parts.budget);
-  parts.services = std::make_unique<Services>(Services{clock, config, *parts.gate, *parts.tenants, parts.metrics, *parts.store,
-                                                       *parts.ingester, *parts.storage, *parts.scheduler, *parts.running,
-                                                       parts.query_budget, *parts.deletes, *parts.results, *parts.answers});
+  parts.answers =
+      std::make_unique<net::WorkerPool>(net::WorkerPoolOptions{"answers", kAnswerThreads, kAnswersWaitingMax});
+  parts.results = std::make_unique<ResultCache>(config.querier.cache_results ? config.querier.result_cache_mb << 20 : 0,
+                                                &parts.budget);
+  parts.services = std::make_unique<Services>(
+      Services{clock, config, *parts.gate, *parts.tenants, parts.metrics, *parts.store, *parts.ingester, *parts.storage,
+               *parts.scheduler, *parts.running, parts.query_budget, *parts.deletes, *parts.results, *parts.answers});
   collect_metrics(*parts.services, parts.ingest_budget);
   collect_block_cache(parts.metrics, parts.block_cache);
   parts.tails = std::make_unique<TailHub>(*parts.ingester, *parts.store, parts.metrics, clock);
@@ -255,7 +266,8 @@ Result<void> Application::start_grpc() {
   auto started = parts.grpc->start();
   if (started) return {};
   if (loaded_->notes.given.contains("kvasir.otlp_grpc_listen_port")) return started;
-  log::warn(kLog, "no OTLP over gRPC; kvasir.otlp_grpc_listen_port may name another port", {{"error", started.error().message()}});
+  log::warn(kLog, "no OTLP over gRPC; kvasir.otlp_grpc_listen_port may name another port",
+            {{"error", started.error().message()}});
   parts.grpc = nullptr;
   return {};
 }
@@ -263,8 +275,8 @@ Result<void> Application::start_grpc() {
 Result<void> Application::start_rules() {
   auto& parts = *parts_;
   const DataFolders folders = data_folders(loaded_->config, environment_);
-  KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")}, system_clock(),
-                                      posix_filesystem(), make_rule_queries(*parts.services)));
+  KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")},
+                                      system_clock(), posix_filesystem(), make_rule_queries(*parts.services)));
   parts.metrics.set_rules(std::make_shared<RuleMetrics>(*parts.ruler.ruler));
   return {};
 }
@@ -286,7 +298,8 @@ void Application::tick() {
   const auto changed = reload_overrides();
   if (!changed) {
     parts_->metrics.reload_failures().Increment();
-    log::error("config", "runtime overrides could not be read, the old ones stay", {{"error", changed.error().message()}});
+    log::error("config", "runtime overrides could not be read, the old ones stay",
+               {{"error", changed.error().message()}});
   } else if (*changed) {
     log::info("config", "runtime overrides were read again");
   }
@@ -323,7 +336,8 @@ void Application::stop() {
   if (parts.scheduler) parts.scheduler->close();
   if (parts.answers) parts.answers->stop();
   if (parts.maintenance) parts.maintenance->stop();
-  if (parts.ingester) parts.ingester->close(loaded_->config.ingester.flush_on_shutdown || parts.life.prepared_to_shut_down);
+  if (parts.ingester)
+    parts.ingester->close(loaded_->config.ingester.flush_on_shutdown || parts.life.prepared_to_shut_down);
   log::info(kLog, "stopped");
 }
 

@@ -1,6 +1,7 @@
 // application.h -- the whole server as one object: opens storage, starts the parts in order, stops them in reverse.
 //
-// Order:    start: the listener, which answers 503 to everything; storage, log replay, queries, rules; then the routes. stop: listener drained, rules, queries, ingester, storage.
+// Order:    start: the listener, which answers 503 to everything; storage, log replay, queries, rules; then the routes.
+//           stop: listener drained, rules, queries, ingester, storage.
 // Threads:  start(), reload() and stop() by one thread (main); everything else has its own.
 // Errors:   start: io, corruption, invalid_argument, with what was being started in front.
 #pragma once

@@ -47,7 +47,8 @@ Authenticator::Digest Authenticator::digest_of(std::string_view secret) {
 Result<std::shared_ptr<const Authenticator>> Authenticator::create(const KvasirConfig& config, const Clock& clock) {
   auto out = std::make_shared<Authenticator>();
   const auto& jwt = config.jwt;
-  const bool has_jwt = !jwt.hmac_secret.empty() || !jwt.public_key_file.empty() || !jwt.jwks_file.empty() || !jwt.jwks_url.empty();
+  const bool has_jwt =
+      !jwt.hmac_secret.empty() || !jwt.public_key_file.empty() || !jwt.jwks_file.empty() || !jwt.jwks_url.empty();
   out->certificate_is_enough_ = config.client_certificate_is_enough;
   out->required_ = config.require_authentication || has_jwt || !config.credentials.empty();
   if (out->required_ && !has_jwt && config.credentials.empty() && !out->certificate_is_enough_) {
@@ -65,10 +66,12 @@ Result<void> Authenticator::read_policies(const KvasirConfig& config) {
   for (const auto& written : config.policies) {
     auto policy = ReadPolicy::create(written.name, written.selector, written.mask);
     if (!policy) return fail(policy.error().with_context("policy " + written.name));
-    if (!policies_.emplace(written.name, std::move(*policy)).second) return refuse("policy " + written.name + " is there twice");
+    if (!policies_.emplace(written.name, std::move(*policy)).second)
+      return refuse("policy " + written.name + " is there twice");
   }
   reader_policy_ = config.reader_policy;
-  if (!reader_policy_.empty() && !policies_.contains(reader_policy_)) return refuse("there is no policy " + reader_policy_);
+  if (!reader_policy_.empty() && !policies_.contains(reader_policy_))
+    return refuse("there is no policy " + reader_policy_);
   return {};
 }
 
@@ -78,8 +81,11 @@ Result<void> Authenticator::read_credentials(const KvasirConfig& config) {
     known.basic = credential.token.empty();
     known.password_hash = credential.password_hash;
     const bool hashed = !known.password_hash.empty();
-    if (hashed && !is_password_hash(known.password_hash)) return refuse("the password hash of " + credential.username + " is of no known form");
-    known.digest = digest_of(!known.basic ? credential.token : hashed ? credential.username : credential.username + ":" + credential.password);
+    if (hashed && !is_password_hash(known.password_hash))
+      return refuse("the password hash of " + credential.username + " is of no known form");
+    known.digest = digest_of(!known.basic ? credential.token
+                             : hashed     ? credential.username
+                                          : credential.username + ":" + credential.password);
     known.principal.name = credential.name.empty() ? credential.username : credential.name;
     known.principal.role = parse_role(credential.role).value_or(Role::kRead);
     known.principal.tenants = credential.tenants;
@@ -144,7 +150,8 @@ Result<Principal> Authenticator::identify(const net::HttpRequest& request) const
     if (principal == nullptr) return refuse("unknown user or wrong password");
     return *principal;
   }
-  if (certificate_is_enough_ && !request.tls_subject.empty()) return Principal{request.tls_subject, Role::kAdmin, {}, nullptr};
+  if (certificate_is_enough_ && !request.tls_subject.empty())
+    return Principal{request.tls_subject, Role::kAdmin, {}, nullptr};
   return refuse("credentials are missing");
 }
 

@@ -1,6 +1,7 @@
 // authenticator.h -- who is calling: bearer tokens, basic authentication, JSON web tokens, client certificates.
 //
-// Shape:    a request becomes a Principal, or is refused. Without any credential configured everybody is an anonymous admin.
+// Shape:    a request becomes a Principal, or is refused. Without any credential configured everybody is an anonymous
+//           admin.
 // Threads:  identify() from any thread; the object is immutable.
 // Errors:   invalid_argument: broken or unknown credential (401).
 // Notes:    secrets are compared as SHA-256 digests in constant time; they are never logged or shown.

@@ -1,9 +1,11 @@
 // block_cache.h -- opened blocks that rest between queries, with all that was decoded of them.
 //
-// Shape:    take() hands a resting block to one query, which gives it back with put(); while it is away, another query opens its
-//           own copy. So a block is never shared and needs no lock.
-// Limits:   the bytes of resting blocks stay below the limit and are charged to a budget; the longest untouched go first.
-// Lifetime: a resting block keeps its segment's file mapped; drop_stale() lets go of those whose segment nobody else holds.
+// Shape:    take() hands a resting block to one query, which gives it back with put(); while it is away, another query
+//           opens its own copy. So a block is never shared and needs no lock.
+// Limits:   the bytes of resting blocks stay below the limit and are charged to a budget; the longest untouched go
+//           first.
+// Lifetime: a resting block keeps its segment's file mapped; drop_stale() lets go of those whose segment nobody else
+//           holds.
 // Threads:  any.
 #pragma once
 

@@ -25,7 +25,8 @@ void collect_block_cache(ServerMetrics& metrics, std::shared_ptr<BlockCache> cac
   auto& hits = counter("kvasir_block_cache_hits_total", "Blocks that a query found opened");
   auto& misses = counter("kvasir_block_cache_misses_total", "Blocks that a query had to open");
   auto& evicted = counter("kvasir_block_cache_evicted_total", "Blocks that had to make room");
-  auto& bytes = gauge("kvasir_block_cache_bytes", "Bytes of opened blocks and decoded columns that rest between queries");
+  auto& bytes =
+      gauge("kvasir_block_cache_bytes", "Bytes of opened blocks and decoded columns that rest between queries");
   auto& blocks = gauge("kvasir_block_cache_blocks", "Opened blocks that rest between queries");
   metrics.on_collect([&, cache = std::move(cache)] {
     cache->drop_stale();

@@ -21,12 +21,15 @@ bool steps_are_independent(const logql::Expr& expr) {
   if (const auto* vector = std::get_if<logql::VectorAggregation>(&expr.node)) {
     return vector->op != logql::VectorOp::kApproxTopk && steps_are_independent(*vector->operand);
   }
-  if (const auto* replace = std::get_if<logql::LabelReplace>(&expr.node)) return steps_are_independent(*replace->operand);
+  if (const auto* replace = std::get_if<logql::LabelReplace>(&expr.node))
+    return steps_are_independent(*replace->operand);
   const auto* binary = std::get_if<logql::BinaryOperation>(&expr.node);
   return binary != nullptr && steps_are_independent(*binary->left) && steps_are_independent(*binary->right);
 }
 
-void append_number(std::string& out, std::uint64_t value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
+void append_number(std::string& out, std::uint64_t value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
 
 /// The points of `series` between two steps; series without any are left out.
 std::vector<logql::Series> cut(const std::vector<logql::Series>& series, std::int64_t first_ns, std::int64_t last_ns) {
@@ -46,8 +49,8 @@ std::vector<logql::Series> cut(const std::vector<logql::Series>& series, std::in
 
 bool is_cacheable(const logql::Expr& expr, const logql::QueryParams& params) {
   // Points are kept in milliseconds: steps must be whole ones.
-  return !params.instant && !params.as_table && params.align_steps && params.step.count() > 0 && params.step.count() % 1'000'000 == 0 &&
-         steps_are_independent(expr) && !collect_readings(expr).empty();
+  return !params.instant && !params.as_table && params.align_steps && params.step.count() > 0 &&
+         params.step.count() % 1'000'000 == 0 && steps_are_independent(expr) && !collect_readings(expr).empty();
 }
 
 CachedRange::CachedRange(const Services& services, const logql::Expr& expr, const logql::QueryParams& params)
@@ -125,7 +128,9 @@ Result<logql::QueryResult> CachedRange::run(const Evaluate& evaluate) {
       points.insert(points.end(), one.points.begin(), one.points.end());
     }
   };
-  const auto add_cached = [&](const Part& part) { add(cut(*part.cached, std::max(first_, part.first), std::min(last_, part.last))); };
+  const auto add_cached = [&](const Part& part) {
+    add(cut(*part.cached, std::max(first_, part.first), std::min(last_, part.last)));
+  };
   auto part = parts_.begin();
   for (; part != parts_.end() && &*part != first_missing; ++part) add_cached(*part);
   if (first_missing != nullptr) {

@@ -1,8 +1,9 @@
 // cached_range.h -- answers a range query from parts that are cached, and evaluates only what is missing.
 //
-// Shape:    the steps of a query are cut at multiples of kPartSteps. A part may be kept when all its steps were computed and every line
-//           that they read is in an immutable segment: none is in the head. It is of use as long as the very same segments and delete
-//           requests are there, so a late line, a merge or a deletion is seen at once. What is missing is evaluated in one piece.
+// Shape:    the steps of a query are cut at multiples of kPartSteps. A part may be kept when all its steps were
+//           computed and every line that they read is in an immutable segment: none is in the head. It is of use as
+//           long as the very same segments and delete requests are there, so a late line, a merge or a deletion is seen
+//           at once. What is missing is evaluated in one piece.
 // Law:      the answer is the one that evaluate() gives for the whole query.
 // Threads:  one object per query.
 #pragma once

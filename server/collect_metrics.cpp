@@ -15,11 +15,13 @@ struct Follower {
   }
 };
 
-Follower follow(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {}) {
+Follower follow(prometheus::Registry& registry, const char* name, const char* help,
+                const prometheus::Labels& labels = {}) {
   return {&prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(labels)};
 }
 
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {}) {
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help,
+                         const prometheus::Labels& labels = {}) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
 }
 
@@ -41,15 +43,19 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
   auto& head_bytes = gauge(r, "kvasir_head_bytes", "Bytes of entries in memory");
   auto& chunks = gauge(r, "loki_ingester_memory_chunks", "Chunks in memory");
   auto& streams = gauge(r, "loki_ingester_memory_streams", "Streams with entries in memory", {{"tenant", "all"}});
-  auto& ingest_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "ingest"}});
-  auto& query_used = gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "queries"}});
+  auto& ingest_used =
+      gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "ingest"}});
+  auto& query_used =
+      gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "queries"}});
   const prometheus::Labels results = {{"cache", "results"}};
   // They only rise, but under these names promtool takes them for counters without _total.
-  auto& cache_asked = gauge(r, "loki_cache_fetched_keys", "Keys asked of a cache since the start", {{"name", "results"}});
+  auto& cache_asked =
+      gauge(r, "loki_cache_fetched_keys", "Keys asked of a cache since the start", {{"name", "results"}});
   auto& cache_found = gauge(r, "loki_cache_hits", "Keys found in a cache since the start", {{"name", "results"}});
   auto& cache_parts = gauge(r, "loki_embeddedcache_entries", "Entries in a cache", results);
   auto& cache_bytes = gauge(r, "loki_embeddedcache_memory_bytes", "Bytes held by a cache", results);
-  services.metrics.on_collect([=, &services, &cache_asked, &cache_found, &cache_parts, &cache_bytes, &ingest_budget, &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
+  services.metrics.on_collect([=, &services, &cache_asked, &cache_found, &cache_parts, &cache_bytes, &ingest_budget,
+                               &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
     const auto c = services.ingester.counters();
     entries.set(c.entries);
     bytes.set(c.bytes);

@@ -36,7 +36,8 @@ std::uint64_t number_in(Filesystem& filesystem, const Path& path) {
   if (!text) return 0;
   while (!text->empty() && text->back() == '\n') text->pop_back();
   const auto number = parse_int64(*text);
-  return number && *number > 0 && static_cast<std::uint64_t>(*number) < kNoLimit ? static_cast<std::uint64_t>(*number) : 0;
+  return number && *number > 0 && static_cast<std::uint64_t>(*number) < kNoLimit ? static_cast<std::uint64_t>(*number)
+                                                                                 : 0;
 }
 
 std::uint64_t smaller_limit(std::uint64_t a, std::uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
@@ -89,7 +90,8 @@ std::uint64_t control_group_memory(Filesystem& filesystem) {
     if (second == line.npos) continue;
     const std::string_view controllers = line.substr(first + 1, second - first - 1);
     const std::string group(line.substr(second + 1));
-    if (controllers.empty()) limit = smaller_limit(limit, limit_above(filesystem, "/sys/fs/cgroup", group, "memory.max"));
+    if (controllers.empty())
+      limit = smaller_limit(limit, limit_above(filesystem, "/sys/fs/cgroup", group, "memory.max"));
     if (controllers == "memory")
       limit = smaller_limit(limit, limit_above(filesystem, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
   }

@@ -1,6 +1,7 @@
 // data_folder.h -- the data folder as a whole: that one server alone uses it, and how much room is left beside it.
 //
-// Lifetime: the folder is locked as long as the lock lives; the system lets go of it when the process ends, however it ends.
+// Lifetime: the folder is locked as long as the lock lives; the system lets go of it when the process ends, however it
+//           ends.
 // Errors:   unavailable: another process holds the lock. io.
 #pragma once
 

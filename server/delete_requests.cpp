@@ -179,7 +179,8 @@ std::vector<ingest::DeleteRequest> DeleteRequests::list(std::string_view tenant)
 
 Result<void> DeleteRequests::cancel(std::string_view tenant, std::string_view id, bool force, Duration cancel_period) {
   const auto requests = list(tenant);
-  const auto found = std::find_if(requests.begin(), requests.end(), [&](const auto& request) { return request.id == id; });
+  const auto found =
+      std::find_if(requests.begin(), requests.end(), [&](const auto& request) { return request.id == id; });
   if (found == requests.end()) return fail(ErrorCode::kNotFound, "could not find delete request with given id");
   if (found->percent >= 100) {
     return fail(ErrorCode::kInvalidArgument,

@@ -49,7 +49,8 @@ using DeletePtr = std::shared_ptr<const CompiledDelete>;
 
 /// Clears the rows of a block that are deleted.
 Result<void> clear_deleted(const CompiledDelete& request, logql::LogBlock& block, logql::RowSet& rows);
-Result<void> clear_deleted(const CompiledDelete& request, const Labels& stream, chunks::Block& block, chunks::RowBits rows);
+Result<void> clear_deleted(const CompiledDelete& request, const Labels& stream, chunks::Block& block,
+                           chunks::RowBits rows);
 
 /// The block without its deleted rows. REQUIRES: some request touches it.
 Result<std::unique_ptr<logql::LogBlock>> hide_deleted(std::unique_ptr<logql::LogBlock> block,

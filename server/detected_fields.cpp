@@ -17,7 +17,8 @@ namespace {
 constexpr int kJsonDepthMax = 64;
 
 bool is_boolean(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kWords = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"};
+  static constexpr std::array<std::string_view, 12> kWords = {"1", "t", "T", "TRUE",  "true",  "True",
+                                                              "0", "f", "F", "FALSE", "false", "False"};
   return std::find(kWords.begin(), kWords.end(), text) != kWords.end();
 }
 
@@ -29,7 +30,8 @@ Result<std::unique_ptr<logql::PipelineRunner>> runner_of(logql::Stage stage) {
 
 /// Calls `visit(name, path)` for every scalar below the object, under the name that the json stage gives it.
 template <class Visit>
-void walk_json(simdjson::dom::object object, const std::string& prefix, std::vector<std::string>& path, const Visit& visit) {
+void walk_json(simdjson::dom::object object, const std::string& prefix, std::vector<std::string>& path,
+               const Visit& visit) {
   if (path.size() >= kJsonDepthMax) return;
   for (const auto field : object) {
     const std::string part = logql::sanitise_label_name(field.key, prefix.empty());
@@ -71,8 +73,10 @@ FieldType field_type_of(std::string_view value) {
 std::string humanise_bytes(std::uint64_t bytes) {
   static constexpr std::array<const char*, 7> kUnits = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   if (bytes < 10) return std::to_string(bytes) + "B";
-  const auto unit = std::min<std::size_t>(static_cast<std::size_t>(std::log(static_cast<double>(bytes)) / std::log(1000.0)), kUnits.size() - 1);
-  const double value = std::floor(static_cast<double>(bytes) / std::pow(1000.0, static_cast<double>(unit)) * 10 + 0.5) / 10;
+  const auto unit = std::min<std::size_t>(
+      static_cast<std::size_t>(std::log(static_cast<double>(bytes)) / std::log(1000.0)), kUnits.size() - 1);
+  const double value =
+      std::floor(static_cast<double>(bytes) / std::pow(1000.0, static_cast<double>(unit)) * 10 + 0.5) / 10;
   return value < 10 ? fmt::format("{:.1f}{}", value, kUnits[unit]) : fmt::format("{:.0f}{}", value, kUnits[unit]);
 }
 
@@ -103,7 +107,8 @@ void FieldCollector::note(const std::string& name, std::string_view value, const
   if (known->values.empty()) known->type = field_type_of(value);
   known->values.emplace(value);
   const auto& parsers = known->parsers;
-  if (parser != nullptr && std::find(parsers.begin(), parsers.end(), parser) == parsers.end()) known->parsers.emplace_back(parser);
+  if (parser != nullptr && std::find(parsers.begin(), parsers.end(), parser) == parsers.end())
+    known->parsers.emplace_back(parser);
 }
 
 void FieldCollector::add_entry(const Labels& stream, const logql::ResultEntry& entry) {

@@ -1,7 +1,7 @@
 // detected_fields.h -- which fields the lines of a query have, of what type, with how many values: /detected_fields.
 //
-// Rules:    each line is tried as JSON, then as logfmt, under its stream's labels; fields of structured metadata have no parser. What a
-//           parser inside the query extracted counts for the parser that fits the line.
+// Rules:    each line is tried as JSON, then as logfmt, under its stream's labels; fields of structured metadata have
+//           no parser. What a parser inside the query extracted counts for the parser that fits the line.
 // Order:    fields ascend by name; at most field_limit of them. Values are counted exactly.
 // Threads:  one collector per thread.
 #pragma once

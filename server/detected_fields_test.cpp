@@ -8,7 +8,9 @@ using namespace kvasir;
 using namespace kvasir::server;
 
 TEST_CASE("types of values") {
-  const auto f = [](const char* value, std::string_view want) { CHECK_MESSAGE(field_type_name(field_type_of(value)) == want, value); };
+  const auto f = [](const char* value, std::string_view want) {
+    CHECK_MESSAGE(field_type_name(field_type_of(value)) == want, value);
+  };
   f("200", "int");
   f("-1", "int");
   f("1.5", "float");
@@ -36,10 +38,11 @@ TEST_CASE("humanised bytes") {
 
 TEST_CASE("fields of JSON, logfmt and metadata") {
   logql::Streams streams;
-  streams.streams.push_back({Labels{{"app", "x"}},
-                             {{{1}, 1, R"({"http":{"status":200},"app":"y","msg":"a b"})", Labels{{"trace_id", "t1"}}, {}},
-                              {{2}, 2, "took=12ms size=1kB status=ok", Labels{{"trace_id", "t2"}}, {}},
-                              {{3}, 3, R"({"http":{"status":500}})", {}, {}}}});
+  streams.streams.push_back(
+      {Labels{{"app", "x"}},
+       {{{1}, 1, R"({"http":{"status":200},"app":"y","msg":"a b"})", Labels{{"trace_id", "t1"}}, {}},
+        {{2}, 2, "took=12ms size=1kB status=ok", Labels{{"trace_id", "t2"}}, {}},
+        {{3}, 3, R"({"http":{"status":500}})", {}, {}}}});
   const auto collector = FieldCollector::create(100);
   REQUIRE(collector.has_value());
   (*collector)->add(streams);
@@ -76,7 +79,9 @@ TEST_CASE("tokens join to the line") {
 
 TEST_CASE("lines that differ in places share a pattern") {
   PatternMiner miner(std::chrono::seconds(10));
-  const auto add = [&](const char* line, std::int64_t second) { miner.add_line(line, "info", {second * 1'000'000'000}); };
+  const auto add = [&](const char* line, std::int64_t second) {
+    miner.add_line(line, "info", {second * 1'000'000'000});
+  };
   add("user ann logged in after 12 ms", 1);
   add("user bob logged in after 7 ms", 2);
   add("user eve logged in after 900 ms", 15);

@@ -133,7 +133,8 @@ void append_labels(std::string& out, const Labels& labels) {
 
 void append_seconds(std::string& out, std::int64_t timestamp_ms) {
   const bool negative = timestamp_ms < 0;
-  const auto magnitude = negative ? 0 - static_cast<std::uint64_t>(timestamp_ms) : static_cast<std::uint64_t>(timestamp_ms);
+  const auto magnitude =
+      negative ? 0 - static_cast<std::uint64_t>(timestamp_ms) : static_cast<std::uint64_t>(timestamp_ms);
   if (negative) out += '-';
   out += std::to_string(magnitude / 1000);
   if (const auto rest = magnitude % 1000; rest != 0) {
@@ -233,7 +234,9 @@ void append_matrix(std::string& out, const std::vector<logql::Series>& series) {
 
 void append_stats(std::string& out, const StatsSummary& s) {
   const double seconds = s.exec_seconds > 0 ? s.exec_seconds : 1e-9;
-  const auto per_second = [&](std::uint64_t value) { return static_cast<std::uint64_t>(static_cast<double>(value) / seconds); };
+  const auto per_second = [&](std::uint64_t value) {
+    return static_cast<std::uint64_t>(static_cast<double>(value) / seconds);
+  };
   JsonWriter w(out);
   const auto zeros = [&](std::initializer_list<const char*> keys) {
     for (const char* key : keys) w.key(key).integer(0);
@@ -255,18 +258,25 @@ void append_stats(std::string& out, const StatsSummary& s) {
     w.end_object();
     zeros({"chunkRefsFetchTime", "congestionControlLatency", "pipelineWrapperFilteredLines"});
     w.key("dataobj").begin_object();
-    zeros({"prePredicateDecompressedRows", "prePredicateDecompressedBytes", "prePredicateDecompressedStructuredMetadataBytes",
-           "postPredicateRows", "postPredicateDecompressedBytes", "postPredicateStructuredMetadataBytes", "postFilterRows",
-           "pagesScanned", "pagesDownloaded", "pagesDownloadedBytes", "pageBatches", "totalRowsAvailable", "totalPageDownloadTime"});
+    zeros({"prePredicateDecompressedRows", "prePredicateDecompressedBytes",
+           "prePredicateDecompressedStructuredMetadataBytes", "postPredicateRows", "postPredicateDecompressedBytes",
+           "postPredicateStructuredMetadataBytes", "postFilterRows", "pagesScanned", "pagesDownloaded",
+           "pagesDownloadedBytes", "pageBatches", "totalRowsAvailable", "totalPageDownloadTime"});
     w.end_object().end_object();
   };
   w.begin_object().key("summary").begin_object();
   w.key("bytesProcessedPerSecond").unsigned_integer(per_second(s.bytes_processed));
   w.key("linesProcessedPerSecond").unsigned_integer(per_second(s.lines_processed));
-  w.key("totalBytesProcessed").unsigned_integer(s.bytes_processed).key("totalLinesProcessed").unsigned_integer(s.lines_processed);
+  w.key("totalBytesProcessed")
+      .unsigned_integer(s.bytes_processed)
+      .key("totalLinesProcessed")
+      .unsigned_integer(s.lines_processed);
   w.key("execTime").number(s.exec_seconds).key("queueTime").number(s.queue_seconds).key("subqueries").integer(0);
   w.key("totalEntriesReturned").unsigned_integer(s.entries_returned).key("splits").integer(0).key("shards").integer(0);
-  w.key("totalPostFilterLines").unsigned_integer(s.post_filter_lines).key("totalStructuredMetadataBytesProcessed").integer(0);
+  w.key("totalPostFilterLines")
+      .unsigned_integer(s.post_filter_lines)
+      .key("totalStructuredMetadataBytesProcessed")
+      .integer(0);
   w.end_object().key("querier").begin_object();
   store(true);
   w.key("querierExecTime").number(s.exec_seconds).end_object();
@@ -275,9 +285,11 @@ void append_stats(std::string& out, const StatsSummary& s) {
   w.key("totalLinesSent").unsigned_integer(s.entries_returned);
   store(false);
   w.key("recvWaitTime").number(0).end_object().key("cache").begin_object();
-  for (const char* cache : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult", "instantMetricResult"}) {
+  for (const char* cache : {"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult",
+                            "instantMetricResult"}) {
     w.key(cache).begin_object();
-    zeros({"entriesFound", "entriesRequested", "entriesStored", "bytesReceived", "bytesSent", "requests", "downloadTime", "queryLengthServed"});
+    zeros({"entriesFound", "entriesRequested", "entriesStored", "bytesReceived", "bytesSent", "requests",
+           "downloadTime", "queryLengthServed"});
     w.end_object();
   }
   w.end_object().key("index").begin_object();

@@ -1,7 +1,7 @@
 // encode_result.h -- query results as the JSON that clients of Loki read, appended to one buffer.
 //
-// Shape:    {"status":"success","data":{"resultType":...,"result":[...],"stats":{...}}}; warnings after `status` for streams and
-//           after `data` for the others; `encodingFlags` only with categorised streams.
+// Shape:    {"status":"success","data":{"resultType":...,"result":[...],"stats":{...}}}; warnings after `status` for
+//           streams and after `data` for the others; `encodingFlags` only with categorised streams.
 // Units:    stream timestamps are decimal nanoseconds in strings, sample timestamps JSON numbers of seconds.
 // Threads:  free functions.
 #pragma once
@@ -37,13 +37,14 @@ struct EncodeOptions {
   std::vector<std::string> encoding_flags;   // of the request's header, echoed
   bool categorize = false;
   std::vector<std::string> warnings;
-  std::optional<std::string> cursor;         // ours, `"cursor":"..."` behind the statistics: where the next request goes on
+  std::optional<std::string> cursor;  // ours, `"cursor":"..."` behind the statistics: where the next request goes on
 };
 
 void append_query_answer(std::string& out, const logql::QueryResult& result, const StatsSummary& stats,
                          const EncodeOptions& options);
 
-/// One object per series or row and line: {"metric":...,"values":...}, {"metric":...,"value":...}, {"value":...}, {"column":"text"}.
+/// One object per series or row and line: {"metric":...,"values":...}, {"metric":...,"value":...}, {"value":...},
+/// {"column":"text"}.
 /// REQUIRES: no Streams.
 void append_ndjson(std::string& out, const logql::QueryResult& result);
 
@@ -60,7 +61,8 @@ void append_point(std::string& out, const logql::Point& point);
 void append_seconds(std::string& out, std::int64_t timestamp_ms);
 /// `[["ts","line"],...]` element.
 void append_entry(std::string& out, const logql::ResultEntry& entry, bool categorize);
-/// {"timestamp":...,"line":...,"stream":{...},"structuredMetadata":{...},"parsed":{...},"cursor":"..."}: an entry by itself.
+/// {"timestamp":...,"line":...,"stream":{...},"structuredMetadata":{...},"parsed":{...},"cursor":"..."}: an entry by
+/// itself.
 struct EntryObject {
   bool categorize = false;   // with structuredMetadata and parsed
   bool cursor = false;       // with its place in the order of its tenant

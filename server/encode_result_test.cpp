@@ -23,20 +23,23 @@ std::string head_of(const logql::QueryResult& result, const EncodeOptions& optio
 TEST_CASE("streams, merged and categorised") {
   logql::ResultEntry entry{{5}, 1, "a <b> \"c\"", Labels{{"m", "1"}}, Labels{{"p", "2"}}};
   const logql::Streams streams{{{Labels{{"app", "x"}}, {entry, {{6}, 2, "", {}, {}}}}}};
-  CHECK(head_of(streams) ==
-        R"({"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"x"},"values":[["5","a \u003cb\u003e \"c\""],["6",""]]}])");
+  CHECK(
+      head_of(streams) ==
+      R"({"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"x"},"values":[["5","a \u003cb\u003e \"c\""],["6",""]]}])");
   EncodeOptions options;
   options.encoding_flags = {"categorize-labels", "other"};
   options.categorize = true;
-  CHECK(head_of(streams, options) ==
-        R"({"status":"success","data":{"resultType":"streams","encodingFlags":["categorize-labels","other"],"result":[{"stream":{"app":"x"},)"
-        R"("values":[["5","a \u003cb\u003e \"c\"",{"structuredMetadata":{"m":"1"},"parsed":{"p":"2"}}],["6","",{}]]}])");
+  CHECK(
+      head_of(streams, options) ==
+      R"({"status":"success","data":{"resultType":"streams","encodingFlags":["categorize-labels","other"],"result":[{"stream":{"app":"x"},)"
+      R"("values":[["5","a \u003cb\u003e \"c\"",{"structuredMetadata":{"m":"1"},"parsed":{"p":"2"}}],["6","",{}]]}])");
 }
 
 TEST_CASE("metrics") {
   const logql::Series one{Labels{{"a", "b"}}, {{1500, 0.5}, {2000, 1e21}}};
-  CHECK(head_of(logql::Matrix{{one}}) ==
-        R"({"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[1.5,"0.5"],[2,"1000000000000000000000"]]}])");
+  CHECK(
+      head_of(logql::Matrix{{one}}) ==
+      R"({"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[1.5,"0.5"],[2,"1000000000000000000000"]]}])");
   CHECK(head_of(logql::Vector{{{Labels{}, {{4000000000000, 2}}}}}) ==
         R"({"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[4000000000,"2"]}])");
   CHECK(head_of(logql::Scalar{{1, std::numeric_limits<double>::infinity()}}) ==

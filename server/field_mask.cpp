@@ -17,7 +17,8 @@ bool word_byte(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lo
 bool is_quote_or_space(char c) { return c == '"' || c == '\'' || c == '\\' || c == ' ' || c == '\t'; }
 
 bool starts_with_name(std::string_view text, std::string_view name) {
-  return text.size() >= name.size() && std::equal(name.begin(), name.end(), text.begin(), [](char n, char t) { return n == lower(t); });
+  return text.size() >= name.size() &&
+         std::equal(name.begin(), name.end(), text.begin(), [](char n, char t) { return n == lower(t); });
 }
 
 bool is_json(std::string_view line) {
@@ -79,10 +80,12 @@ std::size_t value_begin(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// Past a value in free text: to its closing quote (a backslash in front of both belongs to them), or to the next space or comma.
+/// Past a value in free text: to its closing quote (a backslash in front of both belongs to them), or to the next space
+/// or comma.
 std::size_t value_end(std::string_view text, std::size_t at) {
   const std::size_t quote = text.find_first_not_of('\\', at);
-  if (quote == kNone || (text[quote] != '"' && text[quote] != '\'')) return std::min(text.find_first_of(" \t,;&", at), text.size());
+  if (quote == kNone || (text[quote] != '"' && text[quote] != '\''))
+    return std::min(text.find_first_of(" \t,;&", at), text.size());
   const std::string closing(text.substr(at, quote + 1 - at));
   if (closing.size() > 1) {
     const std::size_t end = text.find(closing, quote + 1);
@@ -103,8 +106,9 @@ FieldMask::FieldMask(std::vector<std::string> names) : names_(std::move(names)) 
 }
 
 bool FieldMask::hides(std::string_view name) const {
-  return std::any_of(names_.begin(), names_.end(),
-                     [name](const std::string& own) { return own.size() == name.size() && starts_with_name(name, own); });
+  return std::any_of(names_.begin(), names_.end(), [name](const std::string& own) {
+    return own.size() == name.size() && starts_with_name(name, own);
+  });
 }
 
 /// Length of a name that stands at `at` as a whole word; 0: none.
@@ -119,7 +123,8 @@ std::size_t FieldMask::name_at(std::string_view text, std::size_t at) const {
 
 bool FieldMask::any_in(std::string_view text) const {
   return std::any_of(names_.begin(), names_.end(), [text](const std::string& name) {
-    return std::search(text.begin(), text.end(), name.begin(), name.end(), [](char t, char n) { return lower(t) == n; }) != text.end();
+    return std::search(text.begin(), text.end(), name.begin(), name.end(),
+                       [](char t, char n) { return lower(t) == n; }) != text.end();
   });
 }
 
@@ -137,7 +142,8 @@ std::string_view FieldMask::apply(std::string_view line, std::string& storage) c
   return storage;
 }
 
-// Copies token by token. A string is a key when a colon follows; a string value may hold names too, of JSON within JSON, say.
+// Copies token by token. A string is a key when a colon follows; a string value may hold names too, of JSON within
+// JSON, say.
 void FieldMask::mask_json(std::string_view line, std::string& out) const {
   for (std::size_t at = 0; at < line.size();) {
     if (line[at] != '"') {

@@ -1,8 +1,10 @@
-// field_mask.h -- hides the values of named fields in log lines, labels and structured metadata from readers who may not see them.
+// field_mask.h -- hides the values of named fields in log lines, labels and structured metadata from readers who may
+// not see them.
 //
-// Model:    in a JSON line the value of every key of that name becomes "********", at any depth. In every other text `name=value`,
-//           `name: value` and their quoted forms are hidden up to the end of the value; where that end cannot be told (a line that
-//           begins as JSON and is none, a quote that is never closed) up to the end of the line. It hides rather too much.
+// Model:    in a JSON line the value of every key of that name becomes "********", at any depth. In every other text
+//           `name=value`, `name: value` and their quoted forms are hidden up to the end of the value; where that end
+//           cannot be told (a line that begins as JSON and is none, a quote that is never closed) up to the end of the
+//           line. It hides rather too much.
 // Names:    compared without regard to case, as whole words.
 // Cost:     lines that hold no name are returned as they are.
 // Threads:  immutable after building.

@@ -20,8 +20,8 @@ using simdjson::dom::object;
 constexpr std::size_t kCoordinateBytes = 32;
 
 std::shared_ptr<EVP_PKEY> key_of(const char* type, OSSL_PARAM* params) {
-  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr),
-                                                                      &EVP_PKEY_CTX_free);
+  std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(
+      EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr), &EVP_PKEY_CTX_free);
   EVP_PKEY* key = nullptr;
   if (context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1) return nullptr;
   if (EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1) return nullptr;
@@ -38,7 +38,9 @@ std::shared_ptr<EVP_PKEY> rsa_key(object fields) {
   const std::string n = bytes_of(fields, "n"), e = bytes_of(fields, "e");
   if (n.size() < 256 || e.empty()) return nullptr;  // below 2048 bits
   const auto number = [](const std::string& bytes) {
-    return Number(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), nullptr), &BN_free);
+    return Number(
+        BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), nullptr),
+        &BN_free);
   };
   const Number modulus = number(n), exponent = number(e);
   const ParamBuilder builder(OSSL_PARAM_BLD_new(), &OSSL_PARAM_BLD_free);
@@ -78,7 +80,8 @@ Result<PublicKeys> parse_jwks(std::string_view text) {
   PublicKeys keys;
   for (const auto item : list) {
     object fields;
-    if (item.get(fields) != simdjson::SUCCESS || text_of(fields, "use") == "enc" || keys.size() >= kJwksKeysMax) continue;
+    if (item.get(fields) != simdjson::SUCCESS || text_of(fields, "use") == "enc" || keys.size() >= kJwksKeysMax)
+      continue;
     const std::string type = text_of(fields, "kty");
     auto key = type == "RSA" ? rsa_key(fields) : type == "EC" ? ec_key(fields) : nullptr;
     if (key != nullptr) keys.push_back({text_of(fields, "kid"), std::move(key)});
@@ -113,7 +116,8 @@ void JwksCache::run(std::stop_token stop) {
       MutexLock lock(mutex_);
       wake_.wait_for(lock, kJwksSoonest, [&stop] { return stop.stop_requested(); });
       if (stop.stop_requested()) return;
-      wake_.wait_for(lock, std::max<Duration>(refresh_ - kJwksSoonest, Duration(0)), [&] { return stop.stop_requested() || wanted_; });
+      wake_.wait_for(lock, std::max<Duration>(refresh_ - kJwksSoonest, Duration(0)),
+                     [&] { return stop.stop_requested() || wanted_; });
       wanted_ = false;
     }
     if (!stop.stop_requested()) refresh();

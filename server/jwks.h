@@ -1,7 +1,8 @@
-// jwks.h -- public keys of an identity provider as a JSON Web Key Set (RFC 7517): RSA and EC P-256, read again now and then.
+// jwks.h -- public keys of an identity provider as a JSON Web Key Set (RFC 7517): RSA and EC P-256, read again now and
+// then.
 //
-// Shape:    a source (file or URL) is read at the start, every `refresh`, and soon after a token names an unknown key, at most once in
-//           kJwksSoonest. What is read replaces the set; while reading fails the old keys stay.
+// Shape:    a source (file or URL) is read at the start, every `refresh`, and soon after a token names an unknown key,
+//           at most once in kJwksSoonest. What is read replaces the set; while reading fails the old keys stay.
 // Errors:   the start needs no keys: until the first set is read every token is refused, and the log says why.
 // Limits:   kJwksKeysMax keys of a set count; symmetric keys, keys for encryption and unknown types are passed over.
 // Threads:  any.

@@ -63,8 +63,8 @@ bool key_verifies(EVP_PKEY* key, std::string_view text, std::string_view signatu
 bool hmac_verifies(const std::string& secret, std::string_view text, std::string_view signature) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-       digest, &size);
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &size);
   return signature.size() == size && CRYPTO_memcmp(digest, signature.data(), size) == 0;
 }
 
@@ -116,11 +116,14 @@ class Verifier final : public JwtVerifier {
     }
     const bool rsa = algorithm == "RS256";
     const bool public_keys = key_ != nullptr || set_ != nullptr;
-    if (!public_keys || (!rsa && algorithm != "ES256")) return bad("token algorithm is not accepted here: " + algorithm);
-    return check_public(rsa ? EVP_PKEY_RSA : EVP_PKEY_EC, text_claim(fields, "kid"), text, rsa ? signature : der_of_es256(signature));
+    if (!public_keys || (!rsa && algorithm != "ES256"))
+      return bad("token algorithm is not accepted here: " + algorithm);
+    return check_public(rsa ? EVP_PKEY_RSA : EVP_PKEY_EC, text_claim(fields, "kid"), text,
+                        rsa ? signature : der_of_es256(signature));
   }
 
-  Result<void> check_public(int type, const std::string& id, std::string_view text, const std::string& signature) const {
+  Result<void> check_public(int type, const std::string& id, std::string_view text,
+                            const std::string& signature) const {
     PublicKeys keys = set_ == nullptr ? PublicKeys() : set_->find(id);
     if (key_ != nullptr) keys.push_back({"", {key_.get(), [](EVP_PKEY*) {}}});
     std::erase_if(keys, [type](const PublicKey& key) { return EVP_PKEY_base_id(key.key.get()) != type; });
@@ -139,14 +142,17 @@ class Verifier final : public JwtVerifier {
     double time = 0;
     if (claims.at_key("exp").get(time) != simdjson::SUCCESS) return bad("token has no expiry");
     if (now > time + leeway) return bad("token has expired");
-    if (claims.at_key("nbf").get(time) == simdjson::SUCCESS && now + leeway < time) return bad("token is not valid yet");
-    if (!config_.issuer.empty() && text_claim(claims, "iss") != config_.issuer) return bad("token is from another issuer");
+    if (claims.at_key("nbf").get(time) == simdjson::SUCCESS && now + leeway < time)
+      return bad("token is not valid yet");
+    if (!config_.issuer.empty() && text_claim(claims, "iss") != config_.issuer)
+      return bad("token is from another issuer");
     if (!config_.audience.empty()) {
       const auto audience = list_claim(claims, "aud");
-      if (std::find(audience.begin(), audience.end(), config_.audience) == audience.end()) return bad("token is for another audience");
+      if (std::find(audience.begin(), audience.end(), config_.audience) == audience.end())
+        return bad("token is for another audience");
     }
-    return JwtClaims{text_claim(claims, "sub"), text_claim(claims, config_.role_claim), list_claim(claims, config_.tenant_claim),
-                     text_claim(claims, config_.policy_claim)};
+    return JwtClaims{text_claim(claims, "sub"), text_claim(claims, config_.role_claim),
+                     list_claim(claims, config_.tenant_claim), text_claim(claims, config_.policy_claim)};
   }
 
   JwtConfig config_;
@@ -157,18 +163,21 @@ class Verifier final : public JwtVerifier {
 
 /// Null: none is configured.
 Result<std::unique_ptr<JwksCache>> open_key_set(const JwtConfig& config) {
-  if (!config.jwks_file.empty() && !config.jwks_url.empty()) return bad("kvasir.auth.jwt: jwks_file or jwks_url, not both");
+  if (!config.jwks_file.empty() && !config.jwks_url.empty())
+    return bad("kvasir.auth.jwt: jwks_file or jwks_url, not both");
   if (!config.jwks_file.empty()) {
     return std::make_unique<JwksCache>([path = config.jwks_file] { return read_text(path); }, config.jwks_refresh);
   }
   if (config.jwks_url.empty()) return std::unique_ptr<JwksCache>();
-  KVASIR_TRY(const auto client, net::make_http_client({.tls = {.ca_file = config.jwks_ca_file}, .response_bytes_max = 1 << 20}));
+  KVASIR_TRY(const auto client,
+             net::make_http_client({.tls = {.ca_file = config.jwks_ca_file}, .response_bytes_max = 1 << 20}));
   const auto fetch = [client, url = config.jwks_url]() -> Result<std::string> {
     net::HttpCall call;
     call.url = url;
     call.timeout = kFetchTimeout;
     KVASIR_TRY(auto response, client->send(call));
-    if (response.status != 200) return fail(ErrorCode::kUnavailable, url + " answered " + std::to_string(response.status));
+    if (response.status != 200)
+      return fail(ErrorCode::kUnavailable, url + " answered " + std::to_string(response.status));
     return std::move(response.body);
   };
   return std::make_unique<JwksCache>(fetch, config.jwks_refresh);

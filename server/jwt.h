@@ -1,7 +1,8 @@
 // jwt.h -- checks JSON web tokens: signature, times, issuer and audience; reads tenant and role from their claims.
 //
-// Shape:    compact form, HS256 with a shared secret, RS256 and ES256 with a public key of a PEM file or a key set (jwks.h; the
-//           token's `kid` chooses). `none` and every other algorithm are refused; the algorithm must be one for which a key is there.
+// Shape:    compact form, HS256 with a shared secret, RS256 and ES256 with a public key of a PEM file or a key set
+//           (jwks.h; the token's `kid` chooses). `none` and every other algorithm are refused; the algorithm must be
+//           one for which a key is there.
 // Errors:   invalid_argument, worded for a log: "token has expired".
 // Limits:   kJwtBytesMax; kJwtLeeway for clocks that differ.
 // Threads:  verify() from any thread.

@@ -24,16 +24,19 @@ std::string base64url(std::string_view bytes) {
   return out;
 }
 
-std::string hs256(const std::string& payload, const std::string& secret, const std::string& header = R"({"alg":"HS256"})") {
+std::string hs256(const std::string& payload, const std::string& secret,
+                  const std::string& header = R"({"alg":"HS256"})") {
   const std::string text = base64url(header) + "." + base64url(payload);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-       digest, &size);
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &size);
   return text + "." + base64url(std::string_view(reinterpret_cast<const char*>(digest), size));
 }
 
-std::string claims(const std::string& more) { return R"({"sub":"ann","exp":)" + std::to_string(kNowSeconds + 60) + more + "}"; }
+std::string claims(const std::string& more) {
+  return R"({"sub":"ann","exp":)" + std::to_string(kNowSeconds + 60) + more + "}";
+}
 
 struct Verifier {
   explicit Verifier(JwtConfig config) : verifier(std::move(*JwtVerifier::create(config, clock))) {}
@@ -115,7 +118,8 @@ TEST_CASE("public keys: a signature of the right key passes, HS256 with the publ
   const std::string token = text + "." + base64url(std::string_view(reinterpret_cast<const char*>(raw), 64));
   CHECK(v.error(token).empty());
   raw[5] ^= 1;
-  CHECK(v.error(text + "." + base64url(std::string_view(reinterpret_cast<const char*>(raw), 64))) == "token signature is wrong");
+  CHECK(v.error(text + "." + base64url(std::string_view(reinterpret_cast<const char*>(raw), 64))) ==
+        "token signature is wrong");
   CHECK(v.error(hs256(claims(""), "secret")) == "token algorithm is not accepted here: HS256");
   ECDSA_SIG_free(signature);
   EVP_MD_CTX_free(context);
@@ -136,7 +140,8 @@ TEST_CASE("key sets: what cannot be used is left out") {
                             R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0")";  // of RFC 7517, A.1's kind
   CHECK(count(R"({"keys":[{)" + point + R"(}]})") == 1);
   CHECK(count(R"({"keys":[{"use":"enc",)" + point + R"(}]})") == 0);
-  CHECK(count(R"({"keys":[{"kty":"EC","crv":"P-256","x":")" + x + R"(","y":")" + x + R"("}]})") == 0);  // not on the curve
+  CHECK(count(R"({"keys":[{"kty":"EC","crv":"P-256","x":")" + x + R"(","y":")" + x + R"("}]})") ==
+        0);  // not on the curve
   CHECK(count(R"({"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}, {"kty":"oct","k":"AA"}, 7, {}]})") == 0);
   CHECK(parse_jwks(R"({"keys":[{"kid":"k1",)" + point + R"(}]})")->front().id == "k1");
 }

@@ -78,7 +78,8 @@ void PatternMiner::add_line(std::string_view line, std::string_view level, Times
   if (cluster == nullptr) {
     if (group.by_length.size() >= kClustersMax) return;
     cluster = &group.by_length.emplace(tokens.size(), Cluster{})->second;
-    for (const auto token : tokens) cluster->tokens.emplace_back(is_word(token) && varies_by_nature(token) ? kPlace : token);
+    for (const auto token : tokens)
+      cluster->tokens.emplace_back(is_word(token) && varies_by_nature(token) ? kPlace : token);
   }
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (cluster->tokens[i] != tokens[i]) cluster->tokens[i] = kPlace;
@@ -92,7 +93,8 @@ void PatternMiner::add_line(std::string_view line, std::string_view level, Times
 std::vector<LinePattern> PatternMiner::patterns() const {
   std::vector<LinePattern> out;
   for (const auto& [level, group] : groups_) {
-    for (const auto& [length, cluster] : group.by_length) out.push_back({joined(cluster.tokens), level, cluster.samples, cluster.total});
+    for (const auto& [length, cluster] : group.by_length)
+      out.push_back({joined(cluster.tokens), level, cluster.samples, cluster.total});
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total > b.total; });
   return out;

@@ -1,8 +1,10 @@
 // line_patterns.h -- finds the templates behind lines: words that stay and places that vary, in the manner of Drain.
 //
-// Shape:    a line is cut into tokens (spaces and punctuation stay beside them); lines of one length and level whose tokens agree in at
-//           least kSimilarity of the places share a pattern, and where they differ stands `<_>`. Adjacent places melt into one.
-// Limits:   kTokensMin..kTokensMax tokens, kPatternLineBytesMax per line, kClustersMax per level; other lines are left out.
+// Shape:    a line is cut into tokens (spaces and punctuation stay beside them); lines of one length and level whose
+//           tokens agree in at least kSimilarity of the places share a pattern, and where they differ stands `<_>`.
+//           Adjacent places melt into one.
+// Limits:   kTokensMin..kTokensMax tokens, kPatternLineBytesMax per line, kClustersMax per level; other lines are left
+//           out.
 // Threads:  one miner per thread.
 #pragma once
 

@@ -90,7 +90,8 @@ int run(const CommandLine& line) {
     log::error("server", "cannot start", {{"error", application.error().message()}});
     return kExitFailure;
   }
-  log::info("server", "listening", {{"port", std::to_string((*application)->port())}, {"version", BuildInfo::kKvasirVersion}});
+  log::info("server", "listening",
+            {{"port", std::to_string((*application)->port())}, {"version", BuildInfo::kKvasirVersion}});
   serve(**application, signals);
   log::info("server", "stopping");
   if (delay.count() > 0) {
@@ -101,8 +102,8 @@ int run(const CommandLine& line) {
   return 0;
 }
 
-/// Memory that is freed by another thread than took it stays in the taker's arena: few arenas keep a server that hands work from
-/// thread to thread small.
+/// Memory that is freed by another thread than took it stays in the taker's arena: few arenas keep a server that hands
+/// work from thread to thread small.
 void limit_arenas() {
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
   mallopt(M_ARENA_MAX, std::max(2, cores / 2));

@@ -86,7 +86,8 @@ void Maintenance::check_disk() {
   if (low == low_on_disk_) return;
   low_on_disk_ = low;
   ingester_.set_low_on_disk(low);
-  log::warn("maintenance", low ? "the disk is nearly full: pushes are refused until there is room" : "there is room on the disk again",
+  log::warn("maintenance",
+            low ? "the disk is nearly full: pushes are refused until there is room" : "there is room on the disk again",
             {{"free_bytes", std::to_string(*free)}, {"reserve_bytes", std::to_string(options_.disk_reserve)}});
 }
 
@@ -135,7 +136,9 @@ Result<void> Maintenance::expire(ingest::TenantStorage& tenant) {
     segments_expired_ += edit.removed.size();
     rows_expired_ += rows;
     log::info("maintenance", "segments expired",
-              {{"tenant", tenant.tenant()}, {"segments", std::to_string(edit.removed.size())}, {"rows", std::to_string(rows)}});
+              {{"tenant", tenant.tenant()},
+               {"segments", std::to_string(edit.removed.size())},
+               {"rows", std::to_string(rows)}});
   }
   for (const auto& segment : mixed) KVASIR_CHECK_OK(expire_parts(tenant, segment, settings));
   return {};
@@ -168,7 +171,9 @@ Result<void> Maintenance::expire_by_size() {
     ++segments_expired_;
     rows_expired_ += info.rows;
     log::info("maintenance", "oldest segment removed to keep the size",
-              {{"tenant", tenant->tenant()}, {"rows", std::to_string(info.rows)}, {"bytes", std::to_string(info.file_bytes)}});
+              {{"tenant", tenant->tenant()},
+               {"rows", std::to_string(info.rows)},
+               {"bytes", std::to_string(info.file_bytes)}});
   }
   return {};
 }
@@ -192,7 +197,8 @@ Result<void> Maintenance::expire_parts(ingest::TenantStorage& tenant, const Segm
   rewrite.stop = [this] { return stop_.load(); };
   rewrite.also.flushed_floor = ingester_.durable_floor();
   rewrite.keep = [&](const Labels& stream, chunks::Block& block, chunks::RowBits rows) -> Result<void> {
-    if (is_expired(settings, stream, {block.timestamps().back()}, now)) std::fill(rows.words.begin(), rows.words.end(), 0);
+    if (is_expired(settings, stream, {block.timestamps().back()}, now))
+      std::fill(rows.words.begin(), rows.words.end(), 0);
     return {};
   };
   KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, std::span(&segment, 1), filesystem_, rewrite));
@@ -215,7 +221,8 @@ Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const Compile
   const std::uint64_t floor = ingester_.durable_floor();
   std::vector<SegmentPtr> touched;
   for (const auto& segment : tenant.segments()->segments) {
-    if (segment->info().last_sequence < floor && may_touch(request, *segment, tenant.index())) touched.push_back(segment);
+    if (segment->info().last_sequence < floor && may_touch(request, *segment, tenant.index()))
+      touched.push_back(segment);
   }
   ingest::RewriteOptions rewrite;
   rewrite.stop = [this] { return stop_.load(); };

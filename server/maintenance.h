@@ -1,7 +1,8 @@
 // maintenance.h -- the background work on segments: expiry, erasing what was deleted, merging small segments.
 //
-// Order:    one thread, tenant after tenant: expiry, deletes, merges. Each step is one manifest edit. Between them the disk is
-//           looked at: too little room makes the ingester refuse pushes, so that flushes and merges can still end.
+// Order:    one thread, tenant after tenant: expiry, deletes, merges. Each step is one manifest edit. Between them the
+//           disk is looked at: too little room makes the ingester refuse pushes, so that flushes and merges can still
+//           end.
 // Threads:  start(), stop() and run_once() by the owner; a started one runs by itself.
 // Errors:   logged and counted; a step that failed is tried again the next time.
 #pragma once
@@ -37,10 +38,12 @@ struct MaintenanceOptions {
 };
 
 struct MaintenanceCounters {
-  std::uint64_t merges = 0, segments_expired = 0, rows_expired = 0, rows_erased = 0, requests_processed = 0, failures = 0;
+  std::uint64_t merges = 0, segments_expired = 0, rows_expired = 0, rows_erased = 0, requests_processed = 0,
+                failures = 0;
 };
 
-/// How long the stream is kept: the matching rule of highest priority (of equal ones the shortest), else the tenant's period.
+/// How long the stream is kept: the matching rule of highest priority (of equal ones the shortest), else the tenant's
+/// period.
 /// 0: for ever.
 Duration retention_of(const RetentionSettings& settings, const Labels& stream);
 
@@ -67,7 +70,8 @@ class Maintenance {
   void note(std::string_view step, const std::string& tenant, const Result<void>& result);
   Result<void> expire(ingest::TenantStorage& tenant);
   Result<void> expire_by_size();
-  Result<void> expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment, const RetentionSettings& settings);
+  Result<void> expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment,
+                            const RetentionSettings& settings);
   Result<void> erase(ingest::TenantStorage& tenant);
   Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
   Result<void> merge(ingest::TenantStorage& tenant);
@@ -84,7 +88,8 @@ class Maintenance {
   Mutex mutex_;
   Condition wake_;
   std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> merges_{0}, segments_expired_{0}, rows_expired_{0}, rows_erased_{0}, processed_{0}, failures_{0};
+  std::atomic<std::uint64_t> merges_{0}, segments_expired_{0}, rows_expired_{0}, rows_erased_{0}, processed_{0},
+      failures_{0};
   std::thread thread_;
 };
 

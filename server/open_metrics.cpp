@@ -25,7 +25,9 @@ void append_type(std::string& out, std::string_view name, std::string_view type)
 
 }  // namespace
 
-bool wants_open_metrics(std::string_view accept) { return accept.find("application/openmetrics-text") != std::string_view::npos; }
+bool wants_open_metrics(std::string_view accept) {
+  return accept.find("application/openmetrics-text") != std::string_view::npos;
+}
 
 std::string to_open_metrics(std::string_view text) {
   constexpr std::string_view kHelp = "# HELP ", kType = "# TYPE ";

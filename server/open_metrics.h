@@ -1,7 +1,7 @@
 // open_metrics.h -- Prometheus' text format in the form of OpenMetrics.
 //
-// Rules:    a counter's family goes without `_total`; one whose samples do not end so is of unknown type, for OpenMetrics has no other
-//           counters. The text ends in `# EOF`.
+// Rules:    a counter's family goes without `_total`; one whose samples do not end so is of unknown type, for
+//           OpenMetrics has no other counters. The text ends in `# EOF`.
 // Threads:  free functions.
 #pragma once
 

@@ -41,7 +41,8 @@ std::uint64_t bytes_of(const NumberColumn& column) {
 }  // namespace
 
 template <class T>
-std::span<const T> OpenedBlock::or_zeros(Result<std::span<const T>> found, std::vector<T>& zeros, std::string_view what) const {
+std::span<const T> OpenedBlock::or_zeros(Result<std::span<const T>> found, std::vector<T>& zeros,
+                                         std::string_view what) const {
   if (found) return *found;
   log::error("query", "block is damaged", {{"part", std::string(what)}, {"reason", found.error().message()}});
   zeros.resize(block_->rows());
@@ -69,7 +70,8 @@ const FieldColumn* OpenedBlock::field(FieldSyntax syntax, std::string_view name)
   if (is_new) {
     chunks::FieldValues values;
     if (block_->field(to_chunks(syntax), name, values)) {
-      it->second = FieldColumn{std::move(values.values), std::move(values.row_value), to_row_set(values.unknown, block_->rows())};
+      it->second = FieldColumn{std::move(values.values), std::move(values.row_value),
+                               to_row_set(values.unknown, block_->rows())};
     }
   }
   return it->second ? &*it->second : nullptr;

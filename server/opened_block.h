@@ -1,11 +1,11 @@
 // opened_block.h -- an opened block of a segment together with everything that queries had it decode.
 //
-// Use:      one query at a time holds it; between queries it rests in the BlockCache, so that the next one finds its directory,
-//           times and columns ready.
+// Use:      one query at a time holds it; between queries it rests in the BlockCache, so that the next one finds its
+//           directory, times and columns ready.
 // Lifetime: columns and views live as long as this; lines only until rest().
 // Threads:  one at a time.
-// Errors:   where the engine's interface has no room for an error (lengths, sequences, metadata), damage gives neutral values and
-//           is logged; lines() reports it.
+// Errors:   where the engine's interface has no room for an error (lengths, sequences, metadata), damage gives neutral
+//           values and is logged; lines() reports it.
 #pragma once
 
 #include <map>

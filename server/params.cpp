@@ -20,7 +20,8 @@ std::string quoted(std::string_view text) {
 std::string go_integer_error(std::string_view function, std::string_view text) {
   const std::string_view digits = text.substr(text.starts_with('-') || text.starts_with('+') ? 1 : 0);
   const bool numeric = !digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos;
-  return "strconv." + std::string(function) + ": parsing " + quoted(text) + (numeric ? ": value out of range" : ": invalid syntax");
+  return "strconv." + std::string(function) + ": parsing " + quoted(text) +
+         (numeric ? ": value out of range" : ": invalid syntax");
 }
 
 std::string since_error(std::string_view text) {
@@ -46,7 +47,8 @@ Result<TimestampNs> bound(const net::HttpParams& params, std::string_view name, 
 
 Result<net::HttpParams> merged_params(const net::HttpRequest& request) {
   const std::size_t question = request.target.find('?');
-  const std::string_view encoded = question == std::string::npos ? std::string_view() : std::string_view(request.target).substr(question + 1);
+  const std::string_view encoded =
+      question == std::string::npos ? std::string_view() : std::string_view(request.target).substr(question + 1);
   if (encoded.find(';') != std::string_view::npos) return bad("invalid semicolon separator in query");
   KVASIR_TRY(net::HttpParams from_url, net::HttpParams::parse(encoded));
   if (request.method != "POST" && request.method != "PUT") return from_url;
@@ -79,7 +81,8 @@ Result<TimestampNs> parse_timestamp(std::string_view text) {
 Result<Duration> parse_step_duration(std::string_view text) {
   if (const auto seconds = parse_go_float(text)) {
     const double nanoseconds = *seconds * 1e9;
-    if (!(std::abs(nanoseconds) < 9.22e18)) return bad("cannot parse " + quoted(text) + " to a valid duration. It overflows int64");
+    if (!(std::abs(nanoseconds) < 9.22e18))
+      return bad("cannot parse " + quoted(text) + " to a valid duration. It overflows int64");
     return Duration(static_cast<std::int64_t>(nanoseconds));
   }
   if (const auto duration = parse_prometheus_duration(text)) return *duration;
@@ -143,7 +146,8 @@ Result<RangeParams> parse_range_params(const net::HttpParams& params, TimestampN
   KVASIR_TRY(out.step, parse_step(params, out.bounds));
   const auto points = static_cast<std::uint64_t>((out.bounds.end - out.bounds.start).count() / out.step.count());
   if (points > kPointsMax) {
-    return bad("exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
+    return bad(
+        "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter");
   }
   if (const auto text = params.value_or_empty("interval"); !text.empty()) {
     KVASIR_TRY(out.interval, parse_step_duration(text));

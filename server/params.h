@@ -1,7 +1,8 @@
-// params.h -- request parameters of the query and metadata routes, with the defaults, forms and error texts that clients know.
+// params.h -- request parameters of the query and metadata routes, with the defaults, forms and error texts that
+// clients know.
 //
-// Units:    timestamps: 1.5 is seconds (rounded to ms), an integer of up to 10 characters seconds, a longer one nanoseconds, otherwise
-//           RFC 3339. Durations: Prometheus form; step and interval also a float of seconds.
+// Units:    timestamps: 1.5 is seconds (rounded to ms), an integer of up to 10 characters seconds, a longer one
+//           nanoseconds, otherwise RFC 3339. Durations: Prometheus form; step and interval also a float of seconds.
 // Errors:   invalid_argument with the text that goes to the client as it is.
 // Source:   docs/http-api.md
 #pragma once

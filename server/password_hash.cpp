@@ -17,7 +17,8 @@ constexpr std::size_t kBcryptBytes = 60;
 }  // namespace
 
 bool is_password_hash(std::string_view hash) {
-  const bool known = std::any_of(std::begin(kForms), std::end(kForms), [&](std::string_view form) { return hash.starts_with(form); });
+  const bool known =
+      std::any_of(std::begin(kForms), std::end(kForms), [&](std::string_view form) { return hash.starts_with(form); });
   const bool whole = hash.size() == kBcryptBytes || !hash.starts_with("$2");
   return known && whole && crypt_checksalt(std::string(hash).c_str()) == CRYPT_SALT_OK;
 }
@@ -26,7 +27,8 @@ bool verify_password(const std::string& hash, const std::string& password) {
   if (password.size() > kPasswordBytesMax || password.find('\0') != std::string::npos) return false;
   const auto data = std::make_unique<crypt_data>();
   const char* made = crypt_rn(password.c_str(), hash.c_str(), data.get(), sizeof(crypt_data));
-  const bool same = made != nullptr && std::string_view(made).size() == hash.size() && CRYPTO_memcmp(made, hash.data(), hash.size()) == 0;
+  const bool same = made != nullptr && std::string_view(made).size() == hash.size() &&
+                    CRYPTO_memcmp(made, hash.data(), hash.size()) == 0;
   OPENSSL_cleanse(data.get(), sizeof(crypt_data));
   return same;
 }

@@ -1,8 +1,9 @@
 // password_hash.h -- checks a password against a hash of crypt(3): bcrypt ($2b$), yescrypt ($y$), SHA-512 ($6$).
 //
-// Cost:     tens of milliseconds by design. SlowPasswords remembers good pairs, and lets only one thread hash at a time, so that
-//           guessing costs an attacker's queue and no more than one core.
-// Limits:   kRememberedMax good pairs (as digests, never as text), forgotten when the object goes; passwords up to kPasswordBytesMax.
+// Cost:     tens of milliseconds by design. SlowPasswords remembers good pairs, and lets only one thread hash at a
+//           time, so that guessing costs an attacker's queue and no more than one core.
+// Limits:   kRememberedMax good pairs (as digests, never as text), forgotten when the object goes; passwords up to
+//           kPasswordBytesMax.
 // Threads:  any.
 #pragma once
 

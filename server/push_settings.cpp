@@ -109,8 +109,9 @@ CustomTarget policy_streams(std::map<std::string, std::vector<ingest::PolicyMapp
                 auto selector = logql::parse_selector(text->text);
                 if (!selector) return bad(entry.key + ": " + selector.error().message());
                 const YamlNode* priority = item.find("priority");
-                read[entry.key].push_back({std::move(selector->matchers),
-                                           static_cast<int>(priority == nullptr ? 0 : priority->as_integer().value_or(0))});
+                read[entry.key].push_back(
+                    {std::move(selector->matchers),
+                     static_cast<int>(priority == nullptr ? 0 : priority->as_integer().value_or(0))});
               }
             }
             *policies = std::move(read);
@@ -122,7 +123,8 @@ CustomTarget policy_streams(std::map<std::string, std::vector<ingest::PolicyMapp
               out += (out.size() > 1 ? ", " : "") + yaml_scalar(name) + ": [";
               for (std::size_t i = 0; i < mappings.size(); ++i) {
                 std::string selector = "{";
-                for (const auto& matcher : mappings[i].selector) selector += (selector.size() > 1 ? ", " : "") + matcher.to_string();
+                for (const auto& matcher : mappings[i].selector)
+                  selector += (selector.size() > 1 ? ", " : "") + matcher.to_string();
                 out += (i > 0 ? ", {selector: " : "{selector: ") + yaml_scalar(selector + "}") +
                        ", priority: " + std::to_string(mappings[i].priority) + "}";
               }
@@ -182,27 +184,29 @@ std::string print_otlp_rules(const std::vector<OtlpRule>& rules) {
 }
 
 CustomTarget otlp_target(OtlpConfig* config) {
-  return {[config](const YamlNode& node) -> Result<void> {
-            OtlpConfig read;
-            if (const YamlNode* resource = node.find("resource_attributes")) {
-              if (const YamlNode* ignore = resource->find("ignore_defaults")) read.ignore_defaults = ignore->as_bool().value_or(false);
-              KVASIR_TRY(read.resource_attributes, read_otlp_rules(resource->find("attributes_config"), true));
-            }
-            KVASIR_TRY(read.scope_attributes, read_otlp_rules(node.find("scope_attributes"), false));
-            KVASIR_TRY(read.log_attributes, read_otlp_rules(node.find("log_attributes"), false));
-            if (const YamlNode* severity = node.find("severity_text_as_label")) {
-              read.severity_text_as_label = severity->as_bool().value_or(false);
-            }
-            *config = std::move(read);
-            return {};
-          },
-          [config] {
-            return "{resource_attributes: {ignore_defaults: " + std::string(config->ignore_defaults ? "true" : "false") +
-                   ", attributes_config: " + print_otlp_rules(config->resource_attributes) +
-                   "}, scope_attributes: " + print_otlp_rules(config->scope_attributes) +
-                   ", log_attributes: " + print_otlp_rules(config->log_attributes) +
-                   ", severity_text_as_label: " + (config->severity_text_as_label ? "true" : "false") + "}";
-          }};
+  return {
+      [config](const YamlNode& node) -> Result<void> {
+        OtlpConfig read;
+        if (const YamlNode* resource = node.find("resource_attributes")) {
+          if (const YamlNode* ignore = resource->find("ignore_defaults"))
+            read.ignore_defaults = ignore->as_bool().value_or(false);
+          KVASIR_TRY(read.resource_attributes, read_otlp_rules(resource->find("attributes_config"), true));
+        }
+        KVASIR_TRY(read.scope_attributes, read_otlp_rules(node.find("scope_attributes"), false));
+        KVASIR_TRY(read.log_attributes, read_otlp_rules(node.find("log_attributes"), false));
+        if (const YamlNode* severity = node.find("severity_text_as_label")) {
+          read.severity_text_as_label = severity->as_bool().value_or(false);
+        }
+        *config = std::move(read);
+        return {};
+      },
+      [config] {
+        return "{resource_attributes: {ignore_defaults: " + std::string(config->ignore_defaults ? "true" : "false") +
+               ", attributes_config: " + print_otlp_rules(config->resource_attributes) +
+               "}, scope_attributes: " + print_otlp_rules(config->scope_attributes) +
+               ", log_attributes: " + print_otlp_rules(config->log_attributes) +
+               ", severity_text_as_label: " + (config->severity_text_as_label ? "true" : "false") + "}";
+      }};
 }
 
 CustomTarget status_code(int* code) {
@@ -216,55 +220,66 @@ CustomTarget status_code(int* code) {
 }
 
 void add_rates(ingest::TenantLimits& l, std::vector<Setting>& t) {
-  t.insert(t.end(),
-           {{"ingestion_rate_mb", &l.ingestion_rate_mb, "MiB per second of lines and metadata", "distributor.ingestion-rate-limit-mb"},
-            {"ingestion_burst_size_mb", &l.ingestion_burst_size_mb, "MiB that may come at once", "distributor.ingestion-burst-size-mb"},
-            {"per_stream_rate_limit", BytesTarget{&l.per_stream_rate_limit}, "bytes per second of one stream", "ingester.per-stream-rate-limit"},
-            {"per_stream_rate_limit_burst", BytesTarget{&l.per_stream_rate_limit_burst}, "bytes of one stream that may come at once",
-             "ingester.per-stream-rate-limit-burst"},
-            {"max_streams_per_user", &l.max_streams_per_user, "streams with data in memory; 0 is no limit", "ingester.max-streams-per-user"},
-            {"max_global_streams_per_user", &l.max_global_streams_per_user, "as max_streams_per_user; the smaller counts",
-             "ingester.max-global-streams-per-user"}});
+  t.insert(t.end(), {{"ingestion_rate_mb", &l.ingestion_rate_mb, "MiB per second of lines and metadata",
+                      "distributor.ingestion-rate-limit-mb"},
+                     {"ingestion_burst_size_mb", &l.ingestion_burst_size_mb, "MiB that may come at once",
+                      "distributor.ingestion-burst-size-mb"},
+                     {"per_stream_rate_limit", BytesTarget{&l.per_stream_rate_limit}, "bytes per second of one stream",
+                      "ingester.per-stream-rate-limit"},
+                     {"per_stream_rate_limit_burst", BytesTarget{&l.per_stream_rate_limit_burst},
+                      "bytes of one stream that may come at once", "ingester.per-stream-rate-limit-burst"},
+                     {"max_streams_per_user", &l.max_streams_per_user, "streams with data in memory; 0 is no limit",
+                      "ingester.max-streams-per-user"},
+                     {"max_global_streams_per_user", &l.max_global_streams_per_user,
+                      "as max_streams_per_user; the smaller counts", "ingester.max-global-streams-per-user"}});
 }
 
 void add_labels(ingest::TenantLimits& l, std::vector<Setting>& t) {
   t.insert(t.end(),
-           {{"max_label_name_length", BytesTarget{&l.max_label_name_length}, "bytes of a label name", "validation.max-length-label-name"},
-            {"max_label_value_length", BytesTarget{&l.max_label_value_length}, "bytes of a label value", "validation.max-length-label-value"},
-            {"max_label_names_per_series", &l.max_label_names_per_series, "labels of a stream", "validation.max-label-names-per-series"},
-            {"discover_service_name", &l.discover_service_name, "labels from which service_name is taken; empty turns it off",
-             "validation.discover-service-name"},
+           {{"max_label_name_length", BytesTarget{&l.max_label_name_length}, "bytes of a label name",
+             "validation.max-length-label-name"},
+            {"max_label_value_length", BytesTarget{&l.max_label_value_length}, "bytes of a label value",
+             "validation.max-length-label-value"},
+            {"max_label_names_per_series", &l.max_label_names_per_series, "labels of a stream",
+             "validation.max-label-names-per-series"},
+            {"discover_service_name", &l.discover_service_name,
+             "labels from which service_name is taken; empty turns it off", "validation.discover-service-name"},
             {"enforced_labels", &l.enforced_labels, "labels that every stream must have"},
             {"policy_enforced_labels", named_lists(&l.policy_enforced_labels), "the same by policy"},
             {"policy_stream_mapping", policy_streams(&l.policy_stream_mapping), "policy: [{selector, priority}]"}});
 }
 
 void add_entries(ingest::TenantLimits& l, std::vector<Setting>& t) {
-  t.insert(t.end(),
-           {{"reject_old_samples", &l.reject_old_samples, "refuse entries older than reject_old_samples_max_age",
-             "validation.reject-old-samples"},
-            {"reject_old_samples_max_age", &l.reject_old_samples_max_age, "see reject_old_samples", "validation.reject-old-samples.max-age"},
-            {"creation_grace_period", &l.creation_grace_period, "how far in the future an entry may lie", "validation.create-grace-period"},
-            {"max_line_size", BytesTarget{&l.max_line_size}, "bytes of a line; 0 is no limit", "distributor.max-line-size"},
-            {"max_line_size_truncate", &l.max_line_size_truncate, "cut longer lines instead of refusing them",
-             "distributor.max-line-size-truncate"},
-            {"max_line_size_truncate_identifier", &l.max_line_size_truncate_identifier, "text at the end of a cut line"},
-            {"increment_duplicate_timestamp", &l.increment_duplicate_timestamp, "move equal timestamps of one push apart",
-             "validation.increment-duplicate-timestamps"},
-            {"allow_structured_metadata", &l.allow_structured_metadata, "accept structured metadata", "validation.allow-structured-metadata"},
-            {"max_structured_metadata_size", BytesTarget{&l.max_structured_metadata_size}, "bytes of one entry's metadata; 0 is no limit",
-             "limits.max-structured-metadata-size"},
-            {"max_structured_metadata_entries_count", &l.max_structured_metadata_entries_count, "pairs of one entry; 0 is no limit",
-             "limits.max-structured-metadata-entries-count"},
-            {"discover_log_levels", &l.discover_log_levels, "add detected_level to every entry", "validation.discover-log-levels"},
-            {"log_level_fields", &l.log_level_fields, "names that hold the level", "validation.log-level-fields"},
-            {"log_level_from_json_max_depth", &l.log_level_from_json_max_depth, "how deep a level is looked for in JSON; 0 is any depth",
-             "validation.log-level-from-json-max-depth"},
-            {"discover_generic_fields", generic_fields(&l.discover_generic_fields), "{fields: {name: [where to look]}}"},
-            {"otlp_config", otlp_target(&l.otlp_config), "what becomes of OTLP attributes"},
-            {"block_ingestion_until", block_until(&l.block_ingestion_until), "refuse pushes until then (RFC 3339)"},
-            {"block_ingestion_status_code", status_code(&l.block_ingestion_status_code), "status of that refusal"},
-            {"block_ingestion_policy_until", block_policies_until(&l.block_ingestion_policy_until), "the same by policy"}});
+  t.insert(
+      t.end(),
+      {{"reject_old_samples", &l.reject_old_samples, "refuse entries older than reject_old_samples_max_age",
+        "validation.reject-old-samples"},
+       {"reject_old_samples_max_age", &l.reject_old_samples_max_age, "see reject_old_samples",
+        "validation.reject-old-samples.max-age"},
+       {"creation_grace_period", &l.creation_grace_period, "how far in the future an entry may lie",
+        "validation.create-grace-period"},
+       {"max_line_size", BytesTarget{&l.max_line_size}, "bytes of a line; 0 is no limit", "distributor.max-line-size"},
+       {"max_line_size_truncate", &l.max_line_size_truncate, "cut longer lines instead of refusing them",
+        "distributor.max-line-size-truncate"},
+       {"max_line_size_truncate_identifier", &l.max_line_size_truncate_identifier, "text at the end of a cut line"},
+       {"increment_duplicate_timestamp", &l.increment_duplicate_timestamp, "move equal timestamps of one push apart",
+        "validation.increment-duplicate-timestamps"},
+       {"allow_structured_metadata", &l.allow_structured_metadata, "accept structured metadata",
+        "validation.allow-structured-metadata"},
+       {"max_structured_metadata_size", BytesTarget{&l.max_structured_metadata_size},
+        "bytes of one entry's metadata; 0 is no limit", "limits.max-structured-metadata-size"},
+       {"max_structured_metadata_entries_count", &l.max_structured_metadata_entries_count,
+        "pairs of one entry; 0 is no limit", "limits.max-structured-metadata-entries-count"},
+       {"discover_log_levels", &l.discover_log_levels, "add detected_level to every entry",
+        "validation.discover-log-levels"},
+       {"log_level_fields", &l.log_level_fields, "names that hold the level", "validation.log-level-fields"},
+       {"log_level_from_json_max_depth", &l.log_level_from_json_max_depth,
+        "how deep a level is looked for in JSON; 0 is any depth", "validation.log-level-from-json-max-depth"},
+       {"discover_generic_fields", generic_fields(&l.discover_generic_fields), "{fields: {name: [where to look]}}"},
+       {"otlp_config", otlp_target(&l.otlp_config), "what becomes of OTLP attributes"},
+       {"block_ingestion_until", block_until(&l.block_ingestion_until), "refuse pushes until then (RFC 3339)"},
+       {"block_ingestion_status_code", status_code(&l.block_ingestion_status_code), "status of that refusal"},
+       {"block_ingestion_policy_until", block_policies_until(&l.block_ingestion_policy_until), "the same by policy"}});
 }
 
 }  // namespace

@@ -84,13 +84,13 @@ Result<void> check_selector(const logql::Selector& selector, const QuerySettings
     if (std::find(present.begin(), present.end(), name) == present.end()) missing.push_back(name);
   }
   if (!missing.empty()) {
-    return bad("stream selector is missing required matchers [" + joined(missing) + "], labels present in the query were [" +
-               joined(present) + "]");
+    return bad("stream selector is missing required matchers [" + joined(missing) +
+               "], labels present in the query were [" + joined(present) + "]");
   }
   if (present.size() < settings.minimum_labels_number) {
-    return bad("stream selector has less label matchers than required: (present: [" + joined(present) + "], number_present: " +
-               std::to_string(present.size()) + ", required_number_label_matchers: " +
-               std::to_string(settings.minimum_labels_number) + ")");
+    return bad("stream selector has less label matchers than required: (present: [" + joined(present) +
+               "], number_present: " + std::to_string(present.size()) +
+               ", required_number_label_matchers: " + std::to_string(settings.minimum_labels_number) + ")");
   }
   return {};
 }
@@ -103,13 +103,16 @@ std::string_view query_kind(const logql::Expr& expr) {
   return log->stages.empty() && log->pipes.empty() ? "limited" : "filter";
 }
 
-Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::string_view tags, const QuerySettings& settings) {
+Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::string_view tags,
+                           const QuerySettings& settings) {
   if (settings.blocked_queries.empty()) return {};
   const std::string printed = logql::print(expr);
   const auto kind = query_kind(expr);
   for (const auto& blocked : settings.blocked_queries) {
-    const bool type_fits = blocked.types.empty() || std::find(blocked.types.begin(), blocked.types.end(), kind) != blocked.types.end();
-    if (type_fits && tags_match(blocked, tags) && text_matches(blocked, text, printed)) return bad("query blocked by policy");
+    const bool type_fits =
+        blocked.types.empty() || std::find(blocked.types.begin(), blocked.types.end(), kind) != blocked.types.end();
+    if (type_fits && tags_match(blocked, tags) && text_matches(blocked, text, printed))
+      return bad("query blocked by policy");
   }
   return {};
 }
@@ -119,7 +122,8 @@ Result<void> check_empty_selectors(const logql::Expr& expr, const QuerySettings&
   for (const auto* selector : logql::collect_selectors(expr)) {
     if (!selector->matchers.empty()) continue;
     return fail(ErrorCode::kParse,
-                "parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. "
+                "parse error : queries require at least one regexp or equality matcher that does not have an "
+                "empty-compatible value. "
                 "For instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will");
   }
   return {};
@@ -130,8 +134,8 @@ Result<void> check_matcher_count(const logql::Expr& expr, const QuerySettings& s
   if (limit == 0) return {};
   for (const auto* selector : logql::collect_selectors(expr)) {
     if (selector->matchers.size() > limit) {
-      return bad("max streams matchers per query exceeded, matchers-count > limit (" + std::to_string(selector->matchers.size()) +
-                 " > " + std::to_string(limit) + ")");
+      return bad("max streams matchers per query exceeded, matchers-count > limit (" +
+                 std::to_string(selector->matchers.size()) + " > " + std::to_string(limit) + ")");
     }
   }
   return {};
@@ -149,14 +153,15 @@ Result<void> check_range_width(const logql::Expr& expr, const QuerySettings& set
   Duration widest{0};
   for_each_range(expr, [&](const logql::LogRange& range) { widest = std::max(widest, range.range); });
   if (widest <= limit) return {};
-  return bad("[interval] value exceeds limit: [" + format_prometheus_duration(widest) + "] > [" + format_prometheus_duration(limit) + "]");
+  return bad("[interval] value exceeds limit: [" + format_prometheus_duration(widest) + "] > [" +
+             format_prometheus_duration(limit) + "]");
 }
 
 Result<void> check_entry_limit(std::uint32_t limit, const QuerySettings& settings) {
   const auto most = settings.max_entries_limit_per_query;
   if (most == 0 || limit <= most) return {};
-  return bad("max entries limit per query exceeded, limit > max_entries_limit_per_query (" + std::to_string(limit) + " > " +
-             std::to_string(most) + ")");
+  return bad("max entries limit per query exceeded, limit > max_entries_limit_per_query (" + std::to_string(limit) +
+             " > " + std::to_string(most) + ")");
 }
 
 }  // namespace kvasir::server

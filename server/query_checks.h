@@ -17,7 +17,8 @@ namespace kvasir::server {
 /// metric, filter (a log query with stages), limited (a log query without).
 std::string_view query_kind(const logql::Expr& expr);
 
-Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::string_view tags, const QuerySettings& settings);
+Result<void> check_blocked(const logql::Expr& expr, std::string_view text, std::string_view tags,
+                           const QuerySettings& settings);
 /// Refuses `{}` where the tenant does not allow it.
 Result<void> check_empty_selectors(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_matcher_count(const logql::Expr& expr, const QuerySettings& settings);

@@ -32,7 +32,9 @@ constexpr const char* kBlocked = "query blocked by policy";
 }  // namespace
 
 TEST_CASE("kinds of queries") {
-  const auto f = [](const char* query, std::string_view want) { CHECK(query_kind(**logql::parse_query(query)) == want); };
+  const auto f = [](const char* query, std::string_view want) {
+    CHECK(query_kind(**logql::parse_query(query)) == want);
+  };
   f("{a=\"b\"}", "limited");
   f("{a=\"b\"} |= \"x\"", "filter");
   f("rate({a=\"b\"}[1m])", "metric");
@@ -60,7 +62,8 @@ TEST_CASE("required labels, least matchers, most matchers") {
   CHECK(error_of(check_required_labels, "{job=\"a\", env=\"b\"}", settings) ==
         "stream selector is missing required matchers [app], labels present in the query were [job, env]");
   CHECK(error_of(check_required_labels, "sum(rate({app=\"a\", b=\"b\"}[1m])) + sum(rate({app=\"a\"}[1m]))", settings) ==
-        "stream selector has less label matchers than required: (present: [app], number_present: 1, required_number_label_matchers: 2)");
+        "stream selector has less label matchers than required: (present: [app], number_present: 1, "
+        "required_number_label_matchers: 2)");
   CHECK(error_of(check_matcher_count, "{a=\"1\", b=\"1\", c=\"1\", d=\"1\"}", settings) ==
         "max streams matchers per query exceeded, matchers-count > limit (4 > 3)");
 }
@@ -69,7 +72,8 @@ TEST_CASE("the empty selector can be switched off") {
   QuerySettings settings;
   CHECK(error_of(check_empty_selectors, "{}", settings).empty());
   settings.allow_empty_selector = false;
-  CHECK(error_of(check_empty_selectors, "{} |= \"x\"", settings).starts_with("parse error : queries require at least one"));
+  CHECK(error_of(check_empty_selectors, "{} |= \"x\"", settings)
+            .starts_with("parse error : queries require at least one"));
   CHECK(error_of(check_empty_selectors, "{a=\"b\"}", settings).empty());
 }
 
@@ -78,7 +82,8 @@ TEST_CASE("width of ranges") {
   CHECK(error_of(check_range_width, "rate({a=\"b\"}[99h])", settings).empty());
   settings.max_query_range = std::chrono::minutes(10);
   CHECK(error_of(check_range_width, "rate({a=\"b\"}[10m])", settings).empty());
-  CHECK(error_of(check_range_width, "rate({a=\"b\"}[1m]) + rate({a=\"b\"}[20m])", settings) == "[interval] value exceeds limit: [20m] > [10m]");
+  CHECK(error_of(check_range_width, "rate({a=\"b\"}[1m]) + rate({a=\"b\"}[20m])", settings) ==
+        "[interval] value exceeds limit: [20m] > [10m]");
 }
 
 TEST_CASE("entries") {

@@ -2,7 +2,8 @@
 //
 // Order:    first in, first out inside a tenant; one job of each tenant with work after the other.
 // Limits:   outstanding_max waiting jobs per tenant; submit() refuses more.
-// Threads:  submit() from any thread, never waits. Jobs run on the scheduler's own threads; a job that throws is logged.
+// Threads:  submit() from any thread, never waits. Jobs run on the scheduler's own threads; a job that throws is
+//           logged.
 // Shutdown: close() refuses new jobs, drops waiting ones (their replies answer 503 by on_dropped) and joins.
 #pragma once
 

@@ -68,14 +68,16 @@ void apply_settings(logql::QueryParams& params, const QuerySettings& settings) {
   const auto allowed = [&](std::string_view name) {
     return std::none_of(disabled.begin(), disabled.end(), [&](const auto& one) { return one == name || one == "all"; });
   };
-  params.pushdowns = {allowed("block_statistics"), allowed("prune_literals"), allowed("narrow_literals"), allowed("field_columns")};
+  params.pushdowns = {allowed("block_statistics"), allowed("prune_literals"), allowed("narrow_literals"),
+                      allowed("field_columns")};
   params.align_steps = params.align_steps && settings.split_queries_by_interval.count() != 0;
 }
 
 logql::QueryLimits engine_limits(const QuerySettings& settings, bool any_series_count) {
   logql::QueryLimits limits;
   limits.series_max = any_series_count ? 0 : settings.max_query_series;
-  limits.bytes_read_max = settings.max_query_bytes_read != 0 ? settings.max_query_bytes_read : settings.max_querier_bytes_read;
+  limits.bytes_read_max =
+      settings.max_query_bytes_read != 0 ? settings.max_query_bytes_read : settings.max_querier_bytes_read;
   limits.field_selectors = settings.field_selectors;
   limits.multi_variant_queries = settings.enable_multi_variant_queries;
   return limits;
@@ -86,7 +88,8 @@ Duration deadline_of(const QuerySettings& settings, Duration begun) {
 }
 
 std::unique_ptr<RunningQueries::Ticket> register_query(const Services& services, const QueryCall& call) {
-  return services.running.start({0, tenant_names(call.tenants), call.params.query, call.route, call.peer, {}}, call.client);
+  return services.running.start({0, tenant_names(call.tenants), call.params.query, call.route, call.peer, {}},
+                                call.client);
 }
 
 struct Finished {
@@ -104,12 +107,20 @@ void report(const Services& services, const QueryCall& call, const Finished& fin
                                  static_cast<double>(finished.took.count()) / 1e9, finished.stats.bytes_processed);
   if (finished.took < services.config.querier.log_queries_longer_than) return;
   log::info("query", finished.error == nullptr ? "query" : finished.error->message(),
-            {{"tenant", tenant_names(call.tenants)}, {"user", call.tenants.caller}, {"route", call.route}, {"type", std::string(finished.kind)},
-             {"query", params.query.substr(0, kLoggedQueryBytesMax)}, {"length", format_go_duration(params.end - params.start)},
-             {"status", std::to_string(status)}, {"duration", format_go_duration(finished.took)},
-             {"queued", format_go_duration(call.queued)}, {"bytes", std::to_string(finished.stats.bytes_processed)},
+            {{"tenant", tenant_names(call.tenants)},
+             {"user", call.tenants.caller},
+             {"route", call.route},
+             {"type", std::string(finished.kind)},
+             {"query", params.query.substr(0, kLoggedQueryBytesMax)},
+             {"length", format_go_duration(params.end - params.start)},
+             {"status", std::to_string(status)},
+             {"duration", format_go_duration(finished.took)},
+             {"queued", format_go_duration(call.queued)},
+             {"bytes", std::to_string(finished.stats.bytes_processed)},
              {"lines", std::to_string(finished.stats.lines_processed)},
-             {"blocks", std::to_string(finished.stats.blocks_opened)}, {"tags", call.tags}, {"peer", call.peer}});
+             {"blocks", std::to_string(finished.stats.blocks_opened)},
+             {"tags", call.tags},
+             {"peer", call.peer}});
 }
 
 }  // namespace
@@ -171,7 +182,8 @@ Result<logql::ExprPtr> QueryService::check(const QueryCall& call, QuerySettings&
   KVASIR_CHECK_OK(check_matcher_count(*expr, settings));
   const bool logs = logql::is_log_query(*expr);
   if (logs && !call.log_queries_allowed) {
-    return bad("log queries are not supported as an instant query type, please change your query to a range query type");
+    return bad(
+        "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   if (logs && call.check_limits) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
   if (call.check_limits) KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
@@ -184,7 +196,8 @@ Result<QueryOutcome> QueryService::run(const QueryCall& call) const {
   QuerySettings settings = effective_settings(call.tenants);
   const Duration begun = services_.clock.steady();
   const auto checked = check(call, settings);
-  Result<QueryOutcome> outcome = checked ? execute(call, settings, **checked) : Result<QueryOutcome>(fail(checked.error()));
+  Result<QueryOutcome> outcome =
+      checked ? execute(call, settings, **checked) : Result<QueryOutcome>(fail(checked.error()));
   Finished finished{checked ? query_kind(**checked) : "unknown", services_.clock.steady() - begun};
   if (outcome) finished.stats = outcome->stats;
   else finished.error = &outcome.error();
@@ -243,12 +256,13 @@ Result<logql::LogPage> PagedQuery::next() {
   return page;
 }
 
-Result<logql::QueryResult> QueryService::evaluate(const QueryCall& call, const logql::Expr& expr, const logql::QueryParams& params,
+Result<logql::QueryResult> QueryService::evaluate(const QueryCall& call, const logql::Expr& expr,
+                                                  const logql::QueryParams& params,
                                                   logql::QueryContext& context) const {
   const auto source = source_of(call.tenants);
   const auto run = [&](const logql::QueryParams& part) { return logql::run_query(part, *source, context); };
-  const bool cached = services_.results.enabled() && call.may_use_cache && !call.tenants.several && call.tenants.policy == nullptr &&
-                      is_cacheable(expr, params);
+  const bool cached = services_.results.enabled() && call.may_use_cache && !call.tenants.several &&
+                      call.tenants.policy == nullptr && is_cacheable(expr, params);
   if (!cached) return run(params);
   KVASIR_TRY(logql::QueryResult result, CachedRange(services_, expr, params).run(run));
   // Parts may be small enough where the whole is not: the engine says so in its own words.
@@ -257,7 +271,8 @@ Result<logql::QueryResult> QueryService::evaluate(const QueryCall& call, const l
   return result;
 }
 
-Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings, const logql::Expr& expr) const {
+Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySettings& settings,
+                                           const logql::Expr& expr) const {
   logql::QueryParams params = call.params;
   params.tenant = call.tenants.tenants.front().tenant;
   apply_settings(params, settings);

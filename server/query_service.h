@@ -1,8 +1,12 @@
-// query_service.h -- runs one query for some tenants: limits first, then the engine, then statistics, metrics and a log line.
+// query_service.h -- runs one query for some tenants: limits first, then the engine, then statistics, metrics and a log
+// line.
 //
-// Order:    parse, blocked queries, matchers, entries, length, range, required labels; the first that fails is the answer.
-// Errors:   the engine's, and invalid_argument / limit_exceeded with the texts that clients know; status_of() maps them.
-// Threads:  run() from the scheduler's threads; blocks until the query is done. A PagedQuery is used by one thread at a time.
+// Order:    parse, blocked queries, matchers, entries, length, range, required labels; the first that fails is the
+//           answer.
+// Errors:   the engine's, and invalid_argument / limit_exceeded with the texts that clients know; status_of() maps
+//           them.
+// Threads:  run() from the scheduler's threads; blocks until the query is done. A PagedQuery is used by one thread at a
+//           time.
 #pragma once
 
 #include <memory>
@@ -49,11 +53,12 @@ std::string clean_query_tags(std::string_view header);
 /// The strictest of the tenants' limits.
 QuerySettings effective_settings(const QueryTenants& tenants);
 
-/// A query of log entries whose answer comes in pages. Seen by /api/v1/queries from open() until it is destroyed; its deadline
-/// counts for each page anew, for the time between pages belongs to the client.
+/// A query of log entries whose answer comes in pages. Seen by /api/v1/queries from open() until it is destroyed; its
+/// deadline counts for each page anew, for the time between pages belongs to the client.
 class PagedQuery {
  public:
-  PagedQuery(const Services& services, QueryCall call, const QuerySettings& settings, std::unique_ptr<logql::LogPager> pager);
+  PagedQuery(const Services& services, QueryCall call, const QuerySettings& settings,
+             std::unique_ptr<logql::LogPager> pager);
   ~PagedQuery();  // counts and logs the query
 
   /// REQUIRES: the last page has not been given.

@@ -13,7 +13,8 @@ using logql::StreamIdentity;
 /// The inner block with hidden values. What the fast paths of the inner one know would give them away, so it has none.
 class MaskedBlock final : public logql::LogBlock {
  public:
-  MaskedBlock(std::unique_ptr<logql::LogBlock> inner, std::shared_ptr<const StreamIdentity> stream, std::shared_ptr<const ReadPolicy> policy)
+  MaskedBlock(std::unique_ptr<logql::LogBlock> inner, std::shared_ptr<const StreamIdentity> stream,
+              std::shared_ptr<const ReadPolicy> policy)
       : inner_(std::move(inner)), stream_(std::move(stream)), policy_(std::move(policy)) {}
 
   const std::shared_ptr<const StreamIdentity>& stream() const override { return stream_; }
@@ -33,7 +34,8 @@ class MaskedBlock final : public logql::LogBlock {
     if (lengths_.empty() && rows() > 0) {
       std::vector<std::string_view> all(rows());
       lengths_.resize(rows());
-      if (!lines(logql::RowSet(rows()), all)) return lengths_;  // zeros: the error comes again when the lines are asked for
+      if (!lines(logql::RowSet(rows()), all))
+        return lengths_;  // zeros: the error comes again when the lines are asked for
       for (std::size_t row = 0; row < all.size(); ++row) lengths_[row] = static_cast<std::uint32_t>(all[row].size());
     }
     return lengths_;
@@ -91,7 +93,8 @@ class MaskedHandle final : public logql::BlockHandle {
 
 }  // namespace
 
-Result<std::shared_ptr<const ReadPolicy>> ReadPolicy::create(std::string name, const std::string& selector, std::vector<std::string> masked) {
+Result<std::shared_ptr<const ReadPolicy>> ReadPolicy::create(std::string name, const std::string& selector,
+                                                             std::vector<std::string> masked) {
   auto policy = std::make_shared<ReadPolicy>();
   policy->name = std::move(name);
   policy->mask = FieldMask(std::move(masked));
@@ -104,7 +107,8 @@ Result<std::shared_ptr<const ReadPolicy>> ReadPolicy::create(std::string name, c
 
 Result<void> ReadPolicy::narrow(std::vector<LabelMatcher>& wanted) const {
   for (const auto& matcher : wanted) {
-    if (mask.hides(matcher.name())) return fail(ErrorCode::kInvalidArgument, "label " + matcher.name() + " is hidden from this credential");
+    if (mask.hides(matcher.name()))
+      return fail(ErrorCode::kInvalidArgument, "label " + matcher.name() + " is hidden from this credential");
   }
   wanted.insert(wanted.end(), matchers.begin(), matchers.end());
   return {};
@@ -139,6 +143,8 @@ Result<std::vector<std::unique_ptr<logql::BlockHandle>>> PolicySource::select(co
   return handles;
 }
 
-bool PolicySource::has_stream_label(std::string_view tenant, std::string_view name) { return inner_->has_stream_label(tenant, name); }
+bool PolicySource::has_stream_label(std::string_view tenant, std::string_view name) {
+  return inner_->has_stream_label(tenant, name);
+}
 
 }  // namespace kvasir::server

@@ -1,9 +1,11 @@
 // read_policy.h -- what a reader may see: streams that match a selector, and lines without the values of some fields.
 //
-// Model:    PolicySource stands in front of the store. The selector's matchers are added to every request; a masked field is hidden in
-//           lines, labels and structured metadata before any stage of a query sees it, so that no filter can ask for it.
+// Model:    PolicySource stands in front of the store. The selector's matchers are added to every request; a masked
+//           field is hidden in lines, labels and structured metadata before any stage of a query sees it, so that no
+//           filter can ask for it.
 // Errors:   invalid_argument: a query selects by a label that is masked.
-// Cost:     a mask reads lines; counts from block statistics and columns of fields are not used. A selector alone costs nothing.
+// Cost:     a mask reads lines; counts from block statistics and columns of fields are not used. A selector alone costs
+//           nothing.
 // Lifetime: blocks and handles keep their inner ones; the inner source must outlive this.
 // Threads:  any.
 #pragma once
@@ -24,7 +26,8 @@ struct ReadPolicy {
   FieldMask mask;
 
   /// Errors: parse (the selector).
-  static Result<std::shared_ptr<const ReadPolicy>> create(std::string name, const std::string& selector, std::vector<std::string> masked);
+  static Result<std::shared_ptr<const ReadPolicy>> create(std::string name, const std::string& selector,
+                                                          std::vector<std::string> masked);
 
   /// Adds the policy's own. Errors: one of them names a masked label.
   Result<void> narrow(std::vector<LabelMatcher>& matchers) const;

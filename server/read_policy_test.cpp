@@ -30,7 +30,8 @@ namespace {
 /// Answers to queries of a reader, over a few lines of two teams.
 struct Reader {
   explicit Reader(std::shared_ptr<const ReadPolicy> given) : policy(std::move(given)) {
-    source->add(Labels{{"app", "shop"}, {"team", "a"}, {"owner", "ann"}}, {1'000'000'000}, R"({"user":"u1","password":"p1","n":1})");
+    source->add(Labels{{"app", "shop"}, {"team", "a"}, {"owner", "ann"}}, {1'000'000'000},
+                R"({"user":"u1","password":"p1","n":1})");
     source->add(Labels{{"app", "shop"}, {"team", "a"}, {"owner", "bob"}}, {2'000'000'000}, "password=p2 done",
                 {{"owner_mail", "m"}, {"password", "p3"}});
     source->add(Labels{{"app", "shop"}, {"team", "b"}}, {3'000'000'000}, "of another team");

@@ -3,8 +3,8 @@
 // Use:      auto context = gate.single_tenant(request, *reply); if (!context) return;   // already answered
 // Lifetime: values; settings are immutable and live as long as a context holds them (a reload makes new ones).
 // Threads:  RequestGate may be used from any thread.
-// Errors:   answered by the gate itself: 401 `no org id`, 400 for broken ids and for several ids where one is wanted, 403 for a
-//           role that may not do this.
+// Errors:   answered by the gate itself: 401 `no org id`, 400 for broken ids and for several ids where one is wanted,
+//           403 for a role that may not do this.
 #pragma once
 
 #include <memory>
@@ -42,7 +42,8 @@ class RequestGate {
   virtual ~RequestGate() = default;
   /// An empty optional: the reply has been sent.
   /// Refuses callers with a read policy: what goes through here does not apply it.
-  virtual std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) = 0;
+  virtual std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
+                                                      Role role) = 0;
   /// As single_tenant, but `a|b` is allowed where the configuration allows it.
   virtual std::optional<QueryTenants> query_tenants(const net::HttpRequest& request, net::HttpReply& reply) = 0;
   /// For routes without a tenant that change or show the state of the server.

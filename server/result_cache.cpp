@@ -33,7 +33,8 @@ void ResultCache::put(const std::string& key, std::string origin, std::vector<lo
   if (const auto old = by_key_.find(key); old != by_key_.end()) remove(old->second);
   while (!entries_.empty() && counters_.bytes + bytes > limit_bytes_) remove(std::prev(entries_.end()));
   if (!budget_.charge(bytes)) return;
-  entries_.push_front({key, std::move(origin), std::make_shared<const std::vector<logql::Series>>(std::move(series)), bytes});
+  entries_.push_front(
+      {key, std::move(origin), std::make_shared<const std::vector<logql::Series>>(std::move(series)), bytes});
   by_key_.emplace(key, entries_.begin());
   counters_.bytes += bytes;
   ++counters_.parts;

@@ -1,7 +1,8 @@
 // result_cache.h -- parts of range queries that were computed before, each with what it was computed from.
 //
-// Shape:    a part is the series of some neighbouring steps of one query. `key` says which, `origin` names the immutable segments and
-//           the delete requests that it was read from: a part of another origin is of no use and is replaced.
+// Shape:    a part is the series of some neighbouring steps of one query. `key` says which, `origin` names the
+//           immutable segments and the delete requests that it was read from: a part of another origin is of no use and
+//           is replaced.
 // Limits:   the bytes of all parts stay below the limit and are charged to a budget; the longest untouched go first.
 // Threads:  any.
 #pragma once
@@ -24,7 +25,8 @@ class ResultCache {
   using Part = std::shared_ptr<const std::vector<logql::Series>>;
 
   /// limit_bytes 0: nothing is kept. parent may be null and must outlive the cache.
-  ResultCache(std::uint64_t limit_bytes, MemoryBudget* parent) : limit_bytes_(limit_bytes), budget_("result cache", 0, parent) {}
+  ResultCache(std::uint64_t limit_bytes, MemoryBudget* parent)
+      : limit_bytes_(limit_bytes), budget_("result cache", 0, parent) {}
   ~ResultCache();
   ResultCache(const ResultCache&) = delete;
   ResultCache& operator=(const ResultCache&) = delete;

@@ -22,7 +22,8 @@ prometheus::MetricFamily counter(const char* name, const char* help, double valu
 /// `a:b` is a name in Prometheus' text form; whatever else a rule may be called is not.
 bool is_metric_name(std::string_view name) {
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == ':'; });
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == ':'; });
 }
 
 bool is_ours(std::string_view name) {
@@ -34,9 +35,12 @@ bool is_ours(std::string_view name) {
 std::vector<prometheus::MetricFamily> RuleMetrics::Collect() const {
   const auto& counters = ruler_.counters();
   std::vector<prometheus::MetricFamily> out = {
-      counter("loki_prometheus_rule_evaluations_total", "Evaluations of rules", static_cast<double>(counters.evaluations)),
-      counter("loki_prometheus_rule_evaluation_failures_total", "Evaluations that failed", static_cast<double>(counters.evaluation_failures)),
-      counter("loki_prometheus_rule_group_iterations_total", "Evaluations of groups", static_cast<double>(counters.iterations)),
+      counter("loki_prometheus_rule_evaluations_total", "Evaluations of rules",
+              static_cast<double>(counters.evaluations)),
+      counter("loki_prometheus_rule_evaluation_failures_total", "Evaluations that failed",
+              static_cast<double>(counters.evaluation_failures)),
+      counter("loki_prometheus_rule_group_iterations_total", "Evaluations of groups",
+              static_cast<double>(counters.iterations)),
       counter("loki_prometheus_rule_group_iterations_missed_total", "Slots of groups that were skipped",
               static_cast<double>(counters.iterations_missed))};
   std::map<std::string, prometheus::MetricFamily> recorded;

@@ -1,6 +1,7 @@
 // rule_metrics.h -- counters of the ruler and the newest values of recorded series, for /metrics.
 //
-// Names:    a recorded series is shown under its own name with a label `tenant`; names that another metric of this page has are left out.
+// Names:    a recorded series is shown under its own name with a label `tenant`; names that another metric of this page
+//           has are left out.
 // Threads:  Collect() from any thread.
 #pragma once
 

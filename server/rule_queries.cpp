@@ -24,7 +24,8 @@ Result<logql::QueryResult> run(const Services& services, const QueryCall& call) 
 // Newest first, over all streams.
 std::vector<std::string> newest(logql::Streams streams, std::size_t limit) {
   std::vector<logql::ResultEntry> entries;
-  for (auto& stream : streams.streams) std::move(stream.entries.begin(), stream.entries.end(), std::back_inserter(entries));
+  for (auto& stream : streams.streams)
+    std::move(stream.entries.begin(), stream.entries.end(), std::back_inserter(entries));
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::pair(a.timestamp, a.sequence) > std::pair(b.timestamp, b.sequence);
   });

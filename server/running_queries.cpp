@@ -2,8 +2,12 @@
 
 namespace kvasir::server {
 
-RunningQueries::Ticket::Ticket(RunningQueries& registry, std::uint64_t id, std::stop_source stop, std::stop_token client)
-    : registry_(registry), id_(id), stop_(stop), on_client_gone_(std::move(client), [stop]() mutable { stop.request_stop(); }) {}
+RunningQueries::Ticket::Ticket(RunningQueries& registry, std::uint64_t id, std::stop_source stop,
+                               std::stop_token client)
+    : registry_(registry),
+      id_(id),
+      stop_(stop),
+      on_client_gone_(std::move(client), [stop]() mutable { stop.request_stop(); }) {}
 
 RunningQueries::Ticket::~Ticket() { registry_.finish(id_); }
 

@@ -1,4 +1,5 @@
-// running_queries.h -- the queries that are at work: shown by GET /api/v1/queries, stopped by DELETE /api/v1/queries/{id}.
+// running_queries.h -- the queries that are at work: shown by GET /api/v1/queries, stopped by DELETE
+// /api/v1/queries/{id}.
 //
 // Lifetime: a Ticket is held while its query runs; the registry must outlive it.
 // Threads:  any.

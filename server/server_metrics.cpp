@@ -17,7 +17,8 @@
 namespace kvasir::server {
 namespace {
 
-const prometheus::Histogram::BucketBoundaries kRequestSeconds = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50, 100};
+const prometheus::Histogram::BucketBoundaries kRequestSeconds = {.005, .01, .025, .05, .1, .25, .5,
+                                                                 1,    2.5, 5,    10,  25, 50,  100};
 
 prometheus::Histogram::BucketBoundaries exponential(double start, double factor, int count) {
   prometheus::Histogram::BucketBoundaries out;
@@ -25,7 +26,8 @@ prometheus::Histogram::BucketBoundaries exponential(double start, double factor,
   return out;
 }
 
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {}) {
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help,
+                         const prometheus::Labels& labels = {}) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
 }
 
@@ -33,7 +35,8 @@ prometheus::Counter& counter(prometheus::Registry& registry, const char* name, c
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
 
-prometheus::Family<prometheus::Histogram>& histograms(prometheus::Registry& registry, const char* name, const char* help) {
+prometheus::Family<prometheus::Histogram>& histograms(prometheus::Registry& registry, const char* name,
+                                                      const char* help) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
 }
 
@@ -67,7 +70,8 @@ ServerMetrics::ServerMetrics() : registry_(std::make_shared<prometheus::Registry
   message_bytes_ = &histograms(r, "loki_request_message_bytes", "Size of request bodies");
   response_bytes_ = &histograms(r, "loki_response_message_bytes", "Size of response bodies");
   query_seconds_ = &histograms(r, "loki_logql_querystats_latency_seconds", "Time to run queries");
-  query_rate_ = &histograms(r, "loki_logql_querystats_bytes_processed_per_seconds", "Bytes of lines that queries read per second");
+  query_rate_ = &histograms(r, "loki_logql_querystats_bytes_processed_per_seconds",
+                            "Bytes of lines that queries read per second");
   queue_length_ = &gauge(r, "loki_query_scheduler_queue_length", "Queries that wait", {{"user", "all"}});
   queries_in_progress_ = &gauge(r, "loki_query_frontend_queries_in_progress", "Queries at work");
   tails_active_ = &gauge(r, "loki_querier_tail_active", "Live tails");
@@ -82,8 +86,13 @@ ServerMetrics::ServerMetrics() : registry_(std::make_shared<prometheus::Registry
   gauge(r, "process_start_time_seconds", "Start time since the Unix epoch in seconds")
       .Set(static_cast<double>(system_clock().now().value) / 1e9);
   gauge(r, "loki_build_info", "Version of the interface and of the program",
-        {{"version", BuildInfo::kVersion}, {"revision", BuildInfo::kKvasirVersion}, {"branch", "kvasir"}, {"goversion", ""},
-         {"goos", "linux"}, {"goarch", ""}, {"tags", ""}})
+        {{"version", BuildInfo::kVersion},
+         {"revision", BuildInfo::kKvasirVersion},
+         {"branch", "kvasir"},
+         {"goversion", ""},
+         {"goos", "linux"},
+         {"goarch", ""},
+         {"tags", ""}})
       .Set(1);
   gauge(r, "loki_boltdb_shipper_compactor_running", "1 while background merging runs in this process").Set(1);
   gauge(r, "loki_distributor_replication_factor", "Always 1").Set(1);
@@ -111,7 +120,9 @@ void ServerMetrics::refresh_process() {
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   cpu_seconds_->Set(seconds(usage.ru_utime) + seconds(usage.ru_stime));
   std::error_code ignored;
   open_fds_->Set(static_cast<double>(std::distance(std::filesystem::directory_iterator("/proc/self/fd", ignored), {})));
@@ -152,7 +163,8 @@ void ServerMetrics::observe_exchange(const net::HttpExchange& exchange) {
     if (known.seconds == nullptr) {
       const std::string status = exchange.status == 0 ? "499" : std::to_string(exchange.status);
       known.seconds = &request_seconds_->Add(
-          {{"method", method}, {"route", route}, {"status_code", status}, {"ws", socket ? "true" : "false"}}, kRequestSeconds);
+          {{"method", method}, {"route", route}, {"status_code", status}, {"ws", socket ? "true" : "false"}},
+          kRequestSeconds);
       const prometheus::Labels labels = {{"method", method}, {"route", route}};
       known.request_bytes = &message_bytes_->Add(labels, exponential(4, 4, 15));
       known.response_bytes = &response_bytes_->Add(labels, exponential(4, 4, 15));
@@ -164,11 +176,13 @@ void ServerMetrics::observe_exchange(const net::HttpExchange& exchange) {
   metrics.response_bytes->Observe(static_cast<double>(exchange.response_bytes));
 }
 
-void ServerMetrics::observe_query(const std::string& kind, bool range, int status, double seconds, std::uint64_t bytes) {
+void ServerMetrics::observe_query(const std::string& kind, bool range, int status, double seconds,
+                                  std::uint64_t bytes) {
   const prometheus::Labels labels = {
       {"status_code", std::to_string(status)}, {"type", kind}, {"range", range ? "range" : "instant"}};
   query_seconds_->Add(labels, exponential(.25, 2, 10)).Observe(seconds);
-  if (status == 200 && seconds > 0) query_rate_->Add(labels, exponential(1e6, 4, 10)).Observe(static_cast<double>(bytes) / seconds);
+  if (status == 200 && seconds > 0)
+    query_rate_->Add(labels, exponential(1e6, 4, 10)).Observe(static_cast<double>(bytes) / seconds);
 }
 
 }  // namespace kvasir::server

@@ -1,7 +1,7 @@
 // server_metrics.h -- the server's own metrics under the names that Loki's dashboards and alerts read.
 //
-// Labels:   closed sets only: route, method, status, tenant; never a stream label. Series per tenant are bounded by kTenantSeriesMax,
-//           later tenants share `other`.
+// Labels:   closed sets only: route, method, status, tenant; never a stream label. Series per tenant are bounded by
+//           kTenantSeriesMax, later tenants share `other`.
 // Threads:  observe_* from any thread; a metric that is looked up per request is kept in a map under one lock.
 #pragma once
 

@@ -32,7 +32,8 @@ struct Services {
   MemoryBudget& query_budget;
   DeleteRequests& deletes;
   ResultCache& results;
-  net::WorkerPool& answers;      // the pages after the first of long answers: slow readers wait here, not on the query threads
+  net::WorkerPool&
+      answers;  // the pages after the first of long answers: slow readers wait here, not on the query threads
 };
 
 }  // namespace kvasir::server

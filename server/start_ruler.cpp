@@ -88,7 +88,8 @@ Result<std::unique_ptr<alerts::RemoteWriter>> make_remote_writer(const RulerConf
   if (const auto text = text_of(*client, "remote_timeout"); !text.empty()) {
     const auto timeout = parse_prometheus_duration(text);
     if (!timeout) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("ruler.remote_write: remote_timeout is no duration: \"{}\"", text));
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("ruler.remote_write: remote_timeout is no duration: \"{}\"", text));
     }
     options.timeout = *timeout;
   }

@@ -127,7 +127,9 @@ class HeadLogBlock final : public logql::LogBlock {
     }
     return true;
   }
-  bool may_have_metadata(std::string_view name) override { return !metadata_columns_.column(*this, name).values.empty(); }
+  bool may_have_metadata(std::string_view name) override {
+    return !metadata_columns_.column(*this, name).values.empty();
+  }
   const FieldColumn* metadata_field(std::string_view name) override { return &metadata_columns_.column(*this, name); }
 
  private:

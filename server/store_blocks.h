@@ -2,8 +2,8 @@
 //
 // Lifetime: handles and blocks keep their segment or chunk alive.
 // Threads:  handles from any thread, a block by one at a time.
-// Errors:   those of chunks::Block. Where the engine's interface has no room for an error (lengths, sequences, metadata), damage
-//           gives neutral values there and is reported by lines().
+// Errors:   those of chunks::Block. Where the engine's interface has no room for an error (lengths, sequences,
+//           metadata), damage gives neutral values there and is reported by lines().
 #pragma once
 
 #include <memory>

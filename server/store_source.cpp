@@ -24,7 +24,8 @@ class Identities {
     if (known_.size() <= id) known_.resize(id + 1);
     auto& slot = known_[id];
     if (slot == nullptr) {
-      slot = std::make_shared<const logql::StreamIdentity>(logql::StreamIdentity{*index.labels(id), index.fingerprint(id)});
+      slot = std::make_shared<const logql::StreamIdentity>(
+          logql::StreamIdentity{*index.labels(id), index.fingerprint(id)});
     }
     return slot;
   }
@@ -40,7 +41,8 @@ void for_common_streams(std::span<const index::StreamId> ids, std::span<const in
                         const Take& take) {
   auto stream = streams.begin();
   for (const index::StreamId id : ids) {
-    stream = std::lower_bound(stream, streams.end(), id, [](const auto& s, index::StreamId wanted) { return s.id < wanted; });
+    stream = std::lower_bound(stream, streams.end(), id,
+                              [](const auto& s, index::StreamId wanted) { return s.id < wanted; });
     if (stream == streams.end()) return;
     if (stream->id == id) take(*stream);
   }
@@ -114,8 +116,9 @@ struct StoreSource::State {
 
 StoreSource::StoreSource(ingest::Storage& storage, const ingest::Ingester& ingester, DeleteRequests* deletes,
                          std::shared_ptr<BlockCache> cache)
-    : state_(std::make_unique<State>(storage, ingester, deletes,
-                                     cache != nullptr ? std::move(cache) : std::make_shared<BlockCache>(kOwnCacheBytes))) {}
+    : state_(std::make_unique<State>(
+          storage, ingester, deletes,
+          cache != nullptr ? std::move(cache) : std::make_shared<BlockCache>(kOwnCacheBytes))) {}
 StoreSource::~StoreSource() = default;
 
 Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
@@ -148,7 +151,8 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
 }
 
 /// Blocks of segments that were merged away or expired must not keep their files.
-void StoreSource::State::note_segments(const std::string& tenant, const std::shared_ptr<const ingest::SegmentSet>& set) {
+void StoreSource::State::note_segments(const std::string& tenant,
+                                       const std::shared_ptr<const ingest::SegmentSet>& set) {
   {
     MutexLock lock(mutex);
     auto& last = last_set_of[tenant];
@@ -276,7 +280,8 @@ Result<std::vector<StreamVolume>> StoreSource::volumes(const VolumeRequest& requ
   }
   std::vector<StreamVolume> out;
   for (auto& [stream, volume] : streams) {
-    const bool any = std::any_of(volume.bytes.begin(), volume.bytes.end(), [](std::uint64_t bytes) { return bytes > 0; });
+    const bool any =
+        std::any_of(volume.bytes.begin(), volume.bytes.end(), [](std::uint64_t bytes) { return bytes > 0; });
     if (any) out.push_back(std::move(volume));
   }
   return out;

@@ -1,8 +1,10 @@
 // store_source.h -- what queries and label requests read: the head and the segments of a tenant behind one face.
 //
-// Shape:    select() gives one handle per block (sealed in a segment, or a frozen view of a head chunk); each entry is in exactly
-//           one of them. Label requests are answered from the in-memory index, counts from block statistics where these are exact.
-// Lifetime: handles and blocks keep their segment or chunk alive; the source must not outlive the ingester and the storage.
+// Shape:    select() gives one handle per block (sealed in a segment, or a frozen view of a head chunk); each entry is
+//           in exactly one of them. Label requests are answered from the in-memory index, counts from block statistics
+//           where these are exact.
+// Lifetime: handles and blocks keep their segment or chunk alive; the source must not outlive the ingester and the
+//           storage.
 // Threads:  any.
 // Errors:   corruption and io from segments; the errors of QueryContext::check().
 #pragma once
@@ -59,7 +61,8 @@ class StoreSource final : public logql::LogSource {
   bool has_stream_label(std::string_view tenant, std::string_view name) override;
 
   /// Sorted. Streams count when they have data on a day that the range touches.
-  std::vector<std::string> label_names(std::string_view tenant, std::span<const LabelMatcher> matchers, TimeRange range);
+  std::vector<std::string> label_names(std::string_view tenant, std::span<const LabelMatcher> matchers,
+                                       TimeRange range);
   std::vector<std::string> label_values(std::string_view tenant, std::string_view name,
                                         std::span<const LabelMatcher> matchers, TimeRange range);
   /// Label sets of the streams that match (the union over selectors is the caller's).

@@ -167,7 +167,8 @@ TEST_CASE_FIXTURE(Fixture, "a delete request hides at once, survives a restart, 
   for (const auto& handle : select(request({matcher("s", MatchOp::kEqual, "a")}))) CHECK_FALSE(handle->exact());
   CHECK(deletes->list("t").size() == 1);
   CHECK(deletes->create("t", "not a query", {0}, {1}).error().message() == "invalid query expression");
-  CHECK(deletes->create("t", "count_over_time({s=\"a\"}[1m])", {0}, {1}).error().message() == "invalid query expression");
+  CHECK(deletes->create("t", "count_over_time({s=\"a\"}[1m])", {0}, {1}).error().message() ==
+        "invalid query expression");
 
   restart();
   CHECK(rows(request()) == hidden);

@@ -14,8 +14,9 @@ constexpr auto kPumpInterval = std::chrono::milliseconds(100);  // for held back
 
 TailHub::TailHub(ingest::Ingester& ingester, logql::LogSource& source, ServerMetrics& metrics, const Clock& clock)
     : ingester_(ingester), source_(source), metrics_(metrics), clock_(clock) {
-  listener_ = ingester_.add_listener(
-      [this](const std::string& tenant, std::span<const ingest::AppliedStream> streams) { on_applied(tenant, streams); });
+  listener_ = ingester_.add_listener([this](const std::string& tenant, std::span<const ingest::AppliedStream> streams) {
+    on_applied(tenant, streams);
+  });
   thread_ = std::thread([this] { pump(); });
 }
 
@@ -23,8 +24,9 @@ TailHub::~TailHub() { close("the server is stopping"); }
 
 bool TailHub::add(const std::shared_ptr<TailSession>& session, std::int64_t tenant_max) {
   MutexLock lock(mutex_);
-  const auto same = std::count_if(sessions_.begin(), sessions_.end(),
-                                  [&](const auto& other) { return other->options().tenant == session->options().tenant; });
+  const auto same = std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& other) {
+    return other->options().tenant == session->options().tenant;
+  });
   if (closed_ || (tenant_max >= 0 && same >= tenant_max)) return false;
   sessions_.push_back(session);
   metrics_.tails_active().Increment();

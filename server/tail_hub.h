@@ -1,10 +1,11 @@
 // tail_hub.h -- live tails: applied entries go from the ingester to the WebSockets that asked for them.
 //
-// Flow:     the apply thread copies entries of matching streams into each tail's bounded queue; one thread of the hub runs the tails'
-//           pipelines and sends frames of up to kTailFrameEntries. History comes first: until begin_live() entries only queue up.
+// Flow:     the apply thread copies entries of matching streams into each tail's bounded queue; one thread of the hub
+//           runs the tails' pipelines and sends frames of up to kTailFrameEntries. History comes first: until
+//           begin_live() entries only queue up.
 // Law:      an entry is sent once: live entries whose sequence was part of the history are left out.
-// Limits:   kTailPendingBytesMax per tail; what does not fit, or what a slow client cannot take, is counted and reported in the next
-//           frame as `dropped_entries` (kTailDroppedMax of them).
+// Limits:   kTailPendingBytesMax per tail; what does not fit, or what a slow client cannot take, is counted and
+//           reported in the next frame as `dropped_entries` (kTailDroppedMax of them).
 // Threads:  any. A tail's socket is closed by the hub when it ends.
 #pragma once
 
@@ -29,7 +30,8 @@ class TailHub {
   TailHub(ingest::Ingester& ingester, logql::LogSource& source, ServerMetrics& metrics, const Clock& clock);
   ~TailHub();  // close()
 
-  /// Starts to queue entries for the tail. False: the hub is closed, or the tenant has `tenant_max` tails already (-1: no limit).
+  /// Starts to queue entries for the tail. False: the hub is closed, or the tenant has `tenant_max` tails already (-1:
+  /// no limit).
   bool add(const std::shared_ptr<TailSession>& session, std::int64_t tenant_max);
   /// Ends every tail with `reason` and joins.
   void close(const std::string& reason);

@@ -58,14 +58,22 @@ bool TailSession::offer(const ingest::AppliedStream& stream, logql::LogSource& s
   auto found = decisions_.find(stream.identity.get());
   if (found == decisions_.end()) {
     if (decisions_.size() >= kTailStreamsRemembered) decisions_.clear();
-    found = decisions_.emplace(stream.identity.get(), std::pair(stream.identity, decide(*stream.identity, source))).first;
+    found =
+        decisions_.emplace(stream.identity.get(), std::pair(stream.identity, decide(*stream.identity, source))).first;
   }
   const Decision decision = found->second.second;
   if (decision == Decision::kNo) return false;
   MutexLock lock(mutex_);
   for (const auto& entry : stream.entries) {
-    Pending pending{stream.identity, entry.timestamp, entry.sequence, std::string(entry.line), {}, now, decision == Decision::kByField};
-    for (const auto& label : entry.metadata) pending.metadata.push_back({std::string(label.name), std::string(label.value)});
+    Pending pending{stream.identity,
+                    entry.timestamp,
+                    entry.sequence,
+                    std::string(entry.line),
+                    {},
+                    now,
+                    decision == Decision::kByField};
+    for (const auto& label : entry.metadata)
+      pending.metadata.push_back({std::string(label.name), std::string(label.value)});
     if (pending_bytes_ + pending.bytes() > kTailPendingBytesMax) {
       drop(pending);
       continue;
@@ -200,7 +208,8 @@ std::string TailSession::frame(std::span<const TailEntry> entries, const std::ve
   if (!dropped.empty()) {
     out += ",\"dropped_entries\":[";
     for (std::size_t i = 0; i < dropped.size(); ++i) {
-      out += std::string(i > 0 ? "," : "") + "{\"timestamp\":\"" + std::to_string(dropped[i].timestamp.value) + "\",\"labels\":";
+      out += std::string(i > 0 ? "," : "") + "{\"timestamp\":\"" + std::to_string(dropped[i].timestamp.value) +
+             "\",\"labels\":";
       append_labels(out, dropped[i].identity->labels);
       out += '}';
     }

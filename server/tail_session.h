@@ -49,7 +49,8 @@ class TailSession {
   /// Use create().
   explicit TailSession(TailOptions options) : options_(std::move(options)) {}
   /// Errors: parse (a stage does not compile).
-  static Result<std::shared_ptr<TailSession>> create(TailOptions options, const logql::LogQuery& query, logql::LogSource& source);
+  static Result<std::shared_ptr<TailSession>> create(TailOptions options, const logql::LogQuery& query,
+                                                     logql::LogSource& source);
   ~TailSession();
 
   const TailOptions& options() const { return options_; }
@@ -100,7 +101,8 @@ class TailSession {
   std::unique_ptr<logql::PipelineRunner> runner_;          // pump() only
   std::unique_ptr<logql::FieldSelector> field_selector_;   // pump() only
   std::shared_ptr<net::WebSocketSession> socket_;
-  std::unordered_map<const void*, std::pair<std::shared_ptr<const ingest::StreamIdentity>, Decision>> decisions_;  // offer() only
+  std::unordered_map<const void*, std::pair<std::shared_ptr<const ingest::StreamIdentity>, Decision>>
+      decisions_;  // offer() only
   Mutex mutex_;
   std::deque<Pending> pending_ KVASIR_GUARDED_BY(mutex_);
   std::uint64_t pending_bytes_ KVASIR_GUARDED_BY(mutex_) = 0;

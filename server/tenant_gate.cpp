@@ -44,7 +44,8 @@ Result<std::vector<std::string>> parse_tenant_ids(std::string_view header) {
   return ids;
 }
 
-std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) const {
+std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply,
+                                               Role role) const {
   auto principal = authenticator_->identify(request);
   if (!principal) {
     log::debug("auth", "request refused", {{"peer", request.peer}, {"reason", principal.error().message()}});
@@ -60,8 +61,8 @@ std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, 
   return *std::move(principal);
 }
 
-std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller, const net::HttpRequest& request, net::HttpReply& reply,
-                                                        bool reading) const {
+std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller, const net::HttpRequest& request,
+                                                        net::HttpReply& reply, bool reading) const {
   if (!options_.auth_enabled) return std::vector<std::string>{std::string(kSingleTenant)};
   const auto header = request.headers.get("X-Scope-OrgID").value_or("");
   auto ids = parse_tenant_ids(header);
@@ -82,7 +83,8 @@ std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller,
   return *std::move(ids);
 }
 
-std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
+std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
+                                                        Role role) {
   const auto caller = principal(request, reply, role);
   if (!caller) return std::nullopt;
   if (caller->policy != nullptr) {

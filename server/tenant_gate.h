@@ -1,7 +1,7 @@
 // tenant_gate.h -- the request gate: authenticates, then reads and checks the tenants of X-Scope-OrgID.
 //
-// Rules:    without auth_enabled every request belongs to tenant `fake`. A caller whose credential names exactly one tenant need not
-//           send the header; a header that names a tenant he may not use is answered 403.
+// Rules:    without auth_enabled every request belongs to tenant `fake`. A caller whose credential names exactly one
+//           tenant need not send the header; a header that names a tenant he may not use is answered 403.
 // Limits:   an id has at most kTenantIdBytesMax bytes of A-Z a-z 0-9 ! - _ . * ' ( ), and is not `.` or `..`.
 // Threads:  any.
 #pragma once
@@ -28,17 +28,19 @@ struct TenantGateOptions {
 
 class TenantGate final : public RequestGate {
  public:
-  TenantGate(TenantGateOptions options, std::shared_ptr<const Authenticator> authenticator, const TenantSettingsStore& settings)
+  TenantGate(TenantGateOptions options, std::shared_ptr<const Authenticator> authenticator,
+             const TenantSettingsStore& settings)
       : options_(options), authenticator_(std::move(authenticator)), settings_(settings) {}
 
-  std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply, Role role) override;
+  std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
+                                              Role role) override;
   std::optional<QueryTenants> query_tenants(const net::HttpRequest& request, net::HttpReply& reply) override;
   bool admin(const net::HttpRequest& request, net::HttpReply& reply) override;
 
  private:
   std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) const;
-  std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request, net::HttpReply& reply,
-                                              bool reading) const;
+  std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request,
+                                              net::HttpReply& reply, bool reading) const;
 
   TenantGateOptions options_;
   std::shared_ptr<const Authenticator> authenticator_;

@@ -1,6 +1,7 @@
 // tenant_settings.h -- limits of one tenant: what may be pushed, what may be asked, how long it is kept.
 //
-// Shape:    the values of `limits_config`, overridden per tenant by the runtime file. 0 means "no limit" unless said otherwise.
+// Shape:    the values of `limits_config`, overridden per tenant by the runtime file. 0 means "no limit" unless said
+//           otherwise.
 // Lifetime: immutable once published through TenantSettingsStore; a reload publishes new values.
 #pragma once
 

@@ -36,7 +36,8 @@ Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const std
     const YamlNode* overrides = root->find("overrides");
     for (const auto& entry : root->entries) {
       const bool known = entry.key == "overrides" || entry.key == kOtherBlocks[0] || entry.key == kOtherBlocks[1];
-      if (!known) warnings.push_back(files_[i] + ": line " + std::to_string(entry.line) + ": unknown key \"" + entry.key + "\"");
+      if (!known)
+        warnings.push_back(files_[i] + ": line " + std::to_string(entry.line) + ": unknown key \"" + entry.key + "\"");
     }
     if (overrides == nullptr) continue;
     for (const auto& tenant : overrides->entries) {
@@ -46,7 +47,8 @@ Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const std
       ConfigNotes notes;
       auto done = read_settings(tenant.value, "", table, ignored_limits(), notes);
       if (!done) return fail(done.error().with_context(files_[i] + ": overrides." + tenant.key));
-      for (const auto& warning : notes.warnings) warnings.push_back(files_[i] + ": overrides." + tenant.key + ": " + warning);
+      for (const auto& warning : notes.warnings)
+        warnings.push_back(files_[i] + ": overrides." + tenant.key + ": " + warning);
     }
   }
   return Tenants(read.begin(), read.end());

@@ -18,7 +18,9 @@ class TenantBlock final : public logql::LogBlock {
   std::size_t rows() const override { return inner_->rows(); }
   std::span<const std::int64_t> timestamps() const override { return inner_->timestamps(); }
   std::uint64_t sequence(std::size_t row) const override { return inner_->sequence(row); }
-  Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out) override { return inner_->lines(rows, out); }
+  Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out) override {
+    return inner_->lines(rows, out);
+  }
   std::span<const std::uint32_t> line_lengths() override { return inner_->line_lengths(); }
   bool has_metadata() const override { return inner_->has_metadata(); }
   std::span<const LabelView> metadata(std::size_t row) override { return inner_->metadata(row); }
@@ -26,8 +28,11 @@ class TenantBlock final : public logql::LogBlock {
     return inner_->narrow_literal(literal, negated, rows);
   }
   void narrow_perhaps(std::string_view literal, logql::RowSet& rows) override { inner_->narrow_perhaps(literal, rows); }
-  const logql::FieldColumn* field(logql::FieldSyntax syntax, std::string_view name) override { return inner_->field(syntax, name); }
-  const logql::NumberColumn* number_field(logql::FieldSyntax syntax, std::string_view name, logql::NumberText text) override {
+  const logql::FieldColumn* field(logql::FieldSyntax syntax, std::string_view name) override {
+    return inner_->field(syntax, name);
+  }
+  const logql::NumberColumn* number_field(logql::FieldSyntax syntax, std::string_view name,
+                                          logql::NumberText text) override {
     return inner_->number_field(syntax, name, text);
   }
   const logql::FieldColumn* pattern_field(std::string_view pattern, std::string_view capture) override {
@@ -67,12 +72,14 @@ class TenantHandle final : public logql::BlockHandle {
 
 Labels with_tenant_label(const Labels& labels, const std::string& tenant) {
   Labels out = labels;
-  if (const auto stored = labels.get(kTenantLabel)) out.set("original_" + std::string(kTenantLabel), std::string(*stored));
+  if (const auto stored = labels.get(kTenantLabel))
+    out.set("original_" + std::string(kTenantLabel), std::string(*stored));
   out.set(kTenantLabel, tenant);
   return out;
 }
 
-std::vector<std::string> tenants_chosen_by(std::vector<LabelMatcher>& matchers, const std::vector<std::string>& tenants) {
+std::vector<std::string> tenants_chosen_by(std::vector<LabelMatcher>& matchers,
+                                           const std::vector<std::string>& tenants) {
   std::vector<std::string> chosen = tenants;
   for (const auto& matcher : matchers) {
     if (matcher.name() != kTenantLabel) continue;
@@ -105,7 +112,8 @@ Result<std::vector<std::unique_ptr<logql::BlockHandle>>> TenantsSource::select(c
 
 bool TenantsSource::has_stream_label(std::string_view, std::string_view name) {
   if (name == kTenantLabel) return true;
-  return std::any_of(tenants_.begin(), tenants_.end(), [&](const auto& tenant) { return inner_.has_stream_label(tenant, name); });
+  return std::any_of(tenants_.begin(), tenants_.end(),
+                     [&](const auto& tenant) { return inner_.has_stream_label(tenant, name); });
 }
 
 }  // namespace kvasir::server

@@ -27,7 +27,8 @@ std::vector<Labels> groups_of(const Labels& stream, const VolumeGrouping& groupi
   std::vector<Labels> out;
   for (const auto& label : stream) {
     const bool wanted = grouping.target_labels.empty() ||
-                        std::find(grouping.target_labels.begin(), grouping.target_labels.end(), label.name) != grouping.target_labels.end();
+                        std::find(grouping.target_labels.begin(), grouping.target_labels.end(), label.name) !=
+                            grouping.target_labels.end();
     if (wanted) out.push_back(Labels{{label.name, ""}});
   }
   return out;
@@ -35,7 +36,8 @@ std::vector<Labels> groups_of(const Labels& stream, const VolumeGrouping& groupi
 
 }  // namespace
 
-Result<std::vector<VolumeSeries>> group_volumes(const std::vector<StreamVolume>& volumes, const VolumeGrouping& grouping) {
+Result<std::vector<VolumeSeries>> group_volumes(const std::vector<StreamVolume>& volumes,
+                                                const VolumeGrouping& grouping) {
   std::map<Labels, VolumeSeries> series;
   for (const auto& volume : volumes) {
     for (auto& labels : groups_of(volume.stream->labels, grouping)) {
@@ -49,8 +51,8 @@ Result<std::vector<VolumeSeries>> group_volumes(const std::vector<StreamVolume>&
     }
   }
   if (grouping.series_max != 0 && series.size() > grouping.series_max) {
-    return fail(ErrorCode::kLimitExceeded,
-                "the query hit the max number of series limit (limit: " + std::to_string(grouping.series_max) + " series)");
+    return fail(ErrorCode::kLimitExceeded, "the query hit the max number of series limit (limit: " +
+                                               std::to_string(grouping.series_max) + " series)");
   }
   std::vector<VolumeSeries> out;
   for (auto& [labels, one] : series) out.push_back(std::move(one));

@@ -1,7 +1,7 @@
 // volume.h -- groups the bytes of streams into the series of the volume answers.
 //
-// Rules:    by series: the target labels, or without them the names in the matchers, or the whole set for `{}`; streams that lack a
-//           target label do not count. By labels: one series per label name with an empty value.
+// Rules:    by series: the target labels, or without them the names in the matchers, or the whole set for `{}`; streams
+//           that lack a target label do not count. By labels: one series per label name with an empty value.
 // Order:    bytes descending, then labels; at most `limit`.
 // Threads:  free functions.
 #pragma once
@@ -31,6 +31,7 @@ struct VolumeSeries {
 };
 
 /// Errors: limit_exceeded when there are more than series_max.
-Result<std::vector<VolumeSeries>> group_volumes(const std::vector<StreamVolume>& volumes, const VolumeGrouping& grouping);
+Result<std::vector<VolumeSeries>> group_volumes(const std::vector<StreamVolume>& volumes,
+                                                const VolumeGrouping& grouping);
 
 }  // namespace kvasir::server

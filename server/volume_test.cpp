@@ -11,7 +11,8 @@ namespace {
 
 StreamVolume stream(Labels labels, std::vector<std::uint64_t> bytes) {
   const auto fingerprint = labels.fingerprint();
-  return {std::make_shared<const logql::StreamIdentity>(logql::StreamIdentity{std::move(labels), fingerprint}), std::move(bytes)};
+  return {std::make_shared<const logql::StreamIdentity>(logql::StreamIdentity{std::move(labels), fingerprint}),
+          std::move(bytes)};
 }
 
 std::string shown(const std::vector<StreamVolume>& volumes, const VolumeGrouping& grouping) {
@@ -25,7 +26,8 @@ std::string shown(const std::vector<StreamVolume>& volumes, const VolumeGrouping
 }  // namespace
 
 TEST_CASE("volumes by matcher names, targets, whole sets and label names") {
-  const std::vector<StreamVolume> volumes = {stream(Labels{{"app", "a"}, {"env", "p"}}, {10, 5}), stream(Labels{{"app", "a"}, {"env", "d"}}, {1}),
+  const std::vector<StreamVolume> volumes = {stream(Labels{{"app", "a"}, {"env", "p"}}, {10, 5}),
+                                             stream(Labels{{"app", "a"}, {"env", "d"}}, {1}),
                                              stream(Labels{{"app", "b"}}, {20})};
   VolumeGrouping grouping;
   grouping.matcher_names = {"app"};
@@ -47,8 +49,10 @@ TEST_CASE("volumes by matcher names, targets, whole sets and label names") {
 
 TEST_CASE("several tenants: labels and matchers") {
   CHECK(with_tenant_label(Labels{{"a", "b"}}, "t").to_string() == "{__tenant_id__=\"t\", a=\"b\"}");
-  CHECK(with_tenant_label(Labels{{"__tenant_id__", "x"}}, "t").to_string() == "{__tenant_id__=\"t\", original___tenant_id__=\"x\"}");
-  std::vector<LabelMatcher> matchers = {*LabelMatcher::create("__tenant_id__", MatchOp::kRegex, "n.*"), *LabelMatcher::create("a", MatchOp::kEqual, "b")};
+  CHECK(with_tenant_label(Labels{{"__tenant_id__", "x"}}, "t").to_string() ==
+        "{__tenant_id__=\"t\", original___tenant_id__=\"x\"}");
+  std::vector<LabelMatcher> matchers = {*LabelMatcher::create("__tenant_id__", MatchOp::kRegex, "n.*"),
+                                        *LabelMatcher::create("a", MatchOp::kEqual, "b")};
   CHECK(tenants_chosen_by(matchers, {"north", "south"}) == std::vector<std::string>{"north"});
   CHECK(matchers.size() == 1);
 }

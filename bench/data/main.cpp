@@ -2,7 +2,8 @@
 //
 //   kvasir-bench-data --out DIR [--bytes N] [--seed N] [--pods N] [--start NS]
 //
-// DIR/raw.log holds every line; DIR/bodies/NNNNN.pb.snappy one push of about 1 MiB raw each; DIR/facts.json what was made.
+// DIR/raw.log holds every line; DIR/bodies/NNNNN.pb.snappy one push of about 1 MiB raw each; DIR/facts.json what was
+// made.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -69,16 +70,19 @@ class Body {
 };
 
 int generate(const Arguments& arguments) {
-  Workload workload({.seed = arguments.seed,
-                     .lines_expected = arguments.bytes / 188,  // a little over what is made, so that all lie within the span
-                     .start = {arguments.start_ns},
-                     .pods_per_service = arguments.pods});
+  Workload workload(
+      {.seed = arguments.seed,
+       .lines_expected = arguments.bytes / 188,  // a little over what is made, so that all lie within the span
+       .start = {arguments.start_ns},
+       .pods_per_service = arguments.pods});
   std::filesystem::create_directories(arguments.out + "/bodies");
   std::ofstream raw(arguments.out + "/raw.log", std::ios::binary);
   Body body;
   std::uint64_t bytes = 0, lines = 0, bodies = 0;
   TimestampNs last;
-  const auto flush = [&] { body.write(fmt::format("{}/bodies/{:05}.pb.snappy", arguments.out, bodies++), workload.streams()); };
+  const auto flush = [&] {
+    body.write(fmt::format("{}/bodies/{:05}.pb.snappy", arguments.out, bodies++), workload.streams());
+  };
   while (bytes < arguments.bytes) {
     const auto generated = workload.next();
     raw << generated.line << '\n';
@@ -90,8 +94,8 @@ int generate(const Arguments& arguments) {
   }
   if (!body.empty()) flush();
   std::ofstream(arguments.out + "/facts.json") << fmt::format(
-      R"({{"raw_bytes":{},"lines":{},"bodies":{},"streams":{},"start_ns":{},"end_ns":{},"trace_id":"{}","seed":{}}})", bytes,
-      lines, bodies, workload.streams().size(), arguments.start_ns, last.value + 1, workload.sample_trace_id(),
+      R"({{"raw_bytes":{},"lines":{},"bodies":{},"streams":{},"start_ns":{},"end_ns":{},"trace_id":"{}","seed":{}}})",
+      bytes, lines, bodies, workload.streams().size(), arguments.start_ns, last.value + 1, workload.sample_trace_id(),
       arguments.seed);
   return raw.good() ? 0 : 1;
 }

@@ -9,24 +9,57 @@ namespace kvasir::bench {
 namespace {
 
 constexpr std::array<std::string_view, 40> kServices{
-    "checkout", "cart",     "payment",  "orders",   "invoices", "shipping", "catalog", "search",  "reviews",  "ratings",
-    "users",    "sessions", "auth",     "gateway",  "edge",     "notify",   "mailer",  "billing", "ledger",   "fraud",
-    "stock",    "pricing",  "promo",    "media",    "images",   "video",    "upload",  "export",  "reports",  "metrics",
-    "planner",  "router",   "fleet",    "tracking", "geo",      "weather",  "audit",   "config",  "scheduler", "archive"};
+    "checkout", "cart",     "payment", "orders",   "invoices", "shipping", "catalog",   "search",
+    "reviews",  "ratings",  "users",   "sessions", "auth",     "gateway",  "edge",      "notify",
+    "mailer",   "billing",  "ledger",  "fraud",    "stock",    "pricing",  "promo",     "media",
+    "images",   "video",    "upload",  "export",   "reports",  "metrics",  "planner",   "router",
+    "fleet",    "tracking", "geo",     "weather",  "audit",    "config",   "scheduler", "archive"};
 
-constexpr std::array<std::string_view, 20> kMessages{
-    "request completed", "cache miss, loading from store", "connection pool acquired", "retrying upstream call",
-    "payment authorised", "order state changed to shipped", "user session refreshed", "inventory reserved for order",
-    "failed to reach upstream service", "deadline exceeded while waiting for lock", "token validated",
-    "published event to topic orders.v2", "consumed message from partition", "database query finished",
-    "slow query detected", "circuit breaker half open", "feature flag evaluated", "image resized", "export job finished",
-    "rate limit applied to client"};
+constexpr std::array<std::string_view, 20> kMessages{"request completed",
+                                                     "cache miss, loading from store",
+                                                     "connection pool acquired",
+                                                     "retrying upstream call",
+                                                     "payment authorised",
+                                                     "order state changed to shipped",
+                                                     "user session refreshed",
+                                                     "inventory reserved for order",
+                                                     "failed to reach upstream service",
+                                                     "deadline exceeded while waiting for lock",
+                                                     "token validated",
+                                                     "published event to topic orders.v2",
+                                                     "consumed message from partition",
+                                                     "database query finished",
+                                                     "slow query detected",
+                                                     "circuit breaker half open",
+                                                     "feature flag evaluated",
+                                                     "image resized",
+                                                     "export job finished",
+                                                     "rate limit applied to client"};
 
-constexpr std::array<std::string_view, 24> kPaths{
-    "/",           "/login",      "/logout",       "/api/v1/orders", "/api/v1/cart",   "/api/v1/users", "/api/v1/search",
-    "/api/v1/pay", "/api/v2/pay", "/api/v1/stock", "/static/app.js", "/static/app.css", "/static/logo.svg", "/health",
-    "/metrics",    "/api/v1/geo", "/api/v1/media", "/api/v1/export", "/api/v1/report", "/api/v1/review", "/favicon.ico",
-    "/robots.txt", "/admin",      "/api/v1/promo"};
+constexpr std::array<std::string_view, 24> kPaths{"/",
+                                                  "/login",
+                                                  "/logout",
+                                                  "/api/v1/orders",
+                                                  "/api/v1/cart",
+                                                  "/api/v1/users",
+                                                  "/api/v1/search",
+                                                  "/api/v1/pay",
+                                                  "/api/v2/pay",
+                                                  "/api/v1/stock",
+                                                  "/static/app.js",
+                                                  "/static/app.css",
+                                                  "/static/logo.svg",
+                                                  "/health",
+                                                  "/metrics",
+                                                  "/api/v1/geo",
+                                                  "/api/v1/media",
+                                                  "/api/v1/export",
+                                                  "/api/v1/report",
+                                                  "/api/v1/review",
+                                                  "/favicon.ico",
+                                                  "/robots.txt",
+                                                  "/admin",
+                                                  "/api/v1/promo"};
 
 constexpr std::array<std::string_view, 4> kAgents{
     "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0", "Mozilla/5.0 (Macintosh) Safari/605.1.15", "curl/8.5.0",
@@ -68,12 +101,13 @@ Workload::Workload(WorkloadOptions options)
       const LineKind kind = kind_of_service(service);
       streams_by_kind_[static_cast<std::size_t>(kind)].push_back(streams_.size());
       const std::string name(kServices[service]);
-      streams_.push_back({Labels{{"cluster", "eu-1"},
-                                 {"format", std::string(format_name(kind))},
-                                 {"namespace", service % 3 == 0 ? "shop" : "core"},
-                                 {"pod", fmt::format("{}-{:08x}-{:05x}", name, random_() & 0xffffffff, random_() & 0xfffff)},
-                                 {"service", name}},
-                          kind});
+      streams_.push_back(
+          {Labels{{"cluster", "eu-1"},
+                  {"format", std::string(format_name(kind))},
+                  {"namespace", service % 3 == 0 ? "shop" : "core"},
+                  {"pod", fmt::format("{}-{:08x}-{:05x}", name, random_() & 0xffffffff, random_() & 0xfffff)},
+                  {"service", name}},
+           kind});
     }
   }
 }
@@ -118,7 +152,8 @@ const std::string& Workload::trace_id() {
 }
 
 void Workload::append_hex(std::size_t digits) {
-  fmt::format_to(std::back_inserter(line_), "{:0{}x}", digits < 16 ? random_() >> (64 - 4 * digits) : random_(), digits);
+  fmt::format_to(std::back_inserter(line_), "{:0{}x}", digits < 16 ? random_() >> (64 - 4 * digits) : random_(),
+                 digits);
 }
 
 void Workload::append_message() {
@@ -144,7 +179,8 @@ void Workload::append_json_python(const WorkloadStream& stream) {
                  R"({{"timestamp": "{}", "level": "{}", "service": "{}", "logger": "app.{}", "message": ")",
                  time, level(), stream.labels.value_or_empty("service"), below(12));
   append_message();
-  fmt::format_to(std::back_inserter(line_), R"(", "status": {}, "duration_ms": {}.{:02}, "trace_id": "{}", "span_id": ")",
+  fmt::format_to(std::back_inserter(line_),
+                 R"(", "status": {}, "duration_ms": {}.{:02}, "trace_id": "{}", "span_id": ")",
                  kStatuses[below(kStatuses.size())], below(900), below(100), trace_id());
   append_hex(16);
   line_ += "\"}";
@@ -163,8 +199,8 @@ void Workload::append_json_go(const WorkloadStream& stream) {
 }
 
 void Workload::append_logfmt(const WorkloadStream& stream) {
-  fmt::format_to(std::back_inserter(line_), "ts={} level={} caller={}.go:{} component={} msg=\"", format_rfc3339(now_), level(),
-                 stream.labels.value_or_empty("service"), below(900), stream.labels.value_or_empty("service"));
+  fmt::format_to(std::back_inserter(line_), "ts={} level={} caller={}.go:{} component={} msg=\"", format_rfc3339(now_),
+                 level(), stream.labels.value_or_empty("service"), below(900), stream.labels.value_or_empty("service"));
   append_message();
   fmt::format_to(std::back_inserter(line_), "\" duration={}.{:03}ms size={}B trace_id={}", below(800), below(1000),
                  below(100'000), trace_id());
@@ -173,11 +209,12 @@ void Workload::append_logfmt(const WorkloadStream& stream) {
 void Workload::append_nginx() {
   const std::chrono::sys_time<Duration> instant{Duration(now_.value)};
   const std::chrono::hh_mm_ss clock{instant - std::chrono::floor<std::chrono::days>(instant)};
-  fmt::format_to(std::back_inserter(line_),
-                 "10.{}.{}.{} - - [21/Nov/2026:{:02}:{:02}:{:02} +0000] \"{} {} HTTP/1.1\" {} {} \"-\" \"{}\" rt=0.{:03} rid=",
-                 below(4), below(256), below(256), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
-                 below(5) == 0 ? "POST" : "GET", kPaths[below(kPaths.size())], kStatuses[below(kStatuses.size())],
-                 below(80'000), kAgents[below(kAgents.size())], below(1000));
+  fmt::format_to(
+      std::back_inserter(line_),
+      "10.{}.{}.{} - - [21/Nov/2026:{:02}:{:02}:{:02} +0000] \"{} {} HTTP/1.1\" {} {} \"-\" \"{}\" rt=0.{:03} rid=",
+      below(4), below(256), below(256), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+      below(5) == 0 ? "POST" : "GET", kPaths[below(kPaths.size())], kStatuses[below(kStatuses.size())], below(80'000),
+      kAgents[below(kAgents.size())], below(1000));
   append_hex(16);
   append_hex(16);
 }

@@ -1,7 +1,8 @@
 // workload.h -- the one seeded workload that every benchmark of this tree uses.
 //
-// Shape:    160 streams of 40 services; by bytes about half JSON services, a fifth logfmt, the rest nginx and plain text; trace
-//           ids shared by about six lines across services; about 200 bytes a line. One line at a time, ascending in time.
+// Shape:    160 streams of 40 services; by bytes about half JSON services, a fifth logfmt, the rest nginx and plain
+//           text; trace ids shared by about six lines across services; about 200 bytes a line. One line at a time,
+//           ascending in time.
 // Units:    timestamps in nanoseconds; the lines of one Workload spread evenly over `span`.
 // Lifetime: the view in GeneratedLine lives until the next call of next().
 // Threads:  one per thread.

@@ -1,7 +1,9 @@
-// ingest_bench.cpp -- the write path behind the decoder: admission, log record, log, head, and (second case) the flush to segments.
+// ingest_bench.cpp -- the write path behind the decoder: admission, log record, log, head, and (second case) the flush
+// to segments.
 //
-// Figures:  bytes_per_second counts raw line bytes against the CPU time of the whole process; ns_per_line likewise; allocations
-//           per line over all threads. The log is written to a folder in /tmp with wal.sync never: the figure is about CPU.
+// Figures:  bytes_per_second counts raw line bytes against the CPU time of the whole process; ns_per_line likewise;
+//           allocations per line over all threads. The log is written to a folder in /tmp with wal.sync never: the
+//           figure is about CPU.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
@@ -44,7 +46,8 @@ struct Batches {
     bench::Workload workload({});
     for (const auto& stream : workload.streams()) {
       const auto text = stream.labels.to_string();
-      identities.push_back(std::make_shared<const StreamIdentity>(StreamIdentity{stream.labels, stream.labels.fingerprint(), text}));
+      identities.push_back(
+          std::make_shared<const StreamIdentity>(StreamIdentity{stream.labels, stream.labels.fingerprint(), text}));
     }
     for (std::size_t i = 0; i < kBatches; ++i) all.push_back(make(workload));
   }
@@ -63,7 +66,8 @@ struct Batches {
     one->batch.tenant = "bench";
     for (std::size_t i = 0; i < places.size(); ++i) {
       const std::string_view line = one->lines[i];
-      one->entries[places[i].first].push_back({places[i].second, 0, line, line.find("rror") != line.npos ? kError : kInfo});
+      one->entries[places[i].first].push_back(
+          {places[i].second, 0, line, line.find("rror") != line.npos ? kError : kInfo});
       line_bytes += line.size();
       ++lines;
     }
@@ -85,7 +89,8 @@ void push_all(Ingester& ingester, const Batches& batches) {
   for (const auto& one : batches.all) {
     auto answer = std::make_shared<std::promise<bool>>();
     answers.push_back(answer->get_future());
-    ingester.push(PushBatch(one->batch), [answer](Result<Rejections> result) { answer->set_value(result && result->empty()); });
+    ingester.push(PushBatch(one->batch),
+                  [answer](Result<Rejections> result) { answer->set_value(result && result->empty()); });
     if (answers.size() >= 8 && !answers[answers.size() - 8].get()) std::abort();
   }
   for (std::size_t i = answers.size() - 7; i < answers.size(); ++i) {
@@ -117,7 +122,8 @@ void run(benchmark::State& state, bool with_flush) {
     state.PauseTiming();
     allocated += allocations - before;
     rows += ingester->counters().entries;
-    for (const auto& segment : storage->find_or_create("bench")->segments()->segments) stored += segment->info().file_bytes;
+    for (const auto& segment : storage->find_or_create("bench")->segments()->segments)
+      stored += segment->info().file_bytes;
     ingester.reset();
     storage.reset();
     const std::string remove = std::string("rm -rf ") + folder;
@@ -126,9 +132,11 @@ void run(benchmark::State& state, bool with_flush) {
   }
   if (rows != batches.lines * state.iterations()) std::abort();
   state.SetBytesProcessed(static_cast<std::int64_t>(batches.line_bytes * state.iterations()));
-  state.counters["ns_per_line"] = benchmark::Counter(static_cast<double>(rows), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_line"] =
+      benchmark::Counter(static_cast<double>(rows), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["allocations_per_line"] = static_cast<double>(allocated) / static_cast<double>(rows);
-  state.counters["stored_per_raw"] = static_cast<double>(stored) / static_cast<double>(batches.line_bytes * state.iterations());
+  state.counters["stored_per_raw"] =
+      static_cast<double>(stored) / static_cast<double>(batches.line_bytes * state.iterations());
 }
 
 void push_to_head(benchmark::State& state) { run(state, false); }

@@ -1,7 +1,8 @@
 // The twelve queries of the comparison table over blocks in memory: what the engine costs without a store under it.
 //
-// Shape:    64 MiB of the shared workload; each query runs with columns (as sealed blocks offer them) and without (as a plain row
-//           store). Columns are made before the clock starts. Bytes a second are raw line bytes of everything selected.
+// Shape:    64 MiB of the shared workload; each query runs with columns (as sealed blocks offer them) and without (as a
+//           plain row store). Columns are made before the clock starts. Bytes a second are raw line bytes of everything
+//           selected.
 // Checked:  both ways must give the same answer before anything is timed.
 #include <benchmark/benchmark.h>
 
@@ -64,11 +65,14 @@ std::vector<NamedQuery> queries() {
       {"rare_word", "sum(count_over_time(" + all + "} |= \"OOMKilled\" [2h]))", true, kSpan},
       {"count_by_service", "sum by (service)(count_over_time(" + all + "}[1m]))"},
       {"error_rate", "sum by (service)(rate(" + all + "} |= \"error\" [1m]))"},
-      {"json_status_by_level", "sum by (level)(count_over_time(" + all + ", format=\"json\"} | json | status >= 500 [1m]))"},
-      {"p99_duration", "quantile_over_time(0.99, " + all + ", format=\"json\"} | json | unwrap duration_ms [5m]) by (service)", true,
+      {"json_status_by_level",
+       "sum by (level)(count_over_time(" + all + ", format=\"json\"} | json | status >= 500 [1m]))"},
+      {"p99_duration",
+       "quantile_over_time(0.99, " + all + ", format=\"json\"} | json | unwrap duration_ms [5m]) by (service)", true,
        std::chrono::minutes(5)},
       {"regex_count", "sum(count_over_time(" + all + "} |~ \"took 8[0-9]{2}ms\" [2h]))", true, kSpan},
-      {"logfmt_slow_by_level", "sum by (level)(count_over_time(" + all + ", format=\"logfmt\"} | logfmt | duration > 500ms [1m]))"},
+      {"logfmt_slow_by_level",
+       "sum by (level)(count_over_time(" + all + ", format=\"logfmt\"} | logfmt | duration > 500ms [1m]))"},
       {"top_paths",
        "topk(10, sum by (path)(count_over_time(" + all +
            ", format=\"nginx\"} | pattern `<_> - - [<_>] \"<_> <path> <_>\" <status> <_>` [5m])))",
@@ -106,7 +110,8 @@ const bool kRegistered = [] {
   for (const bool with_columns : {true, false}) {
     for (const auto& query : queries()) {
       const std::string name = std::string(query.name) + (with_columns ? "/columns" : "/rows");
-      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { bench_query(state, query, with_columns); })
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [=](benchmark::State& state) { bench_query(state, query, with_columns); })
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();
     }

@@ -1,7 +1,8 @@
-// How many bytes of log a second one core takes through each pipeline stage, over the workload that all benchmarks share.
+// How many bytes of log a second one core takes through each pipeline stage, over the workload that all benchmarks
+// share.
 //
-// Every stage runs over the lines it is meant for (json over JSON lines and so on); the labels that reach the end are counted
-// into the result's hash, so nothing is optimised away and a changed answer shows.
+// Every stage runs over the lines it is meant for (json over JSON lines and so on); the labels that reach the end are
+// counted into the result's hash, so nothing is optimised away and a changed answer shows.
 #include <benchmark/benchmark.h>
 
 #include "bench/data/workload.h"
@@ -120,7 +121,8 @@ const std::vector<Case>& cases() {
 
 int main(int argc, char** argv) {
   for (const Case& bench_case : cases()) {
-    benchmark::RegisterBenchmark(bench_case.name, [&bench_case](benchmark::State& state) { run_case(state, bench_case); });
+    benchmark::RegisterBenchmark(bench_case.name,
+                                 [&bench_case](benchmark::State& state) { run_case(state, bench_case); });
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -23,7 +23,8 @@ struct Bodies {
   TimestampNs last;
 };
 
-void encode(const std::vector<WorkloadStream>& streams, const std::map<std::size_t, std::vector<EntryView>>& by_stream, Bodies& out) {
+void encode(const std::vector<WorkloadStream>& streams, const std::map<std::size_t, std::vector<EntryView>>& by_stream,
+            Bodies& out) {
   std::vector<std::string> labels;
   labels.reserve(by_stream.size());
   std::vector<ingest::WireStream> wire;

@@ -1,6 +1,7 @@
 // How many bytes of log a second one core takes through the agent's pipelines, and that steady work allocates nothing.
 //
-// The lines are those of the workload that all benchmarks share; what comes out is counted, so that nothing is optimised away.
+// The lines are those of the workload that all benchmarks share; what comes out is counted, so that nothing is
+// optimised away.
 #include <benchmark/benchmark.h>
 
 #include <atomic>
@@ -108,17 +109,20 @@ constexpr Case kCases[] = {
     {"users_metrics", Source::kJson, R"(
 - json: {expressions: {timestamp: , level: , message: , duration_ms: duration, status: }}
 - metrics: {log_errors_total: {type: Counter, value: "1", match: 'level="error"'}}
-- metrics: {request_duration_seconds: {type: Histogram, buckets: [0.01, 0.1, 1], value_name: duration_ms, value_type: milliseconds}}
+- metrics: {request_duration_seconds: {type: Histogram, buckets: [0.01, 0.1, 1],
+                                         value_name: duration_ms, value_type: milliseconds}}
 - metrics: {memory_usage_bytes: {type: Gauge, value_name: memory_bytes}}
 )"},
     {"jmespath", Source::kJson, "- json: {expressions: {level: 'level || severity', n: 'length(keys(@))'}}"},
     {"logfmt", Source::kLogfmt, "- logfmt: {mapping: {level: , msg: , duration: }}\n- labels: {level: }"},
-    {"regex", Source::kNginx, R"(- regex: {expression: '^(?P<ip>\S+) \S+ \S+ \[[^\]]+\] "(?P<verb>\S+) (?P<path>\S+)[^"]*" (?P<code>\d+)'})"},
+    {"regex", Source::kNginx,
+     R"(- regex: {expression: '^(?P<ip>\S+) \S+ \S+ \[[^\]]+\] "(?P<verb>\S+) (?P<path>\S+)[^"]*" (?P<code>\d+)'})"},
     {"cri", Source::kCri, "- cri:"},
     {"docker", Source::kDocker, "- docker:"},
     {"match_drop", Source::kAll, "- match: {selector: '{job=\"j\"} |= \"DEBUG\"', action: drop}"},
     {"multiline", Source::kAll, "- multiline: {firstline: '^[{0-9]'}"},
-    {"template", Source::kJson, "- json: {expressions: {level: }}\n- template: {source: level, template: '{{ ToLower .Value }}'}"},
+    {"template", Source::kJson,
+     "- json: {expressions: {level: }}\n- template: {source: level, template: '{{ ToLower .Value }}'}"},
     {"trace", Source::kAll, "- trace:"},
 };
 
@@ -148,14 +152,17 @@ void run_case(benchmark::State& state, const Case& bench_case) {
   for (auto _ : state) pass();
   const auto passes = static_cast<double>(state.iterations()) * static_cast<double>(lines.lines.size());
   benchmark::DoNotOptimize(sink.bytes);
-  state.SetBytesProcessed(static_cast<std::int64_t>(static_cast<double>(lines.bytes) * static_cast<double>(state.iterations())));
-  state.counters["ns/line"] = benchmark::Counter(passes / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.SetBytesProcessed(
+      static_cast<std::int64_t>(static_cast<double>(lines.bytes) * static_cast<double>(state.iterations())));
+  state.counters["ns/line"] =
+      benchmark::Counter(passes / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["allocs/line"] = static_cast<double>(allocations.load() - before) / passes;
 }
 
 const int kRegistered = [] {
   for (const Case& bench_case : kCases)
-    benchmark::RegisterBenchmark(bench_case.name, [&bench_case](benchmark::State& state) { run_case(state, bench_case); });
+    benchmark::RegisterBenchmark(bench_case.name,
+                                 [&bench_case](benchmark::State& state) { run_case(state, bench_case); });
   return 0;
 }();
 

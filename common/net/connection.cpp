@@ -17,8 +17,8 @@ constexpr std::size_t kProxyHeadBytes = 16 * 1024;
 
 SteadyTime deadline_after(Duration after) { return std::chrono::steady_clock::now() + after; }
 
-Result<std::unique_ptr<Connection>> Connection::open(const HttpClientOptions& options, const UrlParts& url, TlsContext tls,
-                                                     const Patience& patience) {
+Result<std::unique_ptr<Connection>> Connection::open(const HttpClientOptions& options, const UrlParts& url,
+                                                     TlsContext tls, const Patience& patience) {
   auto connection = std::make_unique<Connection>();
   if (!options.unix_socket.empty()) {
     KVASIR_CHECK_OK(connection->connect_unix(options.unix_socket));
@@ -33,7 +33,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const HttpClientOptions& op
   return connection;
 }
 
-Result<std::size_t> Connection::wait(const Patience& patience, std::string_view what, const std::function<void(Done)>& start) {
+Result<std::size_t> Connection::wait(const Patience& patience, std::string_view what,
+                                     const std::function<void(Done)>& start) {
   bool done = false;
   ErrorCodeIo error;
   std::size_t size = 0;
@@ -93,10 +94,11 @@ Result<void> Connection::connect(const HttpClientOptions& options, const std::st
   });
   const std::string where = host + ":" + std::to_string(port);
   auto resolved = wait(sooner, "resolve " + host, [&](Done done) {
-    resolver.async_resolve(host, std::to_string(port), [&found, done](ErrorCodeIo ec, Tcp::resolver::results_type results) {
-      found = std::move(results);
-      done(ec, 0);
-    });
+    resolver.async_resolve(host, std::to_string(port),
+                           [&found, done](ErrorCodeIo ec, Tcp::resolver::results_type results) {
+                             found = std::move(results);
+                             done(ec, 0);
+                           });
   });
   if (resolved) {
     resolved = wait(sooner, "connect to " + where, [&](Done done) {
@@ -115,7 +117,8 @@ Result<void> Connection::connect(const HttpClientOptions& options, const std::st
 Result<void> Connection::connect_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(ErrorCode::kInvalidArgument, "unix socket path too long: " + path);
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorCode::kInvalidArgument, "unix socket path too long: " + path);
   path.copy(address.sun_path, path.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {

@@ -54,10 +54,13 @@ class Connection {
   void on_close(std::function<void()> action) { close_action_ = std::move(action); }
 
  private:
-  Result<void> connect(const HttpClientOptions& options, const std::string& host, std::uint16_t port, const Patience& patience);
+  Result<void> connect(const HttpClientOptions& options, const std::string& host, std::uint16_t port,
+                       const Patience& patience);
   Result<void> connect_unix(const std::string& path);
-  Result<void> tunnel(const HttpClientOptions& options, const UrlParts& url, const UrlParts& proxy, const Patience& patience);
-  Result<void> start_tls(const HttpClientOptions& options, const UrlParts& url, TlsContext tls, const Patience& patience);
+  Result<void> tunnel(const HttpClientOptions& options, const UrlParts& url, const UrlParts& proxy,
+                      const Patience& patience);
+  Result<void> start_tls(const HttpClientOptions& options, const UrlParts& url, TlsContext tls,
+                         const Patience& patience);
 
   asio::io_context io_{1};
   std::unique_ptr<Stream> stream_;

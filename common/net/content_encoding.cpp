@@ -20,8 +20,8 @@ constexpr int kZlibWindow = 15;
 constexpr int kRawWindow = -15;
 
 Error too_large(std::uint64_t limit) {
-  return {ErrorCode::kLimitExceeded,
-          "decompressed message size too large than max (" + std::to_string(limit + 1) + " vs " + std::to_string(limit) + ")"};
+  return {ErrorCode::kLimitExceeded, "decompressed message size too large than max (" + std::to_string(limit + 1) +
+                                         " vs " + std::to_string(limit) + ")"};
 }
 
 Error truncated() { return {ErrorCode::kInvalidArgument, "unexpected EOF"}; }
@@ -115,7 +115,8 @@ Result<std::string> decompress_lz4(std::string_view data, std::uint64_t limit) {
   if (LZ4F_isError(LZ4F_createDecompressionContext(&raw, LZ4F_VERSION))) {
     return fail(ErrorCode::kInternal, "lz4 cannot start");
   }
-  const std::unique_ptr<LZ4F_dctx, decltype(&LZ4F_freeDecompressionContext)> context(raw, LZ4F_freeDecompressionContext);
+  const std::unique_ptr<LZ4F_dctx, decltype(&LZ4F_freeDecompressionContext)> context(raw,
+                                                                                     LZ4F_freeDecompressionContext);
   BoundedOutput out(limit);
   std::size_t expected = 1;  // what LZ4F wants next; 0: the frame is over
   while (!data.empty() || expected != 0) {
@@ -135,7 +136,8 @@ Result<std::string> decompress_lz4(std::string_view data, std::uint64_t limit) {
 
 std::string compress_gzip(std::string_view data) {
   z_stream stream{};
-  KVASIR_ASSERT(deflateInit2(&stream, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK, "deflate cannot start");
+  KVASIR_ASSERT(deflateInit2(&stream, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK,
+                "deflate cannot start");
   std::string out(deflateBound(&stream, data.size()) + 32, '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
   stream.avail_in = static_cast<uInt>(data.size());
@@ -200,7 +202,8 @@ ContentEncoding choose_response_encoding(std::string_view accept_encoding) {
     accept_encoding.remove_prefix(std::min(item.size() + 1, accept_encoding.size()));
     const std::size_t semicolon = item.find(';');
     const std::string_view name = trim(item.substr(0, semicolon));
-    const std::string_view weight = semicolon == std::string_view::npos ? std::string_view() : trim(item.substr(semicolon + 1));
+    const std::string_view weight =
+        semicolon == std::string_view::npos ? std::string_view() : trim(item.substr(semicolon + 1));
     const double q = weight.starts_with("q=") ? parse_go_float(weight.substr(2)).value_or(0) : 1;
     if (equal_ignore_case(name, "gzip")) gzip = q;
     else if (equal_ignore_case(name, "zstd")) zstd = q;
@@ -211,7 +214,9 @@ ContentEncoding choose_response_encoding(std::string_view accept_encoding) {
   return gzip > 0 ? ContentEncoding::kGzip : ContentEncoding::kIdentity;
 }
 
-std::string_view content_encoding_name(ContentEncoding encoding) { return encoding == ContentEncoding::kZstd ? "zstd" : "gzip"; }
+std::string_view content_encoding_name(ContentEncoding encoding) {
+  return encoding == ContentEncoding::kZstd ? "zstd" : "gzip";
+}
 
 struct StreamCompressor::Coder {
   virtual ~Coder() = default;
@@ -233,7 +238,8 @@ void append_piece(std::string& out, Produce produce) {
 class GzipCoder final : public StreamCompressor::Coder {
  public:
   GzipCoder() {
-    KVASIR_ASSERT(deflateInit2(&stream_, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK, "deflate cannot start");
+    KVASIR_ASSERT(deflateInit2(&stream_, 1, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK,
+                  "deflate cannot start");
   }
   ~GzipCoder() override { deflateEnd(&stream_); }
 

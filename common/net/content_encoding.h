@@ -1,8 +1,8 @@
 // content_encoding.h -- undoes and applies HTTP content encodings, with a hard limit on what comes out.
 //
 // Threads:  any; no state is shared between calls or objects.
-// Errors:   unsupported (unknown name), invalid_argument (damaged or truncated data), limit_exceeded (more than the limit; found
-//           before that much memory is taken).
+// Errors:   unsupported (unknown name), invalid_argument (damaged or truncated data), limit_exceeded (more than the
+//           limit; found before that much memory is taken).
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ Result<std::string> decompress(ContentEncoding encoding, std::string_view data, 
 /// gzip and zstd only; REQUIRES one of them.
 std::string compress(ContentEncoding encoding, std::string_view data);
 
-/// The encoding to answer with for an Accept-Encoding value: zstd or gzip, whichever it weighs more (zstd if it does not care), or
-/// identity. `*` stands for gzip.
+/// The encoding to answer with for an Accept-Encoding value: zstd or gzip, whichever it weighs more (zstd if it does
+/// not care), or identity. `*` stands for gzip.
 ContentEncoding choose_response_encoding(std::string_view accept_encoding);
 
 /// `gzip`; REQUIRES: gzip or zstd.

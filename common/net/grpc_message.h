@@ -2,7 +2,8 @@
 //
 // Shape:    flag (1 byte: 1 = compressed) | length (4 bytes, big endian) | message.
 // Threads:  free functions.
-// Errors:   invalid_argument (cut, more than one message, unknown flag), limit_exceeded (the declared length, before it is believed).
+// Errors:   invalid_argument (cut, more than one message, unknown flag), limit_exceeded (the declared length, before it
+//           is believed).
 #pragma once
 
 #include <cstdint>

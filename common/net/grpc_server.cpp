@@ -15,10 +15,12 @@ namespace {
 constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
 /// HTTP/2 is agreed on in the TLS handshake.
-int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size, void*) {
+int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
+              void*) {
   unsigned char* chosen = nullptr;
   static constexpr unsigned char kH2[] = {2, 'h', '2'};
-  if (SSL_select_next_proto(&chosen, out_size, kH2, sizeof kH2, in, in_size) != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  if (SSL_select_next_proto(&chosen, out_size, kH2, sizeof kH2, in, in_size) != OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
 }
@@ -132,7 +134,9 @@ class GrpcServer::Impl {
 
 GrpcServer::GrpcServer(GrpcServerOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
 GrpcServer::~GrpcServer() { drain(Duration::zero()); }
-void GrpcServer::add(std::string path, HttpHandler handler) { impl_->shared().handlers.emplace(std::move(path), std::move(handler)); }
+void GrpcServer::add(std::string path, HttpHandler handler) {
+  impl_->shared().handlers.emplace(std::move(path), std::move(handler));
+}
 Result<void> GrpcServer::start() { return impl_->start(); }
 std::uint16_t GrpcServer::port() const { return impl_->port(); }
 Result<void> GrpcServer::reload_tls() { return impl_->reload_tls(); }

@@ -1,11 +1,13 @@
 // grpc_server.h -- unary gRPC calls over HTTP/2, with and without TLS: as much of gRPC as receiving OTLP needs.
 //
-// Shape:    a call looks to its handler like a POST: path "/package.Service/Method", metadata as headers, the message as body.
-//           Content-Encoding is the message's own (grpc-encoding) if it came compressed. The handler answers as over HTTP: 2xx with the
-//           message as body becomes OK, everything else a status with the first line of the body as its text.
+// Shape:    a call looks to its handler like a POST: path "/package.Service/Method", metadata as headers, the message
+//           as body. Content-Encoding is the message's own (grpc-encoding) if it came compressed. The handler answers
+//           as over HTTP: 2xx with the message as body becomes OK, everything else a status with the first line of the
+//           body as its text.
 // Lifetime: replies may outlive the server; they then do nothing. Only HttpReply::send() can be used.
 // Threads:  one socket thread; handlers run on `threads` of their own.
-// Errors:   UNIMPLEMENTED unknown method, INVALID_ARGUMENT broken framing or too large a message, UNAVAILABLE when busy.
+// Errors:   UNIMPLEMENTED unknown method, INVALID_ARGUMENT broken framing or too large a message, UNAVAILABLE when
+//           busy.
 // Limits:   GrpcServerOptions; a declared length is checked before a byte of the message is kept.
 // Source:   docs/adr/0009-otlp-over-grpc.md
 #pragma once

@@ -29,21 +29,23 @@ class TestingCall {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_header_callback(
-        callbacks, [](nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size, const std::uint8_t* value,
-                      std::size_t value_size, std::uint8_t, void* self) {
+        callbacks, [](nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
+                      const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self) {
           static_cast<TestingCall*>(self)->headers[{reinterpret_cast<const char*>(name), name_size}] =
               std::string(reinterpret_cast<const char*>(value), value_size);
           return 0;
         });
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-        callbacks, [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t* data, std::size_t size, void* self) {
+        callbacks,
+        [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t* data, std::size_t size, void* self) {
           static_cast<TestingCall*>(self)->body.append(reinterpret_cast<const char*>(data), size);
           return 0;
         });
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, [](nghttp2_session*, std::int32_t, std::uint32_t, void* self) {
-      static_cast<TestingCall*>(self)->closed_ = true;
-      return 0;
-    });
+    nghttp2_session_callbacks_set_on_stream_close_callback(
+        callbacks, [](nghttp2_session*, std::int32_t, std::uint32_t, void* self) {
+          static_cast<TestingCall*>(self)->closed_ = true;
+          return 0;
+        });
     nghttp2_session_client_new(&http2_, callbacks, this);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_submit_settings(http2_, NGHTTP2_FLAG_NONE, nullptr, 0);
@@ -56,8 +58,12 @@ class TestingCall {
   /// `status: message` of the trailers.
   std::string run(const std::string& path, std::string body, const std::map<std::string, std::string>& metadata = {}) {
     out_ = std::move(body);
-    std::map<std::string, std::string> fields = {{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "x"},
-                                                 {"content-type", "application/grpc"}, {"te", "trailers"}};
+    std::map<std::string, std::string> fields = {{":method", "POST"},
+                                                 {":scheme", "http"},
+                                                 {":path", path},
+                                                 {":authority", "x"},
+                                                 {"content-type", "application/grpc"},
+                                                 {"te", "trailers"}};
     for (const auto& [name, value] : metadata) fields[name] = value;
     std::vector<nghttp2_nv> list;
     for (const auto& [name, value] : fields) {
@@ -65,8 +71,8 @@ class TestingCall {
                       reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), 0});
     }
     nghttp2_data_provider provider{};
-    provider.read_callback = [](nghttp2_session*, std::int32_t, std::uint8_t* buffer, std::size_t size, std::uint32_t* flags,
-                                nghttp2_data_source*, void* self) -> ssize_t {
+    provider.read_callback = [](nghttp2_session*, std::int32_t, std::uint8_t* buffer, std::size_t size,
+                                std::uint32_t* flags, nghttp2_data_source*, void* self) -> ssize_t {
       auto& out = static_cast<TestingCall*>(self)->out_;
       const std::size_t count = std::min(size, out.size());
       std::copy_n(out.data(), count, buffer);
@@ -137,18 +143,21 @@ TEST_CASE("calls that cannot be") {
   options.message_bytes_max = 1000;
   options.buffered_bytes_max = 500;
   Fixture fixture(options);
-  const auto run = [&](const std::string& path, const std::string& body, const std::map<std::string, std::string>& metadata = {}) {
+  const auto run = [&](const std::string& path, const std::string& body,
+                       const std::map<std::string, std::string>& metadata = {}) {
     return TestingCall(fixture.server.port()).run(path, body, metadata);
   };
   const std::string path = "/test.Echo/Say";
   CHECK(run(path, frame_grpc_message("refuse")) == "14: too much");
   CHECK(run(path, frame_grpc_message("drop")) == "13: the call was not answered");
   CHECK(run("/test.Echo/Shout", frame_grpc_message("x")) == "12: unknown method");
-  CHECK(run(path, frame_grpc_message("x"), {{"content-type", "application/json"}}) == "3: this port takes gRPC calls only");
+  CHECK(run(path, frame_grpc_message("x"), {{"content-type", "application/json"}}) ==
+        "3: this port takes gRPC calls only");
   CHECK(run(path, "") == "3: the call has no message");
   CHECK(run(path, "\0\0\0\0\5ab"s) == "3: the gRPC message is cut");
   CHECK(run(path, "\1\0\0\0\1z"s) == "3: a compressed message without grpc-encoding");
-  CHECK(run(path, "\0\xff\xff\xff\xff xyz"s) == "3: request body too large: message size too large than max (4294967295 vs 1000)");
+  CHECK(run(path, "\0\xff\xff\xff\xff xyz"s) ==
+        "3: request body too large: message size too large than max (4294967295 vs 1000)");
   CHECK(run(path, "\0\0\0\0\1two"s) == "3: a unary call has one message");
   CHECK(run(path, frame_grpc_message(std::string(900, 'x'))) == "14: too many messages are being received, try again");
   CHECK(run(path, frame_grpc_message("fine")) == "0: ");

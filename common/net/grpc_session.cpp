@@ -12,10 +12,14 @@ namespace {
 constexpr std::size_t kWriteBytes = 256 * 1024;
 constexpr std::int32_t kWindowBytes = 1 << 20;
 
-std::string_view view(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view view(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 nghttp2_nv field(std::string_view name, std::string_view value) {
-  const auto bytes = [](std::string_view text) { return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data())); };
+  const auto bytes = [](std::string_view text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  };
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
@@ -44,10 +48,10 @@ class GrpcReply final : public HttpReply {
     if (sent_) return;
     sent_ = true;
     if (session_->server()->stopped) return;
-    asio::dispatch(session_->executor(),
-                   [session = session_, call = call_, status, text = std::move(text), message = std::move(message)]() mutable {
-                     session->respond(call, status, std::move(text), std::move(message));
-                   });
+    asio::dispatch(session_->executor(), [session = session_, call = call_, status, text = std::move(text),
+                                          message = std::move(message)]() mutable {
+      session->respond(call, status, std::move(text), std::move(message));
+    });
   }
 
   std::shared_ptr<GrpcSession> session_;
@@ -110,7 +114,8 @@ bool GrpcSession::start_http2() {
 
 void GrpcSession::read() {
   if (closed_) return;
-  stream_.async_read_some(asio::buffer(in_), [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_read(ec, size); });
+  stream_.async_read_some(asio::buffer(in_),
+                          [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_read(ec, size); });
 }
 
 void GrpcSession::on_read(ErrorCodeIo ec, std::size_t size) {
@@ -118,7 +123,8 @@ void GrpcSession::on_read(ErrorCodeIo ec, std::size_t size) {
   last_active_ = Clock::now();
   const auto taken = nghttp2_session_mem_recv(http2_, reinterpret_cast<const std::uint8_t*>(in_.data()), size);
   if (taken < 0) {
-    log::debug("grpc", "a connection broke the protocol", {{"peer", peer_}, {"error", nghttp2_strerror(static_cast<int>(taken))}});
+    log::debug("grpc", "a connection broke the protocol",
+               {{"peer", peer_}, {"error", nghttp2_strerror(static_cast<int>(taken))}});
     return close();
   }
   write();
@@ -162,7 +168,8 @@ void GrpcSession::tick() {
       const bool late = !call.complete && !call.answered && now - call.began > options.call_timeout;
       if (late) self->refuse(id, call, GrpcStatus::kDeadlineExceeded, "the message took too long to arrive");
     }
-    const Duration patience = self->calls_.empty() && self->http2_ != nullptr ? options.idle_timeout : options.call_timeout;
+    const Duration patience =
+        self->calls_.empty() && self->http2_ != nullptr ? options.idle_timeout : options.call_timeout;
     if (!waiting && now - self->last_active_ > patience) return self->close();
     if (self->http2_ != nullptr) self->write();
     if (!self->closed_) self->tick();
@@ -184,8 +191,9 @@ int GrpcSession::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, 
   return 0;
 }
 
-int GrpcSession::on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                           const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self) {
+int GrpcSession::on_header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                           std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                           void* self) {
   auto& session = *static_cast<GrpcSession*>(self);
   Call* call = session.find(frame->hd.stream_id);
   if (call == nullptr) return 0;
@@ -212,7 +220,8 @@ int GrpcSession::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* se
   if (frame->hd.type == NGHTTP2_HEADERS) {
     const bool grpc = call->request.method == "POST" && call->content_type.starts_with("application/grpc");
     if (!grpc) session.refuse(id, *call, GrpcStatus::kInvalidArgument, "this port takes gRPC calls only");
-    else if (!session.server_->handlers.contains(call->request.path)) session.refuse(id, *call, GrpcStatus::kUnimplemented, "unknown method");
+    else if (!session.server_->handlers.contains(call->request.path))
+      session.refuse(id, *call, GrpcStatus::kUnimplemented, "unknown method");
     else if (session.draining_) session.refuse(id, *call, GrpcStatus::kUnavailable, "the server is stopping");
   }
   const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -220,7 +229,8 @@ int GrpcSession::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* se
   return 0;
 }
 
-int GrpcSession::on_data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size, void* self) {
+int GrpcSession::on_data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size,
+                         void* self) {
   auto& session = *static_cast<GrpcSession*>(self);
   Call* call = session.find(id);
   if (call != nullptr && !call->answered) session.take_data(id, *call, view(data, size));
@@ -314,8 +324,8 @@ void GrpcSession::submit_answer(std::int32_t id, Call& call) {
   nghttp2_submit_response(http2_, id, head.data(), head.size(), &provider);
 }
 
-ssize_t GrpcSession::read_answer(nghttp2_session* http2, std::int32_t id, std::uint8_t* buffer, std::size_t size, std::uint32_t* flags,
-                                 nghttp2_data_source*, void* self) {
+ssize_t GrpcSession::read_answer(nghttp2_session* http2, std::int32_t id, std::uint8_t* buffer, std::size_t size,
+                                 std::uint32_t* flags, nghttp2_data_source*, void* self) {
   Call* call = static_cast<GrpcSession*>(self)->find(id);
   if (call == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   const std::size_t count = std::min(size, call->out.size() - call->out_offset);
@@ -332,7 +342,8 @@ ssize_t GrpcSession::read_answer(nghttp2_session* http2, std::int32_t id, std::u
 int GrpcSession::on_sent(nghttp2_session* http2, const nghttp2_frame* frame, void* self) {
   const bool ends = frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   const Call* call = ends ? static_cast<GrpcSession*>(self)->find(frame->hd.stream_id) : nullptr;
-  if (call != nullptr && !call->complete) nghttp2_submit_rst_stream(http2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+  if (call != nullptr && !call->complete)
+    nghttp2_submit_rst_stream(http2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
   return 0;
 }
 

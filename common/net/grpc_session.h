@@ -85,11 +85,12 @@ class GrpcSession : public std::enable_shared_from_this<GrpcSession> {
   static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
                        const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self);
   static int on_frame(nghttp2_session*, const nghttp2_frame*, void* self);
-  static int on_data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size, void* self);
+  static int on_data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data, std::size_t size,
+                     void* self);
   static int on_sent(nghttp2_session*, const nghttp2_frame*, void* self);
   static int on_stream_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* self);
-  static ssize_t read_answer(nghttp2_session*, std::int32_t id, std::uint8_t* buffer, std::size_t size, std::uint32_t* flags,
-                             nghttp2_data_source*, void* self);
+  static ssize_t read_answer(nghttp2_session*, std::int32_t id, std::uint8_t* buffer, std::size_t size,
+                             std::uint32_t* flags, nghttp2_data_source*, void* self);
 
   void take_header(Call& call, std::string_view name, std::string_view value);
   void take_data(std::int32_t id, Call& call, std::string_view data);

@@ -128,7 +128,8 @@ std::shared_ptr<HttpReply> make_reply(std::shared_ptr<Session> session, std::sha
   return std::make_shared<Reply>(std::move(session), std::move(exchange), is_upgrade);
 }
 
-std::string Session::head_text(int status, const HttpHeaders& headers, std::optional<std::uint64_t> length, bool chunked) {
+std::string Session::head_text(int status, const HttpHeaders& headers, std::optional<std::uint64_t> length,
+                               bool chunked) {
   status_ = status;
   if (server_->draining) keep_alive_ = false;
   std::string out = "HTTP/1.1 " + std::to_string(status) + " ";
@@ -208,8 +209,9 @@ void Session::write_next() {
   }
   writing_ = true;
   if (state_ == State::kRunning) set_deadline(server_->options.write_timeout);
-  stream_.async_write_some(std::span(buffers.data(), count),
-                           [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_written(ec, size); });
+  stream_.async_write_some(
+      std::span(buffers.data(), count),
+      [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_written(ec, size); });
 }
 
 void Session::on_written(ErrorCodeIo ec, std::size_t size) {

@@ -45,7 +45,8 @@ class Client final : public HttpClient {
 
   Result<HttpResponse> perform(const HttpCall& call, const BodySink* sink) {
     KVASIR_TRY(UrlParts url, parse_url(call.url));
-    if (url.scheme == "ws" || url.scheme == "wss") return fail(ErrorCode::kUnsupported, "unsupported url scheme: " + url.scheme);
+    if (url.scheme == "ws" || url.scheme == "wss")
+      return fail(ErrorCode::kUnsupported, "unsupported url scheme: " + url.scheme);
     Exchange exchange{call, sink, std::move(url), {deadline_after(call.timeout), call.stop}};
     const std::string key = exchange.url.scheme + "://" + exchange.url.host + ":" + std::to_string(exchange.url.port);
     if (auto kept = take_idle(key)) {
@@ -53,7 +54,8 @@ class Client final : public HttpClient {
       const bool dead = !result && result.error().code() == ErrorCode::kUnavailable && !exchange.answered;
       if (!dead) return finish(std::move(result), key, std::move(kept));
     }
-    auto opened = Connection::open(options_, exchange.url, exchange.url.scheme == "https" ? tls_ : nullptr, exchange.patience);
+    auto opened =
+        Connection::open(options_, exchange.url, exchange.url.scheme == "https" ? tls_ : nullptr, exchange.patience);
     if (!opened) return fail(opened.error());
     auto result = run(exchange, **opened);
     return finish(std::move(result), key, std::move(*opened));
@@ -98,7 +100,8 @@ class Client final : public HttpClient {
     for (const auto& [name, value] : call.headers) {
       if (value.find_first_of("\r\n") == std::string::npos) add(name, value);
     }
-    const bool carries_body = !call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH";
+    const bool carries_body =
+        !call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH";
     if (carries_body) add("Content-Length", std::to_string(call.body.size()));
     return out + "\r\n";
   }
@@ -167,7 +170,8 @@ class Client final : public HttpClient {
     return {};
   }
 
-  static Result<void> receive_body(const Exchange& exchange, Connection& connection, Parser& parser, const HttpResponse& head) {
+  static Result<void> receive_body(const Exchange& exchange, Connection& connection, Parser& parser,
+                                   const HttpResponse& head) {
     parser.eager(true);
     while (!parser.is_done()) {
       const std::size_t before = connection.in().size();

@@ -1,8 +1,11 @@
-// http_client.h -- a blocking HTTP/1.1 client with connection reuse, deadlines, TLS and proxies, and a WebSocket client.
+// http_client.h -- a blocking HTTP/1.1 client with connection reuse, deadlines, TLS and proxies, and a WebSocket
+// client.
 //
-// Threads:  HttpClient: any number of threads at once, each call has a connection of its own. WebSocketClient: one thread.
-// Errors:   invalid_argument (url, certificates), unavailable (resolve, connect, peer closed, TLS), deadline_exceeded, cancelled,
-//           limit_exceeded (response larger than allowed), unsupported (scheme). A status of 4xx or 5xx is an answer, not an error.
+// Threads:  HttpClient: any number of threads at once, each call has a connection of its own. WebSocketClient: one
+//           thread.
+// Errors:   invalid_argument (url, certificates), unavailable (resolve, connect, peer closed, TLS), deadline_exceeded,
+//           cancelled, limit_exceeded (response larger than allowed), unsupported (scheme). A status of 4xx or 5xx is
+//           an answer, not an error.
 // Limits:   HttpClientOptions::response_bytes_max, header 64 KiB.
 #pragma once
 
@@ -72,11 +75,12 @@ Result<UrlParts> parse_url(std::string_view url);
 
 class WebSocketClient {
  public:
-  /// call.url has the scheme ws, wss, http or https; call.timeout bounds the handshake. An HTTP answer instead of the upgrade is
-  /// an error `unexpected status 400: <first line of body>`.
+  /// call.url has the scheme ws, wss, http or https; call.timeout bounds the handshake. An HTTP answer instead of the
+  /// upgrade is an error `unexpected status 400: <first line of body>`.
   static Result<std::unique_ptr<WebSocketClient>> connect(const HttpClientOptions& options, const HttpCall& call);
   virtual ~WebSocketClient() = default;
-  /// The next text or binary message. Empty: the peer closed; see close_code(). Errors: deadline_exceeded (call again), cancelled.
+  /// The next text or binary message. Empty: the peer closed; see close_code(). Errors: deadline_exceeded (call again),
+  /// cancelled.
   virtual Result<std::optional<std::string>> read(Duration timeout, std::stop_token stop = {}) = 0;
   virtual Result<void> send_text(std::string_view text, Duration timeout) = 0;
   virtual void close() = 0;

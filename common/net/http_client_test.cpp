@@ -77,7 +77,8 @@ struct Fixture {
                   reply->end();
                 }});
     server.add({{"GET"}, "/never", kIoPool, 0, [this](HttpRequest, Answer reply) { held.set_value(reply); }});
-    server.add({{"POST"}, "/small", kIoPool, 10, [](HttpRequest, Answer reply) { reply->send(HttpResponse::empty(204)); }});
+    server.add(
+        {{"POST"}, "/small", kIoPool, 10, [](HttpRequest, Answer reply) { reply->send(HttpResponse::empty(204)); }});
     REQUIRE(server.start().has_value());
   }
   static HttpServerOptions options() {
@@ -93,7 +94,9 @@ struct Fixture {
   HttpServer server;
 };
 
-std::shared_ptr<HttpClient> plain_client(HttpClientOptions options = {}) { return make_http_client(std::move(options)).value(); }
+std::shared_ptr<HttpClient> plain_client(HttpClientOptions options = {}) {
+  return make_http_client(std::move(options)).value();
+}
 
 HttpCall get(std::string url, Duration timeout = 10s) {
   HttpCall call;
@@ -124,7 +127,8 @@ TEST_CASE("connections are used again") {
 }
 
 TEST_CASE("a server that closes kept connections costs no call") {
-  ScriptedServer server({"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"});
+  ScriptedServer server(
+      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"});
   const auto client = plain_client();
   CHECK(client->send(get(server.url()))->body == "a");
   CHECK(client->send(get(server.url()))->body == "b");
@@ -146,11 +150,12 @@ TEST_CASE("a streamed answer comes in pieces and can be stopped") {
   Fixture fixture;
   const auto client = plain_client();
   std::size_t size = 0;
-  const auto response = client->stream(get(fixture.url("/stream")), [&](const HttpResponse& head, std::string_view piece) {
-    CHECK(head.status == 200);
-    size += piece.size();
-    return true;
-  });
+  const auto response =
+      client->stream(get(fixture.url("/stream")), [&](const HttpResponse& head, std::string_view piece) {
+        CHECK(head.status == 200);
+        size += piece.size();
+        return true;
+      });
   CHECK(response->body.empty());
   CHECK(size == 1'000'000);
   const auto stopped = client->stream(get(fixture.url("/stream")), [](const auto&, auto) { return false; });

@@ -1,11 +1,14 @@
 // http_server.h -- HTTP/1.1 and WebSocket server: routes, worker pools, deadlines, TLS.
 //
-// Shape:    register routes, start(), later drain(). A handler gets the whole request and answers through HttpReply, at once or
-//           later, from any thread.
-// Order:    requests of one connection are handled one after the other; answers keep the order of requests (pipelining).
+// Shape:    register routes, start(), later drain(). A handler gets the whole request and answers through HttpReply, at
+//           once or later, from any thread.
+// Order:    requests of one connection are handled one after the other; answers keep the order of requests
+//           (pipelining).
 // Lifetime: replies and WebSocket sessions may outlive the server; they then do nothing.
-// Threads:  handlers run on the pool their route names; kIoPool handlers run on the socket thread and must take < 500 us.
-// Errors:   404 `404 page not found`, 405 (empty), 400 for malformed requests, 413 body limit, 431 header limit, 408 slow request,
+// Threads:  handlers run on the pool their route names; kIoPool handlers run on the socket thread and must take < 500
+//           us.
+// Errors:   404 `404 page not found`, 405 (empty), 400 for malformed requests, 413 body limit, 431 header limit, 408
+//           slow request,
 //           503 + Retry-After when a pool's queue is full. A handler that throws or drops its reply answers 500.
 // Limits:   HttpServerOptions; nothing a client sends is held beyond them.
 #pragma once
@@ -47,8 +50,8 @@ class WebSocketSession {
   virtual std::stop_token stop_token() const = 0;
 };
 
-/// The answer to one request. All calls from any thread, but one thread at a time. The last reference dropped without an
-/// answer sends 500 (or cuts the connection if the answer had begun).
+/// The answer to one request. All calls from any thread, but one thread at a time. The last reference dropped without
+/// an answer sends 500 (or cuts the connection if the answer had begun).
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
@@ -60,8 +63,8 @@ class HttpReply {
   /// Not on an io-pool route (it would wait for itself).
   virtual bool write(std::string chunk) = 0;
   virtual void end() = 0;
-  /// Answers 101 and turns the connection into a WebSocket. If the request was no upgrade, answers 400 `Bad Request` and
-  /// gives null.
+  /// Answers 101 and turns the connection into a WebSocket. If the request was no upgrade, answers 400 `Bad Request`
+  /// and gives null.
   virtual std::shared_ptr<WebSocketSession> upgrade(WebSocketOptions options) = 0;
   /// Stops when the client goes away (or half-closes) or a drain runs out of time.
   virtual std::stop_token stop_token() const = 0;
@@ -126,8 +129,8 @@ class HttpServer {
 
   /// Binds, listens, serves. Errors: io (address in use, ...), invalid_argument (certificates, unknown pool).
   Result<void> start();
-  /// As start(), but until open_routes() every request gets what `answer` gives, and its connection is closed; routes may be added
-  /// meanwhile. `answer` runs on the socket threads and sees no body.
+  /// As start(), but until open_routes() every request gets what `answer` gives, and its connection is closed; routes
+  /// may be added meanwhile. `answer` runs on the socket threads and sees no body.
   Result<void> start_closed(std::function<HttpResponse(const HttpRequest&)> answer);
   /// Ends what start_closed() began. Errors: invalid_argument (unknown pool).
   Result<void> open_routes();

@@ -27,7 +27,8 @@ struct Fixture {
                 }});
     server.add({{"GET"}, "/throw", "work", 0, [](HttpRequest, Answer) { throw std::runtime_error("oops"); }});
     server.add({{"GET"}, "/drop", kIoPool, 0, [](HttpRequest, Answer) {}});
-    server.add({{"GET", "HEAD"}, "/stream", "work", 0, [this](HttpRequest request, Answer reply) { stream(request, reply); }});
+    server.add(
+        {{"GET", "HEAD"}, "/stream", "work", 0, [this](HttpRequest request, Answer reply) { stream(request, reply); }});
     server.add({{"GET"}, "/wait", "work", 0, [this](HttpRequest, Answer reply) { wait(reply); }});
     REQUIRE(server.start().has_value());
   }
@@ -143,7 +144,8 @@ TEST_CASE("bodies of either framing arrive whole, cut anywhere") {
   Fixture fixture;
   const std::string sized = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world";
   const std::string chunked =
-      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\n\r\n";
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;ext=1\r\n "
+      "world\r\n0\r\n\r\n";
   for (const std::string& message : {sized, chunked}) {
     RawClient client(fixture.server.port());
     for (std::size_t cut = 0; cut <= message.size(); ++cut) {
@@ -350,7 +352,8 @@ TEST_CASE("damaged requests never harm the next client") {
   std::mt19937 random(5);
   for (int round = 0; round < 300; ++round) {
     std::string bytes = good[random() % good.size()] + good[random() % good.size()];
-    for (std::size_t hits = random() % 5; hits > 0; --hits) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (std::size_t hits = random() % 5; hits > 0; --hits)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     bytes.resize(random() % 4 == 0 ? random() % bytes.size() : bytes.size());
     RawClient client(fixture.server.port());
     client.send(bytes);
@@ -383,8 +386,9 @@ TEST_CASE("exchanges are reported") {
   HttpServerOptions options;
   options.on_exchange = [&](const HttpExchange& exchange) {
     MutexLock lock(mutex);
-    seen.push_back(std::string(exchange.method) + " " + std::string(exchange.route) + " " + std::to_string(exchange.status) +
-                   " " + std::to_string(exchange.request_bytes) + " " + std::to_string(exchange.response_bytes));
+    seen.push_back(std::string(exchange.method) + " " + std::string(exchange.route) + " " +
+                   std::to_string(exchange.status) + " " + std::to_string(exchange.request_bytes) + " " +
+                   std::to_string(exchange.response_bytes));
   };
   {
     Fixture fixture(options);

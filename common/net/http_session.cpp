@@ -124,7 +124,8 @@ void Session::header_done() {
   std::string_view raw_path = without_authority(target_);
   raw_path = raw_path.substr(0, raw_path.find_first_of("?#"));
   const std::string& prefix = server_->options.path_prefix;
-  const bool below = raw_path.starts_with(prefix) && (prefix.empty() || raw_path.substr(prefix.size()).starts_with('/'));
+  const bool below =
+      raw_path.starts_with(prefix) && (prefix.empty() || raw_path.substr(prefix.size()).starts_with('/'));
   if (!below) return refuse(404, "404 page not found\n");
   raw_path.remove_prefix(prefix.size());
   if (!fill_request(raw_path) || !find_route(raw_path) || !plan_body()) return;
@@ -246,7 +247,8 @@ void Session::want_read() {
   reading_ = true;
   auto done = [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_read(ec, size); };
   reading_body_ = state_ == State::kBody && !chunked_body_ && in_.size() == 0;
-  if (!reading_body_) return stream_.async_read_some(in_.prepare(std::min(kReadBytes, in_.max_size() - in_.size())), done);
+  if (!reading_body_)
+    return stream_.async_read_some(in_.prepare(std::min(kReadBytes, in_.max_size() - in_.size())), done);
   const std::size_t old_size = request_.body.size();
   const std::size_t room = std::min<std::uint64_t>(body_left_, kBodyReadBytes);
   request_.body.resize(old_size + room);
@@ -309,8 +311,8 @@ void Session::next_or_close() {
   linger();
 }
 
-/// Says that no more is coming, then discards what the client still sends: closing with unread bytes would reset the connection
-/// and could destroy the answer on its way.
+/// Says that no more is coming, then discards what the client still sends: closing with unread bytes would reset the
+/// connection and could destroy the answer on its way.
 void Session::linger() {
   state_ = State::kLingering;
   set_deadline(std::chrono::seconds(2));

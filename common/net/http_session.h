@@ -1,8 +1,8 @@
 // http_session.h -- one connection of the HTTP server: reads requests, runs handlers, writes answers. Internal to net.
 //
-// Shape:    the states follow each other in a circle: idle -> header -> body -> running -> idle; lingering and closed end it.
-//           One read and one write are pending at most. While a handler runs, reading goes on into a bounded buffer: that finds a
-//           client that went away and takes pipelined requests.
+// Shape:    the states follow each other in a circle: idle -> header -> body -> running -> idle; lingering and closed
+//           end it. One read and one write are pending at most. While a handler runs, reading goes on into a bounded
+//           buffer: that finds a client that went away and takes pipelined requests.
 // Lifetime: kept alive by its pending operations and by the HttpReply in the handler's hands.
 // Threads:  every method but those of Reply runs on the connection's strand.
 // Errors:   closing by the peer is not an error; it requests stop of the running handler.

@@ -23,7 +23,8 @@ TEST_CASE("query strings") {
 }
 
 TEST_CASE("broken escapes are refused in Go's words") {
-  for (const std::string_view text : {"a=%", "a=%2", "a=%zz", "%g0=1"}) CHECK_FALSE(HttpParams::parse(text).has_value());
+  for (const std::string_view text : {"a=%", "a=%2", "a=%zz", "%g0=1"})
+    CHECK_FALSE(HttpParams::parse(text).has_value());
   CHECK(HttpParams::parse("a=%zz").error().message() == "invalid URL escape \"%zz\"");
   CHECK(HttpParams::parse("a=%zz").error().code() == ErrorCode::kInvalidArgument);
 }

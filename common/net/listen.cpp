@@ -25,7 +25,8 @@ void listen_on(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint, ErrorCode
 
 }  // namespace
 
-Result<void> open_listener(asio::io_context& io, Tcp::acceptor& acceptor, const std::string& address, std::uint16_t port) {
+Result<void> open_listener(asio::io_context& io, Tcp::acceptor& acceptor, const std::string& address,
+                           std::uint16_t port) {
   KVASIR_TRY(const Tcp::endpoint endpoint, listen_endpoint(io, address, port));
   ErrorCodeIo ec;
   listen_on(acceptor, endpoint, ec);

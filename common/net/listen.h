@@ -13,6 +13,7 @@
 namespace kvasir::net {
 
 /// address "": every address of the machine, IPv6 and IPv4.
-Result<void> open_listener(asio::io_context& io, Tcp::acceptor& acceptor, const std::string& address, std::uint16_t port);
+Result<void> open_listener(asio::io_context& io, Tcp::acceptor& acceptor, const std::string& address,
+                           std::uint16_t port);
 
 }  // namespace kvasir::net

@@ -1,7 +1,7 @@
 // router.h -- finds the route of a request path.
 //
-// Shape:    patterns are split into segments: literal, {name} (exactly one, not empty) and a last {name...} (the rest, slashes
-//           kept, may be empty). At each segment a literal wins over {name}, and {name} over {name...}.
+// Shape:    patterns are split into segments: literal, {name} (exactly one, not empty) and a last {name...} (the rest,
+//           slashes kept, may be empty). At each segment a literal wins over {name}, and {name} over {name...}.
 // Threads:  immutable once routes are added.
 // Errors:   invalid_argument for a broken percent escape in the path.
 #pragma once

@@ -1,4 +1,4 @@
-// stream.h -- a TCP connection with or without TLS as one type, so that what is built on it is compiled once. Internal to net.
+// stream.h -- a TCP connection, with TLS or without, as one type: what uses it is compiled once. Internal to net.
 //
 // Shape:    satisfies Asio's AsyncReadStream and AsyncWriteStream.
 // Threads:  as a socket: one strand.

@@ -1,4 +1,5 @@
-// test_certificates.h -- a throw-away authority and leaf certificates for TLS tests, made with OpenSSL in a temporary folder.
+// test_certificates.h -- a throw-away authority and leaf certificates for TLS tests, made with OpenSSL in a temporary
+// folder.
 #pragma once
 
 #include <memory>

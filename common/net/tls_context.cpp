@@ -102,7 +102,8 @@ std::string peer_common_name(SSL* ssl) {
 
 std::string tls_failure(SSL* ssl, const boost::system::error_code& ec) {
   const long verified = SSL_get_verify_result(ssl);
-  if (verified != X509_V_OK) return std::string("certificate verify failed: ") + X509_verify_cert_error_string(verified);
+  if (verified != X509_V_OK)
+    return std::string("certificate verify failed: ") + X509_verify_cert_error_string(verified);
   return ec.message();
 }
 

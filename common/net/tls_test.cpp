@@ -24,7 +24,8 @@ HttpServerOptions server_options(const TestCertificates& files, TlsClientAuth au
 struct Fixture {
   explicit Fixture(TlsClientAuth auth = TlsClientAuth::kNone) : server(server_options(files, auth)) {
     server.add({{}, "/who", kIoPool, 4 << 20, [](HttpRequest request, Answer reply) {
-                  reply->send(HttpResponse::text(200, "<" + request.tls_subject + "> " + std::to_string(request.body.size())));
+                  reply->send(
+                      HttpResponse::text(200, "<" + request.tls_subject + "> " + std::to_string(request.body.size())));
                 }});
     server.add({{}, "/big", kIoPool, 0, [](HttpRequest, Answer reply) {
                   reply->send(HttpResponse::text(200, std::string(3'000'000, 'b')));

@@ -24,7 +24,8 @@ class Client final : public WebSocketClient {
 
   ~Client() override { connection_->close(); }
 
-  Result<void> handshake(const HttpClientOptions& options, const HttpCall& call, const UrlParts& url, const Patience& patience) {
+  Result<void> handshake(const HttpClientOptions& options, const HttpCall& call, const UrlParts& url,
+                         const Patience& patience) {
     ws_.set_option(websocket::stream_base::decorator([&](websocket::request_type& request) {
       request.set(beast::http::field::user_agent, options.user_agent);
       if (url.has_user) request.set(beast::http::field::authorization, basic_auth(url.user, url.password));
@@ -106,7 +107,8 @@ class Client final : public WebSocketClient {
 
 }  // namespace
 
-Result<std::unique_ptr<WebSocketClient>> WebSocketClient::connect(const HttpClientOptions& options, const HttpCall& call) {
+Result<std::unique_ptr<WebSocketClient>> WebSocketClient::connect(const HttpClientOptions& options,
+                                                                  const HttpCall& call) {
   KVASIR_TRY(const UrlParts url, parse_url(call.url));
   const bool secure = url.scheme == "https" || url.scheme == "wss";
   TlsContext tls;

@@ -1,4 +1,5 @@
-// The server side of a WebSocket: one reader, one writer with a bounded queue, one ticking timer for pings and deadlines.
+// The server side of a WebSocket: one reader, one writer with a bounded queue, one ticking timer for pings and
+// deadlines.
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 

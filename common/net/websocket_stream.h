@@ -13,7 +13,8 @@ inline void teardown(boost::beast::role_type, Stream& stream, ErrorCodeIo& ec) {
   stream.socket().shutdown(Tcp::socket::shutdown_send, ec);
 }
 
-/// After CLOSE frames nothing of value is on the way. Beast's own teardown waits until the peer closes, for ever if need be.
+/// After CLOSE frames nothing of value is on the way. Beast's own teardown waits until the peer closes, for ever if
+/// need be.
 template <class Handler>
 void async_teardown(boost::beast::role_type, Stream& stream, Handler&& handler) {
   ErrorCodeIo ignored;

@@ -135,7 +135,8 @@ TEST_CASE("a client that does not read fills the queue and is told apart from a 
   CHECK(client.read_until("\r\n\r\n").find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != std::string::npos);
   REQUIRE(eventually([&] { return fixture.current() != nullptr; }));
   const auto session = fixture.current();
-  CHECK(eventually([&] { return session->send_text(std::string(1 << 20, 'x')) == WebSocketSession::Sent::kQueueFull; }));
+  CHECK(
+      eventually([&] { return session->send_text(std::string(1 << 20, 'x')) == WebSocketSession::Sent::kQueueFull; }));
   client.reset();
   CHECK(eventually([&] { return session->send_text("x") == WebSocketSession::Sent::kClosed; }));
 }
@@ -150,7 +151,8 @@ TEST_CASE("pings keep coming") {
 }
 
 TEST_CASE("garbage frames and oversized messages end the session") {
-  for (const std::string& frame : {std::string("\xff\xff\xff\xff\xff\xff"), std::string("\x81\xff\x00\x00\x00\x00\x7f\xff\xff\xff", 10)}) {
+  for (const std::string& frame :
+       {std::string("\xff\xff\xff\xff\xff\xff"), std::string("\x81\xff\x00\x00\x00\x00\x7f\xff\xff\xff", 10)}) {
     Fixture fixture;
     RawClient client(fixture.server.port());
     client.send("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -53,7 +53,8 @@ class Parser {
   Result<void> take_pair(const Token& name) {
     if (name.kind != TokenKind::kIdentifier) return fail(unexpected(name, "label set", "identifier or \"}\""));
     KVASIR_TRY(const Token equals, next());
-    if (equals.kind != TokenKind::kOperator || equals.text != "=") return fail(unexpected(equals, "label set", "\"=\""));
+    if (equals.kind != TokenKind::kOperator || equals.text != "=")
+      return fail(unexpected(equals, "label set", "\"=\""));
     KVASIR_TRY(Token value, next());
     if (value.kind != TokenKind::kString) return fail(unexpected(value, "label set", "string"));
     pairs_.push_back({std::string(name.text), std::move(value.value)});

@@ -1,7 +1,7 @@
 // label_string.h -- reads the label string of a pushed stream: `{app="shop", env='prod'}`.
 //
-// Syntax:   PromQL's metric: an optional name (kept as __name__), then a label set: names [a-zA-Z_][a-zA-Z0-9_]*, strings in "", '' (Go escapes) or ``, a comma may end the list.
-//           Pairs with an empty value are dropped.
+// Syntax:   PromQL's metric: an optional name (kept as __name__), then a label set: names [a-zA-Z_][a-zA-Z0-9_]*,
+//           strings in "", '' (Go escapes) or ``, a comma may end the list. Pairs with an empty value are dropped.
 // Errors:   parse, with Prometheus' words and position: `1:3: parse error: unexpected character inside braces: '-'`.
 #pragma once
 

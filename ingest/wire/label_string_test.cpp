@@ -31,7 +31,8 @@ TEST_CASE("errors carry Prometheus' words and place") {
   CHECK(error("{app=t1}") == "1:6: parse error: unexpected identifier \"t1\" in label set, expected string");
   CHECK(error("{a!=\"x\"}") == "1:3: parse error: unexpected <op:!=> in label set, expected \"=\"");
   CHECK(error("{a=~\"x\"}") == "1:3: parse error: unexpected <op:=~> in label set, expected \"=\"");
-  CHECK(error("{a=\"x\" b=\"y\"}") == "1:8: parse error: unexpected identifier \"b\" in label set, expected \",\" or \"}\"");
+  CHECK(error("{a=\"x\" b=\"y\"}") ==
+        "1:8: parse error: unexpected identifier \"b\" in label set, expected \",\" or \"}\"");
   CHECK(error("{a=\"x\"") == "1:7: parse error: unexpected end of input inside braces");
   CHECK(error("{,}") == "1:2: parse error: unexpected \",\" in label set, expected identifier or \"}\"");
   CHECK(error("app=\"x\"") == "1:4: parse error: unexpected \"=\"");

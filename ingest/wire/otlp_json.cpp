@@ -82,7 +82,8 @@ class Decoder {
 
   void run(dom::element document) {
     if (document.is_null()) return;
-    for_each(document.get_object(), "resourceLogs", [this](dom::object resource_logs) { take_resource(resource_logs); });
+    for_each(document.get_object(), "resourceLogs",
+             [this](dom::object resource_logs) { take_resource(resource_logs); });
   }
 
  private:
@@ -155,11 +156,13 @@ class Decoder {
       if (name == "bytesValue") out.kind = Kind::kBytes, out.text = base64_bytes(content.get_string().value());
       if (name == "arrayValue") {
         out.kind = Kind::kArray;
-        for_each(content.get_object(), "values", [&](dom::object item) { out.items.push_back(value(item, depth + 1)); });
+        for_each(content.get_object(), "values",
+                 [&](dom::object item) { out.items.push_back(value(item, depth + 1)); });
       }
       if (name == "kvlistValue") {
         out.kind = Kind::kMap;
-        for_each(content.get_object(), "values", [&](dom::object item) { out.pairs.push_back(attribute(item, depth + 1)); });
+        for_each(content.get_object(), "values",
+                 [&](dom::object item) { out.pairs.push_back(attribute(item, depth + 1)); });
       }
     }
     return out;

@@ -81,14 +81,16 @@ Result<void> OtlpMapper::put_value(std::string_view name, const OtlpValue& value
   return {};
 }
 
-Result<void> OtlpMapper::put_attributes(const OtlpAttributes& attributes, const Rules& rules, std::vector<LabelView>& metadata) {
+Result<void> OtlpMapper::put_attributes(const OtlpAttributes& attributes, const Rules& rules,
+                                        std::vector<LabelView>& metadata) {
   for (const auto& [key, value] : attributes) {
     const OtlpAction action = action_for(rules, key);
     if (action == OtlpAction::kDrop) continue;
     const std::string_view name = metadata_name(keep(key), push_.text);
     if (name.empty()) {
-      const std::string why = key.empty() ? "symbolizer lookup: label name is empty"
-                                          : "normalization for label name \"" + std::string(key) + "\" resulted in invalid name";
+      const std::string why =
+          key.empty() ? "symbolizer lookup: label name is empty"
+                      : "normalization for label name \"" + std::string(key) + "\" resulted in invalid name";
       return fail(ErrorCode::kInvalidArgument, why);
     }
     KVASIR_CHECK_OK(put_value(name, value, action == OtlpAction::kIndexLabel ? index_labels_ : metadata));
@@ -143,7 +145,8 @@ void OtlpMapper::put_record_fields(const OtlpRecord& record) {
 }
 
 void OtlpMapper::open_stream(std::string_view severity_text) {
-  const std::string_view labels = open_ && !config_.severity_text_as_label ? push_.streams.back().labels : label_text(severity_text);
+  const std::string_view labels =
+      open_ && !config_.severity_text_as_label ? push_.streams.back().labels : label_text(severity_text);
   if (open_ && push_.streams.back().labels == labels) return;
   push_.streams.push_back({labels, static_cast<std::uint32_t>(push_.entries.size()), 0});
   open_ = true;

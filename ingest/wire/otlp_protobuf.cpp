@@ -28,23 +28,31 @@ OtlpValue read_value(pbf_reader message, int depth) {
   using Kind = OtlpValue::Kind;
   while (message.next()) {
     switch (message.tag_and_type()) {
-      case tag_and_type(1, pbf_wire_type::length_delimited): value.kind = Kind::kString, value.text = view(message.get_view()); break;
+      case tag_and_type(1, pbf_wire_type::length_delimited):
+        value.kind = Kind::kString, value.text = view(message.get_view());
+        break;
       case tag_and_type(2, pbf_wire_type::varint): value.kind = Kind::kBool, value.boolean = message.get_bool(); break;
       case tag_and_type(3, pbf_wire_type::varint): value.kind = Kind::kInt, value.integer = message.get_int64(); break;
-      case tag_and_type(4, pbf_wire_type::fixed64): value.kind = Kind::kDouble, value.number = message.get_double(); break;
+      case tag_and_type(4, pbf_wire_type::fixed64):
+        value.kind = Kind::kDouble, value.number = message.get_double();
+        break;
       case tag_and_type(5, pbf_wire_type::length_delimited): {
         value.kind = Kind::kArray;
         pbf_reader list = message.get_message();
-        while (list.next(1, pbf_wire_type::length_delimited)) value.items.push_back(read_value(list.get_message(), depth + 1));
+        while (list.next(1, pbf_wire_type::length_delimited))
+          value.items.push_back(read_value(list.get_message(), depth + 1));
         break;
       }
       case tag_and_type(6, pbf_wire_type::length_delimited): {
         value.kind = Kind::kMap;
         pbf_reader list = message.get_message();
-        while (list.next(1, pbf_wire_type::length_delimited)) value.pairs.push_back(read_attribute(list.get_message(), depth + 1));
+        while (list.next(1, pbf_wire_type::length_delimited))
+          value.pairs.push_back(read_attribute(list.get_message(), depth + 1));
         break;
       }
-      case tag_and_type(7, pbf_wire_type::length_delimited): value.kind = Kind::kBytes, value.text = view(message.get_view()); break;
+      case tag_and_type(7, pbf_wire_type::length_delimited):
+        value.kind = Kind::kBytes, value.text = view(message.get_view());
+        break;
       default: message.skip();
     }
   }
@@ -56,7 +64,9 @@ OtlpAttribute read_attribute(pbf_reader message, int depth) {
   while (message.next()) {
     switch (message.tag_and_type()) {
       case tag_and_type(1, pbf_wire_type::length_delimited): attribute.key = view(message.get_view()); break;
-      case tag_and_type(2, pbf_wire_type::length_delimited): attribute.value = read_value(message.get_message(), depth); break;
+      case tag_and_type(2, pbf_wire_type::length_delimited):
+        attribute.value = read_value(message.get_message(), depth);
+        break;
       default: message.skip();
     }
   }

@@ -18,7 +18,8 @@ std::string describe(const DecodedPush& push) {
     out += std::string(stream.labels) + "\n";
     for (const auto& entry : push.entries_of(stream)) {
       out += " " + std::to_string(entry.timestamp.value) + " [" + std::string(entry.line) + "]";
-      for (const auto& [name, value] : push.metadata_of(entry)) out += " " + std::string(name) + "=" + std::string(value);
+      for (const auto& [name, value] : push.metadata_of(entry))
+        out += " " + std::string(name) + "=" + std::string(value);
       out += "\n";
     }
   }
@@ -50,7 +51,8 @@ constexpr std::string_view kSample = R"({"resourceLogs":[{"resource":{"attribute
 constexpr std::string_view kSampleText =
     "{k8s_pod_name=\"p-1\", service_name=\"checkout\"}\n 1795253222000000000 [boom] http_status=500 ctx_a_b=true "
     "observed_timestamp=1795253222000000500 severity_number=17 severity_text=ERROR "
-    "trace_id=0102030405060708090a0b0c0d0e0f10 span_id=0102030405060708 host_arch=arm64 scope_name=lib scope_version=1.0\n";
+    "trace_id=0102030405060708090a0b0c0d0e0f10 span_id=0102030405060708 host_arch=arm64 scope_name=lib "
+    "scope_version=1.0\n";
 
 TEST_CASE("the json mapping") { CHECK(json(kSample) == kSampleText); }
 
@@ -141,8 +143,10 @@ TEST_CASE("bodies and attribute values as text") {
   CHECK(line(R"({"boolValue":false})") == "false");
   CHECK(line(R"({"bytesValue":"aGVsbG8="})") == "aGVsbG8=");
   CHECK(line(R"({"arrayValue":{"values":[{"stringValue":"a"},{"stringValue":"b"}]}})") == R"(["a","b"])");
-  CHECK(line(R"({"kvlistValue":{"values":[{"key":"z","value":{"intValue":"1"}},{"key":"a","value":{"stringValue":"<"}}]}})") ==
-        R"({"a":"\u003c","z":1})");
+  CHECK(
+      line(
+          R"({"kvlistValue":{"values":[{"key":"z","value":{"intValue":"1"}},{"key":"a","value":{"stringValue":"<"}}]}})") ==
+      R"({"a":"\u003c","z":1})");
   CHECK(line("{}") == "");
   CHECK(line(R"({"intValue":"x"})").starts_with("error"));
 }
@@ -167,7 +171,8 @@ TEST_CASE("empty and broken requests") {
   deep += R"({"intValue":1})";
   for (int i = 0; i < 40; ++i) deep += "]}}";
   CHECK(json(record(deep)) == "error attribute value nested too deep");
-  CHECK(json(record(R"("attributes":[{"key":"","value":{"stringValue":"x"}}])")) == "error symbolizer lookup: label name is empty");
+  CHECK(json(record(R"("attributes":[{"key":"","value":{"stringValue":"x"}}])")) ==
+        "error symbolizer lookup: label name is empty");
 }
 
 TEST_CASE("the tenant's rules") {
@@ -181,11 +186,14 @@ TEST_CASE("the tenant's rules") {
     "scopeLogs":[{"scope":{"attributes":[{"key":"x","value":{"stringValue":"1"}},{"key":"y","value":{"stringValue":"2"}}]},
       "logRecords":[{"timeUnixNano":"1","severityText":"WARN","attributes":[{"key":"secret","value":{"stringValue":"p"}}]},
                     {"timeUnixNano":"2","severityText":"INFO"}]}]}]})";
-  CHECK(json(body, config) == "{service_name=\"s\", team=\"t\"}\n 1 [] severity_text=WARN other=o y=2\n 2 [] severity_text=INFO other=o y=2\n");
+  CHECK(
+      json(body, config) ==
+      "{service_name=\"s\", team=\"t\"}\n 1 [] severity_text=WARN other=o y=2\n 2 [] severity_text=INFO other=o y=2\n");
   config.ignore_defaults = true;
   config.severity_text_as_label = true;
-  CHECK(json(body, config) == "{severity_text=\"WARN\", team=\"t\"}\n 1 [] severity_text=WARN service_name=s other=o y=2\n"
-                              "{severity_text=\"INFO\", team=\"t\"}\n 2 [] severity_text=INFO service_name=s other=o y=2\n");
+  CHECK(json(body, config) ==
+        "{severity_text=\"WARN\", team=\"t\"}\n 1 [] severity_text=WARN service_name=s other=o y=2\n"
+        "{severity_text=\"INFO\", team=\"t\"}\n 2 [] severity_text=INFO service_name=s other=o y=2\n");
   config.log_attributes = {{OtlpAction::kDrop, {}, "("}};
   CHECK(json(body, config).starts_with("error error parsing regexp"));
 }

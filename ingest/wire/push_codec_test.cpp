@@ -17,7 +17,8 @@ std::string describe(const DecodedPush& push) {
     out += std::string(stream.labels) + "\n";
     for (const auto& entry : push.entries_of(stream)) {
       out += " " + std::to_string(entry.timestamp.value) + " [" + std::string(entry.line) + "]";
-      for (const auto& [name, value] : push.metadata_of(entry)) out += " " + std::string(name) + "=" + std::string(value);
+      for (const auto& [name, value] : push.metadata_of(entry))
+        out += " " + std::string(name) + "=" + std::string(value);
       out += "\n";
     }
   }
@@ -39,12 +40,14 @@ TEST_CASE("json v1") {
       ["1795253223000000000","plain line"]]}]})") ==
         "{app=\"shop\", env=\"prod\"}\n 1795253222000000000 [level=info msg=\"order ok\"] trace_id=abc1 user.id=7\n"
         " 1795253223000000000 [plain line]\n");
-  CHECK(v1(R"({"streams":[{"stream":{"n":12.50,"b":"x","b":"y"},"values":[["1","a"]]}]})") == "{b=\"y\", n=\"12.50\"}\n 1 [a]\n");
+  CHECK(v1(R"({"streams":[{"stream":{"n":12.50,"b":"x","b":"y"},"values":[["1","a"]]}]})") ==
+        "{b=\"y\", n=\"12.50\"}\n 1 [a]\n");
   CHECK(v1(R"({"streams":[{"stream":{"a":"b"},"values":null}]})") == "{a=\"b\"}\n");
   CHECK(v1(R"({"streams":[{"stream":{"a":"b"},"values":[null,[],["7"],["8","x",null],["9","y",{},"more",[1]]]}]})") ==
         "{a=\"b\"}\n 0 []\n 7 []\n 8 [x]\n 9 [y]\n");
-  CHECK(v1(R"({"other":[1,{"x":2}],"streams":[{"extra":true,"values":[["1","a",{"k":"1","j":"2","k":"3"}]],"stream":{}}]})") ==
-        "{}\n 1 [a] k=3 j=2\n");
+  CHECK(
+      v1(R"({"other":[1,{"x":2}],"streams":[{"extra":true,"values":[["1","a",{"k":"1","j":"2","k":"3"}]],"stream":{}}]})") ==
+      "{}\n 1 [a] k=3 j=2\n");
   CHECK(v1(R"({"streams":[{"labels":"{a=\"b\"}","entries":[{"ts":"2026-11-21T09:00:00Z","line":"x"}]}]})") == "{}\n");
   for (const char* empty : {"{}", "null", R"({"streams":[]})", R"({"streams":null})"}) CHECK(v1(empty).empty());
 }
@@ -69,17 +72,15 @@ TEST_CASE("json strings") {
 }
 
 TEST_CASE("json that is refused whole") {
-  for (const char* body : {
-           R"({"streams":[{"stream":"{a=\"b\"}","values":[["1","a"]]}]})",
-           R"({"streams":[{"stream":{"a":true},"values":[["1","a"]]}]})",
-           R"({"streams":[{"stream":{},"values":[[1,"a"]]}]})",
-           R"({"streams":[{"stream":{},"values":[["1.5","a"]]}]})",
-           R"({"streams":[{"stream":{},"values":[["2026-11-21T09:00:00Z","a"]]}]})",
-           R"({"streams":[{"stream":{},"values":[["","a"]]}]})",
-           R"({"streams":[{"stream":{},"values":[["1","a","x"]]}]})",
-           R"({"streams":[{"stream":{},"values":[["1","a",{"k":1}]]}]})",
-           R"({"streams":[{"stream":{},"values":["1"]}]})",
-           R"({"streams":{}})", R"({"streams":[{"stream":{},"values":[["1","a")", "[]", "\"x\"", "{\"streams\":[{]}", "nonsense", "{"}) {
+  for (const char* body :
+       {R"({"streams":[{"stream":"{a=\"b\"}","values":[["1","a"]]}]})",
+        R"({"streams":[{"stream":{"a":true},"values":[["1","a"]]}]})",
+        R"({"streams":[{"stream":{},"values":[[1,"a"]]}]})", R"({"streams":[{"stream":{},"values":[["1.5","a"]]}]})",
+        R"({"streams":[{"stream":{},"values":[["2026-11-21T09:00:00Z","a"]]}]})",
+        R"({"streams":[{"stream":{},"values":[["","a"]]}]})", R"({"streams":[{"stream":{},"values":[["1","a","x"]]}]})",
+        R"({"streams":[{"stream":{},"values":[["1","a",{"k":1}]]}]})", R"({"streams":[{"stream":{},"values":["1"]}]})",
+        R"({"streams":{}})", R"({"streams":[{"stream":{},"values":[["1","a")", "[]", "\"x\"", "{\"streams\":[{]}",
+        "nonsense", "{"}) {
     CAPTURE(std::string(body));
     CHECK(v1(body).starts_with("error loghttp.PushRequest.Streams: "));
   }
@@ -126,7 +127,14 @@ TEST_CASE("protobuf both ways") {
 
 TEST_CASE("protobuf: unknown fields are skipped, format and hash ignored") {
   // streams { labels "{}" entries { line "a" parsed {..} } hash 7 } format "x", and an unknown field 99
-  const std::string body("\x0a\x0f\x0a\x02{}\x12\x07\x12\x01" "a" "\x22\x02\x0a\x00" "\x18\x07" "\x12\x01x" "\x98\x06\x01", 23);
+  const std::string body(
+      "\x0a\x0f\x0a\x02{}\x12\x07\x12\x01"
+      "a"
+      "\x22\x02\x0a\x00"
+      "\x18\x07"
+      "\x12\x01x"
+      "\x98\x06\x01",
+      23);
   DecodedPush push;
   push.body = body;
   REQUIRE(decode_push_protobuf(push).has_value());
@@ -142,7 +150,8 @@ TEST_CASE("snappy lengths are believed only as far as they can be true") {
   };
   CHECK(error("", 100) == "snappy: corrupt input");
   CHECK(error(std::string_view("\0", 1), 100) == "ok");
-  CHECK(error("\xff\xff\xff\xff\x0f", 1u << 30) == "decompressed message size too large than max (4294967295 vs 1073741824)");
+  CHECK(error("\xff\xff\xff\xff\x0f", 1u << 30) ==
+        "decompressed message size too large than max (4294967295 vs 1073741824)");
   CHECK(error("\xff\xff\xff\x0f", 1u << 30) == "snappy: corrupt input");
   CHECK(push.body.capacity() < 1 << 20);
   std::string packed;

@@ -95,8 +95,10 @@ class Decoder {
       const std::string_view name = key_of(field);
       json::value value = field.value();
       const auto type = value.type().value();
-      if (type != json::json_type::string && type != json::json_type::number) malformed(kStreamPart, "label value is not a string");
-      const std::string_view text = type == json::json_type::string ? text_of(value, "label value") : number_text(value);
+      if (type != json::json_type::string && type != json::json_type::number)
+        malformed(kStreamPart, "label value is not a string");
+      const std::string_view text =
+          type == json::json_type::string ? text_of(value, "label value") : number_text(value);
       labels.push_back({std::string(name), std::string(text)});
     }
     LabelTextBuilder builder;
@@ -106,7 +108,8 @@ class Decoder {
 
   static std::string_view number_text(json::value& value) {
     std::string_view token = value.raw_json_token();
-    while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != std::string_view::npos) token.remove_suffix(1);
+    while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != std::string_view::npos)
+      token.remove_suffix(1);
     return token;
   }
 
@@ -171,7 +174,8 @@ class Decoder {
     const std::size_t count = push_.metadata.size() - entry.metadata_begin;
     if (count == kFewNames) {
       names_.clear();
-      for (std::size_t i = entry.metadata_begin; i < push_.metadata.size(); ++i) names_.emplace(push_.metadata[i].name, i);
+      for (std::size_t i = entry.metadata_begin; i < push_.metadata.size(); ++i)
+        names_.emplace(push_.metadata[i].name, i);
     }
     const auto [known, is_new] = names_.try_emplace(name, push_.metadata.size());
     return is_new ? nullptr : &push_.metadata[known->second];
@@ -250,7 +254,8 @@ Result<void> decode_push_json(JsonForm form, DecodedPush& push) {
     KVASIR_TRY(code, try_decode(form, push));
   }
   if (code == simdjson::SUCCESS) return {};
-  return fail(ErrorCode::kInvalidArgument, std::string("loghttp.PushRequest.Streams: ") + simdjson::error_message(code));
+  return fail(ErrorCode::kInvalidArgument,
+              std::string("loghttp.PushRequest.Streams: ") + simdjson::error_message(code));
 }
 
 Result<std::string> encode_push_json(std::span<const WireStream> streams) {

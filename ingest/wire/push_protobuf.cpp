@@ -41,8 +41,12 @@ LabelView read_pair(pbf_reader message) {
   LabelView pair;
   while (message.next()) {
     switch (message.tag_and_type()) {
-      case protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited): pair.name = view(message.get_view()); break;
-      case protozero::tag_and_type(2, protozero::pbf_wire_type::length_delimited): pair.value = view(message.get_view()); break;
+      case protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited):
+        pair.name = view(message.get_view());
+        break;
+      case protozero::tag_and_type(2, protozero::pbf_wire_type::length_delimited):
+        pair.value = view(message.get_view());
+        break;
       default: message.skip();
     }
   }

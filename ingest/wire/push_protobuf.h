@@ -1,9 +1,10 @@
 // push_protobuf.h -- logproto.PushRequest in snappy's block form, both ways.
 //
-// Shape:    decoding touches the body once; entries and metadata go into vectors that keep their memory from push to push.
+// Shape:    decoding touches the body once; entries and metadata go into vectors that keep their memory from push to
+//           push.
 // Lifetime: views of the result point into its own body.
-// Errors:   limit_exceeded (more than `limit_bytes` declared: nothing was allocated), invalid_argument (`snappy: corrupt input`,
-//           `unexpected EOF`, ...).
+// Errors:   limit_exceeded (more than `limit_bytes` declared: nothing was allocated), invalid_argument (`snappy:
+//           corrupt input`, `unexpected EOF`, ...).
 #pragma once
 
 #include <span>

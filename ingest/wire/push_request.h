@@ -1,7 +1,8 @@
 // push_request.h -- a push as its decoder left it: streams of entries as views, nothing checked yet.
 //
 // Shape:    entries of one stream are contiguous, in the order sent; so are the metadata pairs of one entry.
-// Lifetime: views point into `body` or `text` of the same object, which therefore is never moved: it is made on the heap.
+// Lifetime: views point into `body` or `text` of the same object, which therefore is never moved: it is made on the
+//           heap.
 // Threads:  one at a time.
 // Limits:   counts are bounded by the body: an entry takes at least two bytes of it.
 #pragma once

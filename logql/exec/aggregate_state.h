@@ -1,7 +1,7 @@
 // aggregate_state.h -- partial results of range aggregations: one small mergeable value per series and bucket.
 //
-// Shape:    each state has add(sample), merge(other) and empty(). merge() of two states is the state of all their samples; neither
-//           order nor grouping matters, except for the last digits of floating-point sums.
+// Shape:    each state has add(sample), merge(other) and empty(). merge() of two states is the state of all their
+//           samples; neither order nor grouping matters, except for the last digits of floating-point sums.
 // Notes:    states that need every sample (quantile, rate_counter) keep them.
 #pragma once
 
@@ -160,8 +160,8 @@ inline double counter_rate(std::vector<Sample>& samples, double range_seconds) {
   for (std::size_t i = 1; i < samples.size(); ++i) {
     if (samples[i].value < samples[i - 1].value) increase += samples[i - 1].value;
   }
-  // The reference system stretches the result towards the start of the window, but mixes nanoseconds with milliseconds, so the
-  // stretch is a millionth of the range. Clients compare the digits.
+  // The reference system stretches the result towards the start of the window, but mixes nanoseconds with milliseconds,
+  // so the stretch is a millionth of the range. Clients compare the digits.
   const double covered = static_cast<double>(last.timestamp_ns - first.timestamp_ns) / 1e9;
   double stretch = range_seconds * 1e-6;
   if (increase > 0 && first.value >= 0) stretch = std::min(stretch, covered * (first.value / increase));

@@ -35,7 +35,8 @@ class Keys {
   std::vector<std::uint32_t> assign(const StepVector& vector, const std::optional<VectorMatching>& matching) {
     std::vector<std::uint32_t> out;
     for (const auto& series : vector) {
-      out.push_back(ids_.try_emplace(matching_key(series.labels, matching), static_cast<std::uint32_t>(ids_.size())).first->second);
+      out.push_back(ids_.try_emplace(matching_key(series.labels, matching), static_cast<std::uint32_t>(ids_.size()))
+                        .first->second);
     }
     return out;
   }
@@ -46,7 +47,8 @@ class Keys {
 
 // ---- and, or, unless
 
-StepVector combine_sets(const BinaryOperation& node, const StepVector& left, const StepVector& right, std::size_t steps) {
+StepVector combine_sets(const BinaryOperation& node, const StepVector& left, const StepVector& right,
+                        std::size_t steps) {
   Keys keys;
   const auto left_keys = keys.assign(left, node.matching);
   const auto right_keys = keys.assign(right, node.matching);
@@ -105,8 +107,9 @@ class Matcher {
     std::unordered_map<std::uint32_t, Present> partners;
     for (const Present& sample : one) {
       if (partners.emplace(one_keys[sample.series], sample).second) continue;
-      return fail(matching_error(std::string("found duplicate series on the ") + (one_is_left() ? "left" : "right") +
-                                 " hand-side;many-to-many matching not allowed: matching labels must be unique on one side"));
+      return fail(
+          matching_error(std::string("found duplicate series on the ") + (one_is_left() ? "left" : "right") +
+                         " hand-side;many-to-many matching not allowed: matching labels must be unique on one side"));
     }
     std::unordered_set<std::uint32_t> used;  // keys, or result series with a group side
     for (const Present& sample : many) {
@@ -143,7 +146,8 @@ class Matcher {
     const auto pair = static_cast<std::uint64_t>(many) << 32 | one;
     const auto [it, added] = pairs_.try_emplace(pair, 0);
     if (added) {
-      const auto [known, is_new] = series_.try_emplace(result_labels(many, one), static_cast<std::uint32_t>(out_.size()));
+      const auto [known, is_new] =
+          series_.try_emplace(result_labels(many, one), static_cast<std::uint32_t>(out_.size()));
       if (is_new) out_.push_back({known->first, {}});
       it->second = known->second;
     }

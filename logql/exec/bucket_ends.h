@@ -1,7 +1,8 @@
-// bucket_ends.h -- where the buckets of a range aggregation end among the times of a block, without looking at every time.
+// bucket_ends.h -- where the buckets of a range aggregation end among the times of a block, without looking at every
+// time.
 //
-// Method:   entries come at a nearly even pace, so a search begins where that would lead and widens from there: what it costs is
-//           the memory it touches.
+// Method:   entries come at a nearly even pace, so a search begins where that would lead and widens from there: what it
+//           costs is the memory it touches.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +23,8 @@ class BucketEnds {
   /// The first row behind `row` that is later than `last`. REQUIRES: `row` is not.
   std::size_t first_after(std::size_t row, std::int64_t last) const {
     const double pace = (static_cast<double>(last) - static_cast<double>(times_[row])) * rows_per_ns_;
-    std::size_t low = row + static_cast<std::size_t>(std::clamp(pace, 0.0, static_cast<double>(times_.size() - 1 - row)));
+    std::size_t low =
+        row + static_cast<std::size_t>(std::clamp(pace, 0.0, static_cast<double>(times_.size() - 1 - row)));
     std::size_t high = low + 1;
     std::size_t step = 8;
     if (times_[low] <= last) {
@@ -38,7 +40,8 @@ class BucketEnds {
     }
     const auto begin = times_.begin();
     return static_cast<std::size_t>(
-        std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high), last) - begin);
+        std::upper_bound(begin + static_cast<std::ptrdiff_t>(low), begin + static_cast<std::ptrdiff_t>(high), last) -
+        begin);
   }
 
  private:

@@ -24,7 +24,8 @@ TimeRange BucketGrid::range() const {
 }
 
 std::optional<BucketGrid::Bucket> BucketGrid::find(TimestampNs t) const {
-  // Interval b is (first + (b - 1) * step, first + b * step]; its upper part begins where the window of a later step does.
+  // Interval b is (first + (b - 1) * step, first + b * step]; its upper part begins where the window of a later step
+  // does.
   const std::int64_t interval = ceil_divide(t.value - first_, step_);
   const std::int64_t interval_last = first_ + interval * step_;
   if (rest_ == 0) {

@@ -1,9 +1,9 @@
 // bucket_grid.h -- cuts time so that every window of a range aggregation is a run of whole buckets.
 //
-// Shape:    windows are (t - range, t] for t = first, first + step, ... (all shifted by the offset already). Where the range is no
-//           multiple of the step, each step is cut in two at the place where some window begins.
-// Use:      samples are added to one bucket each; a window's result is the merge of its buckets. So the cost of overlapping
-//           windows is paid per bucket, not per sample.
+// Shape:    windows are (t - range, t] for t = first, first + step, ... (all shifted by the offset already). Where the
+//           range is no multiple of the step, each step is cut in two at the place where some window begins.
+// Use:      samples are added to one bucket each; a window's result is the merge of its buckets. So the cost of
+//           overlapping windows is paid per bucket, not per sample.
 // Units:    nanoseconds.
 #pragma once
 

@@ -1,8 +1,9 @@
 // bucket_series.h -- series under construction: labels, and a state per bucket of time.
 //
-// Shape:    a series keeps only the buckets from its first to its last sample. A table finds a series by a hash of its labels and
-//           verifies the hit.
-// Limits:   what grows is counted as it grows; account() charges it to the query's memory budget and is called per batch.
+// Shape:    a series keeps only the buckets from its first to its last sample. A table finds a series by a hash of its
+//           labels and verifies the hit.
+// Limits:   what grows is counted as it grows; account() charges it to the query's memory budget and is called per
+//           batch.
 // Threads:  one table per worker; merge_from() when the others are done.
 #pragma once
 
@@ -78,7 +79,8 @@ class SeriesTable {
     }
   }
   std::size_t find(const Labels& labels) {
-    return find(labels.fingerprint().value, [&](const Labels& other) { return other == labels; }, [&] { return labels; });
+    return find(
+        labels.fingerprint().value, [&](const Labels& other) { return other == labels; }, [&] { return labels; });
   }
 
   /// The state of a bucket; it lives until the next call for this series.

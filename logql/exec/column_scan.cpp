@@ -16,7 +16,8 @@ std::optional<FieldSyntax> column_parser(const Stage& stage) {
     return FieldSyntax::kJson;
   }
   const auto* logfmt = std::get_if<LogfmtParser>(&stage);
-  if (logfmt != nullptr && logfmt->extractions.empty() && !logfmt->strict && !logfmt->keep_empty) return FieldSyntax::kLogfmt;
+  if (logfmt != nullptr && logfmt->extractions.empty() && !logfmt->strict && !logfmt->keep_empty)
+    return FieldSyntax::kLogfmt;
   return std::nullopt;
 }
 
@@ -80,7 +81,8 @@ std::unique_ptr<ColumnPlan::Filter> ColumnPlan::compile(const LabelFilter& filte
   auto predicate = ValuePredicate::from(filter);
   // `__error__=""` holds for every row: rows with an error are never answered from columns.
   const auto* text = std::get_if<StringPredicate>(&filter.node);
-  const bool no_error = text != nullptr && text->name == "__error__" && text->op == MatchOp::kEqual && text->value.empty();
+  const bool no_error =
+      text != nullptr && text->name == "__error__" && text->op == MatchOp::kEqual && text->value.empty();
   if (no_error) return out;
   if (!predicate) {
     usable_ = false;
@@ -106,7 +108,8 @@ void ColumnPlan::take_pattern(const std::string& expression) {
 }
 
 std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages, const Unwrap* unwrap,
-                                                   const ResultGrouping& grouping, std::span<const ColumnExtra> extras) {
+                                                   const ResultGrouping& grouping,
+                                                   std::span<const ColumnExtra> extras) {
   if (grouping.kind != ResultGrouping::Kind::kBy) return nullptr;
   auto plan = std::make_unique<ColumnPlan>();
   for (const auto& stage : stages) {
@@ -137,7 +140,8 @@ std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages
     plan->unwrap_ = plan->add_name(unwrap->label);
     plan->conversion_ = unwrap->conversion;
     Uses& uses = plan->uses_[*plan->unwrap_];
-    const bool seconds = unwrap->conversion == UnwrapConversion::kDuration || unwrap->conversion == UnwrapConversion::kDurationSeconds;
+    const bool seconds =
+        unwrap->conversion == UnwrapConversion::kDuration || unwrap->conversion == UnwrapConversion::kDurationSeconds;
     (unwrap->conversion == UnwrapConversion::kNone ? uses.number : seconds ? uses.duration : uses.text) = true;
     for (const auto& filter : unwrap->post_filters) plan->post_filters_.push_back(plan->compile(filter));
   }
@@ -234,7 +238,8 @@ bool ColumnBlock::knows_errors() const {
   });
 }
 
-/// Metadata may carry an error, which only the pipeline knows how to treat. Where nothing runs, nothing can have failed.
+/// Metadata may carry an error, which only the pipeline knows how to treat. Where nothing runs, nothing can have
+/// failed.
 bool ColumnBlock::open_errors() {
   const bool only_counts = !plan_.has_parser() && plan_.filters_.empty() && !plan_.unwrap_;
   if (only_counts || !block_.may_have_metadata("__error__")) return true;
@@ -276,7 +281,9 @@ void ColumnBlock::apply_predicate(const ColumnPlan::Filter& filter, RowSet& rows
   Memo<Outcome> metadata(source.metadata);
   Memo<Outcome> field(source.field);
   std::string details;
-  const auto evaluate = [&](std::optional<std::string_view> value) { return filter.predicate->evaluate(value, details); };
+  const auto evaluate = [&](std::optional<std::string_view> value) {
+    return filter.predicate->evaluate(value, details);
+  };
   std::optional<Outcome> fixed;  // for the constant, or for rows without the label
   const auto outcome = [&](std::size_t row) {
     if (!source.constant) {
@@ -351,7 +358,9 @@ void ColumnBlock::unwrap(RowSet& rows) {
     } else {
       const bool in_metadata = source.metadata != nullptr && source.metadata->row_value[row] != FieldColumn::kAbsent;
       const FieldColumn* column = in_metadata ? source.metadata : source.field;
-      value = (in_metadata ? metadata : field).get(column->row_value[row], [&] { return convert(*text, plan_.conversion_); });
+      value = (in_metadata ? metadata : field).get(column->row_value[row], [&] {
+        return convert(*text, plan_.conversion_);
+      });
     }
     if (!value) {
       unknown_.set(row);

@@ -1,10 +1,10 @@
 // column_scan.h -- answers a pipeline of one parser and label filters from columns, without reading lines.
 //
-// Shape:    ColumnPlan::make says whether the stages have the right form; ColumnBlock::open then asks one block for every column
-//           that is needed. What comes out are the rows that pass, their group and their unwrapped value.
-// Law:      exactly what the pipeline would give. Rows for which that is not certain (an unreadable value, a line that does not
-//           parse) are unknown and go through the pipeline; where nothing is certain (a missing column, a name that collides with
-//           a label) the whole block does.
+// Shape:    ColumnPlan::make says whether the stages have the right form; ColumnBlock::open then asks one block for
+//           every column that is needed. What comes out are the rows that pass, their group and their unwrapped value.
+// Law:      exactly what the pipeline would give. Rows for which that is not certain (an unreadable value, a line that
+//           does not parse) are unknown and go through the pipeline; where nothing is certain (a missing column, a name
+//           that collides with a label) the whole block does.
 // Threads:  a plan is shared; a ColumnBlock belongs to one thread.
 #pragma once
 
@@ -31,7 +31,8 @@ class ColumnPlan {
  public:
   /// Null if the form does not fit.
   static std::unique_ptr<const ColumnPlan> make(std::span<const Stage> stages, const Unwrap* unwrap,
-                                                const ResultGrouping& grouping, std::span<const ColumnExtra> extras = {});
+                                                const ResultGrouping& grouping,
+                                                std::span<const ColumnExtra> extras = {});
 
  private:
   friend class ColumnBlock;
@@ -95,7 +96,9 @@ class ColumnBlock {
   std::size_t extra_code(std::size_t extra, std::size_t row) const { return sources_[plan_.extras_[extra]].code(row); }
   std::size_t extra_codes(std::size_t extra) const { return sources_[plan_.extras_[extra]].codes(); }
   /// Empty if the field is missing.
-  std::string_view extra_text(std::size_t extra, std::size_t code) const { return sources_[plan_.extras_[extra]].text(code); }
+  std::string_view extra_text(std::size_t extra, std::size_t code) const {
+    return sources_[plan_.extras_[extra]].text(code);
+  }
   /// REQUIRES: the plan unwraps and the row was selected.
   double value(std::size_t row) const { return values_[row]; }
   std::span<const double> values() const { return values_; }

@@ -16,7 +16,8 @@ constexpr std::size_t kCrossingMax = 4;  // blocks that may share time over a cu
 /// Blocks of one stream that form a chain in time, ascending by their first instant.
 void cut_chain(std::span<const Handle> chain, std::size_t blocks_per_unit, std::vector<ScanUnit>& units) {
   std::vector<TimestampNs> reach;  // the last instant of this block and all before it
-  for (const auto& handle : chain) reach.push_back(reach.empty() ? handle->last() : std::max(reach.back(), handle->last()));
+  for (const auto& handle : chain)
+    reach.push_back(reach.empty() ? handle->last() : std::max(reach.back(), handle->last()));
   const auto left_of = [&](std::size_t cut) {
     return std::count_if(chain.begin(), chain.begin() + static_cast<std::ptrdiff_t>(cut),
                          [&](const Handle& handle) { return handle->last() >= chain[cut]->first(); });
@@ -28,7 +29,8 @@ void cut_chain(std::span<const Handle> chain, std::size_t blocks_per_unit, std::
   };
   for (std::size_t begin = 0; begin < chain.size();) {
     std::size_t end = std::min(chain.size(), begin + blocks_per_unit);
-    while (end < chain.size() && (right_end(end) - end > kCrossingMax || left_of(end) > static_cast<std::ptrdiff_t>(kCrossingMax))) {
+    while (end < chain.size() &&
+           (right_end(end) - end > kCrossingMax || left_of(end) > static_cast<std::ptrdiff_t>(kCrossingMax))) {
       ++end;
     }
     ScanUnit unit{.first = chain[begin]->first(), .last = chain[begin]->last()};
@@ -39,7 +41,8 @@ void cut_chain(std::span<const Handle> chain, std::size_t blocks_per_unit, std::
     for (std::size_t i = 0; i < begin; ++i) {
       if (chain[i]->last() >= unit.first) unit.neighbours.push_back(chain[i]);
     }
-    for (std::size_t i = end; i < chain.size() && chain[i]->first() <= unit.last; ++i) unit.neighbours.push_back(chain[i]);
+    for (std::size_t i = end; i < chain.size() && chain[i]->first() <= unit.last; ++i)
+      unit.neighbours.push_back(chain[i]);
     units.push_back(std::move(unit));
     begin = end;
   }
@@ -53,7 +56,8 @@ struct RowPlace {
   std::uint32_t row;
 };
 
-void add_places(const ScannedBlock& scanned, std::uint32_t block, std::size_t begin, std::size_t end, std::vector<RowPlace>& out) {
+void add_places(const ScannedBlock& scanned, std::uint32_t block, std::size_t begin, std::size_t end,
+                std::vector<RowPlace>& out) {
   const auto times = scanned.block->timestamps();
   for (std::size_t row = begin; row < end; ++row) {
     if (scanned.rows.test(row)) out.push_back({times[row], 0, block, static_cast<std::uint32_t>(row)});
@@ -75,7 +79,8 @@ std::vector<RowPlace> candidates(const std::vector<ScannedBlock>& blocks) {
     // What lies before `shared_end` may be in a block before, what lies from `shared_begin` on in a block behind.
     std::size_t shared_end = 0;
     std::size_t shared_begin = times.size();
-    if (reach) shared_end = static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), *reach) - times.begin());
+    if (reach)
+      shared_end = static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), *reach) - times.begin());
     if (i + 1 < order.size()) {
       const std::int64_t next = blocks[order[i + 1]].block->timestamps().front();
       shared_begin = static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), next) - times.begin());
@@ -121,7 +126,8 @@ void add_overlapping_units(std::vector<Handle> handles, std::size_t blocks_per_u
     const auto& stream = *handles[begin]->stream();
     TimestampNs last = handles[begin]->last();
     std::size_t end = begin + 1;
-    for (; end < handles.size() && handles[end]->stream()->labels == stream.labels && handles[end]->first() <= last; ++end) {
+    for (; end < handles.size() && handles[end]->stream()->labels == stream.labels && handles[end]->first() <= last;
+         ++end) {
       last = std::max(last, handles[end]->last());
     }
     cut_chain(std::span(handles).subspan(begin, end - begin), blocks_per_unit, units);

@@ -18,7 +18,8 @@ std::int64_t floor_to(std::int64_t value, std::int64_t step) {
   return value - (rest < 0 ? rest + step : rest);
 }
 
-Result<QueryResult> run_table(const LogQuery& query, const QueryParams& params, LogSource& source, QueryContext& context) {
+Result<QueryResult> run_table(const LogQuery& query, const QueryParams& params, LogSource& source,
+                              QueryContext& context) {
   // Half-open [start, end), as log queries; the windows of metrics include their end and not their start.
   const bool ranged = params.end > params.start;
   const Duration window = ranged ? params.end - params.start : kStatsLookback;
@@ -54,7 +55,8 @@ bool keeps_order(const Expr& expr) {
   if (const auto* node = std::get_if<VectorAggregation>(&expr.node)) {
     return node->op == VectorOp::kSort || node->op == VectorOp::kSortDesc || keeps_order(*node->operand);
   }
-  if (const auto* node = std::get_if<BinaryOperation>(&expr.node)) return keeps_order(*node->left) || keeps_order(*node->right);
+  if (const auto* node = std::get_if<BinaryOperation>(&expr.node))
+    return keeps_order(*node->left) || keeps_order(*node->right);
   if (const auto* node = std::get_if<LabelReplace>(&expr.node)) return keeps_order(*node->operand);
   const auto* query = std::get_if<LogQuery>(&expr.node);
   return query != nullptr && std::any_of(query->pipes.begin(), query->pipes.end(),
@@ -64,17 +66,19 @@ bool keeps_order(const Expr& expr) {
 Result<void> check_series(std::size_t count, const QueryContext& context) {
   const std::uint32_t max = context.limits().series_max;
   if (max == 0 || count <= max) return {};
-  return fail(ErrorCode::kLimitExceeded,
-              "maximum number of series (" + std::to_string(max) +
-                  ") reached for a single query; consider reducing query cardinality by adding more specific stream "
-                  "selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()");
+  return fail(
+      ErrorCode::kLimitExceeded,
+      "maximum number of series (" + std::to_string(max) +
+          ") reached for a single query; consider reducing query cardinality by adding more specific stream "
+          "selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()");
 }
 
 std::vector<Series> make_series(StepVector vector, const StepTimes& times) {
   std::vector<Series> out;
   for (auto& series : vector) {
     Series& target = out.emplace_back(Series{std::move(series.labels), {}});
-    for (const auto& point : series.points) target.points.push_back({times.at(point.step).value / 1'000'000, point.value});
+    for (const auto& point : series.points)
+      target.points.push_back({times.at(point.step).value / 1'000'000, point.value});
   }
   return out;
 }
@@ -94,12 +98,14 @@ void merge_equal_series(std::vector<Series>& series) {
     }
     auto& points = out.back().points;
     points.insert(points.end(), one.points.begin(), one.points.end());
-    std::stable_sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.timestamp_ms < b.timestamp_ms; });
+    std::stable_sort(points.begin(), points.end(),
+                     [](const auto& a, const auto& b) { return a.timestamp_ms < b.timestamp_ms; });
   }
   series = std::move(out);
 }
 
-Result<QueryResult> run_metric_query(const Expr& expr, const QueryParams& params, LogSource& source, QueryContext& context) {
+Result<QueryResult> run_metric_query(const Expr& expr, const QueryParams& params, LogSource& source,
+                                     QueryContext& context) {
   KVASIR_TRY(const StepTimes times, step_times(params));
   KVASIR_TRY(StepValue value, evaluate(expr, Evaluation{params, source, context, times}));
   if (const auto* number = std::get_if<double>(&value)) {
@@ -130,8 +136,9 @@ Result<QueryResult> run_query(const QueryParams& params, LogSource& source, Quer
   if (query != nullptr && query->has_stats() && params.as_table) return run_table(*query, params, source, context);
   if (query == nullptr || query->has_stats()) return run_metric_query(*expr, params, source, context);
   if (params.instant) {
-    return fail(ErrorCode::kInvalidArgument,
-                "log queries are not supported as an instant query type, please change your query to a range query type");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   LogPager pager(params, expr, 0, std::nullopt);
   KVASIR_TRY(LogPage page, pager.next(source, context));

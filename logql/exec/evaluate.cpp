@@ -8,7 +8,8 @@
 namespace kvasir::logql {
 namespace {
 
-/// A metric of `variants(...) of (range)`: its own aggregation, over what `of` says. Only unwrap may come from the metric.
+/// A metric of `variants(...) of (range)`: its own aggregation, over what `of` says. Only unwrap may come from the
+/// metric.
 Result<Expr> over_range(const Expr& metric, const LogRange& range) {
   if (const auto* node = std::get_if<VectorAggregation>(&metric.node)) {
     KVASIR_TRY(auto operand, over_range(*node->operand, range));
@@ -18,7 +19,8 @@ Result<Expr> over_range(const Expr& metric, const LogRange& range) {
   }
   const auto* node = std::get_if<RangeAggregation>(&metric.node);
   if (node == nullptr) {
-    return fail(ErrorCode::kInvalidArgument, "each variant must be a range aggregation, or vector aggregations over one");
+    return fail(ErrorCode::kInvalidArgument,
+                "each variant must be a range aggregation, or vector aggregations over one");
   }
   RangeAggregation copy = *node;
   copy.range = range;
@@ -100,7 +102,9 @@ class Evaluator {
   }
 
   /// Names are resolved before evaluation.
-  Result<StepValue> operator()(const auto&) const { return fail(ErrorCode::kInternal, "unexpected node in evaluation"); }
+  Result<StepValue> operator()(const auto&) const {
+    return fail(ErrorCode::kInternal, "unexpected node in evaluation");
+  }
 
  private:
   std::size_t steps() const { return evaluation_.times.count; }

@@ -43,9 +43,21 @@ bool contains_word(std::string_view line, std::string_view word) {
 }
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kLevels = {{
-    {"trace", "trace"}, {"trc", "trace"}, {"debug", "debug"}, {"dbg", "debug"}, {"info", "info"}, {"inf", "info"},
-    {"information", "info"}, {"warning", "warn"}, {"warn", "warn"}, {"wrn", "warn"}, {"error", "error"}, {"err", "error"},
-    {"critical", "critical"}, {"crit", "critical"}, {"fatal", "fatal"},
+    {"trace", "trace"},
+    {"trc", "trace"},
+    {"debug", "debug"},
+    {"dbg", "debug"},
+    {"info", "info"},
+    {"inf", "info"},
+    {"information", "info"},
+    {"warning", "warn"},
+    {"warn", "warn"},
+    {"wrn", "warn"},
+    {"error", "error"},
+    {"err", "error"},
+    {"critical", "critical"},
+    {"crit", "critical"},
+    {"fatal", "fatal"},
 }};
 
 /// The level that a spelling stands for, or empty.
@@ -106,7 +118,8 @@ Result<std::unique_ptr<FieldSelector>> FieldSelector::create(std::span<const Lab
   return selector;
 }
 
-/// Clears the rows whose line lacks a literal, but for those with metadata of the name. True if every literal was looked for exactly.
+/// Clears the rows whose line lacks a literal, but for those with metadata of the name. True if every literal was
+/// looked for exactly.
 bool FieldSelector::narrow_literals(const Condition& condition, LogBlock& block, RowSet& rows) {
   const auto& name = condition.matcher.name();
   const bool in_metadata = block.may_have_metadata(name);
@@ -134,7 +147,8 @@ namespace {
 /// For each value of a column, whether it is selected; found out when first asked.
 class Verdicts {
  public:
-  explicit Verdicts(const FieldColumn* column) : column_(column), seen_(column == nullptr ? 0 : column->values.size()) {}
+  explicit Verdicts(const FieldColumn* column)
+      : column_(column), seen_(column == nullptr ? 0 : column->values.size()) {}
 
   /// False for a row without a value.
   template <class Matches>
@@ -167,7 +181,8 @@ FieldSelector::Known FieldSelector::narrow_columns(const Condition& condition, L
   RowSet read = field == nullptr ? rows : field->unknown;
   if (field == nullptr && !condition.by_word && block.narrow_literal("{", false, read)) {
     field = block.field(FieldSyntax::kLogfmt, name);
-    if (field != nullptr && field->unknown.size() > 0) for_each_row(field->unknown, [&](std::size_t row) { read.set(row); });
+    if (field != nullptr && field->unknown.size() > 0)
+      for_each_row(field->unknown, [&](std::size_t row) { read.set(row); });
     if (field == nullptr) read = rows;
   }
   Verdicts in_metadata(metadata);

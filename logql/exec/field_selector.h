@@ -1,10 +1,10 @@
 // field_selector.h -- a selector on something that is no stream label: `{trace_id="4bf9..."}`, `{level="error"}`.
 //
-// Meaning:  an entry is selected by name="value" if its structured metadata `name` matches, or the field `name` of its JSON or
-//           logfmt line does, or, for "=" with a value that looks like an id, if the line holds the value as a word of its own.
-//           What the line holds must be written there as in the query: a value of `=`, the texts that a pattern cannot match
-//           without, and a name without underscores. So indexes and templates can be asked for them.
-//           `level` compares by level: any case and the usual short forms.
+// Meaning:  an entry is selected by name="value" if its structured metadata `name` matches, or the field `name` of its
+//           JSON or logfmt line does, or, for "=" with a value that looks like an id, if the line holds the value as a
+//           word of its own. What the line holds must be written there as in the query: a value of `=`, the texts that
+//           a pattern cannot match without, and a name without underscores. So indexes and templates can be asked for
+//           them. `level` compares by level: any case and the usual short forms.
 // Fast:     narrow() answers from literals and columns what it can; only the rest has to be read.
 // Threads:  one thread; it owns pipelines and scratch.
 // Source:   docs/logql-extensions.md

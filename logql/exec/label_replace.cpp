@@ -13,7 +13,8 @@ bool is_name_character(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/// `$1`, `${name}`, `$$`: as Go's regexp expands them. An unknown group is empty, a `$` that starts nothing stands for itself.
+/// `$1`, `${name}`, `$$`: as Go's regexp expands them. An unknown group is empty, a `$` that starts nothing stands for
+/// itself.
 class Expansion {
  public:
   Expansion(std::string_view text, const re2::RE2& regex) {

@@ -21,7 +21,8 @@ void collect_variables(const Expr& expr, std::map<std::string, const RangeAggreg
     collect_variables(*operation->right, out);
   } else if (const auto* variable = std::get_if<LetVariable>(&expr.node)) {
     const auto* range = std::get_if<RangeAggregation>(&variable->value->node);
-    if (range != nullptr && !range->grouping && range->op != RangeOp::kAbsentOverTime) out.emplace(variable->name, range);
+    if (range != nullptr && !range->grouping && range->op != RangeOp::kAbsentOverTime)
+      out.emplace(variable->name, range);
   }
 }
 

@@ -47,7 +47,8 @@ Result<EntryPosition> parse_cursor(std::string_view text) {
   const auto timestamp = parse_int64(text.substr(0, dash));
   const auto sequence = dash == std::string_view::npos ? std::nullopt : parse_uint64(text.substr(dash + 1));
   if (!timestamp || !sequence) {
-    return fail(ErrorCode::kInvalidArgument, "a cursor is <timestamp in ns>-<sequence>, not '" + std::string(text.substr(0, 64)) + "'");
+    return fail(ErrorCode::kInvalidArgument,
+                "a cursor is <timestamp in ns>-<sequence>, not '" + std::string(text.substr(0, 64)) + "'");
   }
   return EntryPosition{{*timestamp}, *sequence};
 }
@@ -65,7 +66,8 @@ struct LogPager::State {
   LogPage page_of(LogScanResult found);
 };
 
-Result<std::unique_ptr<LogPager>> LogPager::open(QueryParams params, std::uint64_t page_bytes, std::optional<EntryPosition> after) {
+Result<std::unique_ptr<LogPager>> LogPager::open(QueryParams params, std::uint64_t page_bytes,
+                                                 std::optional<EntryPosition> after) {
   KVASIR_TRY(const ExprPtr parsed, parse_query(params.query));
   const ExprPtr expr = resolve_let(parsed);
   if (!is_log_query(*expr)) return std::unique_ptr<LogPager>();
@@ -129,7 +131,8 @@ Streams group_streams(LogPage page) {
   if (page.ordered_by_field) {
     // The streams, one after the other, read in the order of the field.
     for (auto& row : page.rows) {
-      if (result.streams.empty() || result.streams.back().labels != *row.labels) result.streams.push_back({*row.labels, {}});
+      if (result.streams.empty() || result.streams.back().labels != *row.labels)
+        result.streams.push_back({*row.labels, {}});
       result.streams.back().entries.push_back(std::move(row.entry));
     }
     return result;

@@ -87,7 +87,8 @@ TEST_CASE("a query that is ordered by a field has one page") {
   TestingQueries queries;
   for (int i = 1; i <= 9; ++i) queries.add({{"app", "a"}}, i, "n=" + std::to_string(i % 3));
   int pages = 0;
-  CHECK(read_all(queries, params_of("{} | logfmt | order by n", Direction::kForward, 4), 1, pages) == "n=0 n=0 n=0 n=1 ");
+  CHECK(read_all(queries, params_of("{} | logfmt | order by n", Direction::kForward, 4), 1, pages) ==
+        "n=0 n=0 n=0 n=1 ");
   CHECK(pages == 1);
 }
 
@@ -96,7 +97,8 @@ TEST_CASE("cursors") {
   CHECK(format_cursor(position) == "-12-7");
   CHECK(parse_cursor("-12-7").value() == position);
   CHECK(parse_cursor("18-446").value() == EntryPosition{{18}, 446});
-  for (const auto* broken : {"", "1", "1-", "-", "a-1", "1-b", "1--1", "99999999999999999999-1", "1-99999999999999999999"}) {
+  for (const auto* broken :
+       {"", "1", "1-", "-", "a-1", "1-b", "1--1", "99999999999999999999-1", "1-99999999999999999999"}) {
     CAPTURE(broken);
     CHECK_FALSE(parse_cursor(broken));
   }

@@ -23,7 +23,8 @@ void add_two_streams(TestingQueries& queries) {
 TEST_CASE("the first entries over all streams, in either direction") {
   TestingQueries queries({.rows_per_block = 2});
   add_two_streams(queries);
-  CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .limit = 3}) == "{app=\"a\"} 1:\"a1\" 2:\"a2\"\n{app=\"b\"} 1:\"b1\"");
+  CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .limit = 3}) ==
+        "{app=\"a\"} 1:\"a1\" 2:\"a2\"\n{app=\"b\"} 1:\"b1\"");
   CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .limit = 3, .direction = kBackward}) ==
         "{app=\"a\"} 5:\"a5\"\n{app=\"b\"} 5:\"b5\" 4:\"b4\"");
   CHECK(queries.logs("{app=\"a\"}", {.start = 2, .end = 4}) == "{app=\"a\"} 2:\"a2\" 3:\"a3\"");
@@ -35,7 +36,8 @@ TEST_CASE("equal instants keep the order of arrival") {
   TestingQueries queries({.rows_per_block = 2});
   for (int i = 0; i < 5; ++i) queries.add({{"app", "a"}}, 1, std::to_string(i));
   CHECK(queries.logs("{app=\"a\"}", {.end = 10, .limit = 3}) == "{app=\"a\"} 1:\"0\" 1:\"1\" 1:\"2\"");
-  CHECK(queries.logs("{app=\"a\"}", {.end = 10, .limit = 3, .direction = kBackward}) == "{app=\"a\"} 1:\"4\" 1:\"3\" 1:\"2\"");
+  CHECK(queries.logs("{app=\"a\"}", {.end = 10, .limit = 3, .direction = kBackward}) ==
+        "{app=\"a\"} 1:\"4\" 1:\"3\" 1:\"2\"");
 }
 
 TEST_CASE("line filters, with and without help of the source") {
@@ -45,7 +47,8 @@ TEST_CASE("line filters, with and without help of the source") {
     CHECK(queries.logs("{app=\"a\"} |= \"3\"", {.end = 10}) == "{app=\"a\"} 3:\"a3\"");
     CHECK(queries.logs("{app=\"a\"} != \"3\" |= \"a\" != \"4\" |~ \"[125]\"", {.end = 10}) ==
           "{app=\"a\"} 1:\"a1\" 2:\"a2\" 5:\"a5\"");
-    CHECK(queries.logs("{app=\"a\"} | line_format \"x{{__line__}}\" |= \"xa3\"", {.end = 10}) == "{app=\"a\"} 3:\"xa3\"");
+    CHECK(queries.logs("{app=\"a\"} | line_format \"x{{__line__}}\" |= \"xa3\"", {.end = 10}) ==
+          "{app=\"a\"} 3:\"xa3\"");
   }
 }
 
@@ -53,7 +56,8 @@ TEST_CASE("the interval is kept over all streams") {
   TestingQueries queries({.rows_per_block = 3});
   add_two_streams(queries);
   CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .interval = 2}) == "{app=\"a\"} 1:\"a1\" 3:\"a3\" 5:\"a5\"");
-  CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .direction = kBackward, .interval = 3}) == "{app=\"b\"} 5:\"b5\" 2:\"b2\"");
+  CHECK(queries.logs("{app=~\".+\"}", {.end = 10, .direction = kBackward, .interval = 3}) ==
+        "{app=\"b\"} 5:\"b5\" 2:\"b2\"");
   // The limit counts what was looked at.
   CHECK(queries.logs("{app=\"a\"}", {.end = 10, .limit = 4, .interval = 2}) == "{app=\"a\"} 1:\"a1\" 3:\"a3\"");
 }
@@ -73,7 +77,8 @@ TEST_CASE("order by time and by fields") {
   CHECK(queries.logs("{app=\"a\"} | order by timestamp asc", {.end = 10, .limit = 2, .direction = kBackward}) ==
         "{app=\"a\"} 1:\"took=9\" 2:\"took=10\"");
   CHECK(queries.logs("{app=\"a\"} | logfmt | sort by took", {.end = 10}) ==
-        "{app=\"a\", took=\"2\"} 5:\"took=2\"\n{app=\"a\", took=\"9\"} 1:\"took=9\"\n{app=\"a\", took=\"10\"} 2:\"took=10\"\n"
+        "{app=\"a\", took=\"2\"} 5:\"took=2\"\n{app=\"a\", took=\"9\"} 1:\"took=9\"\n{app=\"a\", took=\"10\"} "
+        "2:\"took=10\"\n"
         "{app=\"a\", took=\"abc\"} 3:\"took=abc\"\n{app=\"a\"} 4:\"took=\"");
   CHECK(queries.logs("{app=\"a\"} | logfmt | sort by took desc | limit 2", {.end = 10}) ==
         "{app=\"a\", took=\"abc\"} 3:\"took=abc\"\n{app=\"a\", took=\"10\"} 2:\"took=10\"");
@@ -105,7 +110,8 @@ TEST_CASE("selectors on fields, metadata and ids") {
       std::string out;
       for (int t = 1; t < 10; ++t) {
         for (const auto& stream : std::get<Streams>(*result).streams) {
-          for (const auto& entry : stream.entries) out += entry.timestamp.value == t * 1'000'000'000LL ? std::to_string(t) : "";
+          for (const auto& entry : stream.entries)
+            out += entry.timestamp.value == t * 1'000'000'000LL ? std::to_string(t) : "";
         }
       }
       return out;
@@ -141,5 +147,6 @@ TEST_CASE("a query says what is wrong with it") {
   TestingQueries queries;
   CHECK(queries.logs("{app=\"a\"} |~ \"(\"", {.end = 10}) ==
         "error: parse error : stage '|~ \"(\"' : error parsing regexp: missing closing ): `(`");
-  CHECK(queries.logs("{app=\"a\"", {.end = 10}) == "error: parse error at line 1, col 9: syntax error: unexpected $end, expecting } or ,");
+  CHECK(queries.logs("{app=\"a\"", {.end = 10}) ==
+        "error: parse error at line 1, col 9: syntax error: unexpected $end, expecting } or ,");
 }

@@ -18,7 +18,8 @@ constexpr std::uint64_t kLabelBytes = sizeof(Label) + 32;  // of a label with sh
 /// Total order of rows: keys, then time and sequence in the direction.
 class RowOrder {
  public:
-  RowOrder(std::span<const OrderKey> keys, Direction direction) : keys_(keys), forward_(direction == Direction::kForward) {}
+  RowOrder(std::span<const OrderKey> keys, Direction direction)
+      : keys_(keys), forward_(direction == Direction::kForward) {}
 
   bool by_time_only() const { return keys_.empty(); }
   bool forward() const { return forward_; }
@@ -122,7 +123,12 @@ class LabelSets {
 class LogWorker {
  public:
   LogWorker(const ScanPlan& plan, const LogScanRequest& request, TopRows& top, QueryContext& context)
-      : plan_(plan), request_(request), top_(top), context_(context), full_(plan.pipeline(false)), rest_(plan.pipeline(true)) {}
+      : plan_(plan),
+        request_(request),
+        top_(top),
+        context_(context),
+        full_(plan.pipeline(false)),
+        rest_(plan.pipeline(true)) {}
 
   Result<void> start() {
     KVASIR_TRY(fields_, plan_.make_field_selector());

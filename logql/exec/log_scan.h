@@ -1,9 +1,10 @@
 // log_scan.h -- the first `limit` entries of a log query over all streams.
 //
-// Shape:    workers take units in the order of the direction and offer what survives to one bounded heap; a unit that can no
-//           longer improve the heap is not opened, and a block is left as soon as its rows cannot.
+// Shape:    workers take units in the order of the direction and offer what survives to one bounded heap; a unit that
+//           can no longer improve the heap is not opened, and a block is left as soon as its rows cannot.
 // Order:    by (timestamp, sequence) in the direction, or by the keys of `order by` first.
-// Limits:   `limit` rows; with `bytes_max` also that many bytes, but at least one row. What is left out comes after what is given.
+// Limits:   `limit` rows; with `bytes_max` also that many bytes, but at least one row. What is left out comes after
+//           what is given.
 // Errors:   those of the scan; limit_exceeded from the memory budget.
 #pragma once
 
@@ -41,8 +42,8 @@ struct LogScanResult {
 Result<LogScanResult> scan_logs(const LogScanRequest& request, const QueryParams& params, LogSource& source,
                                       QueryContext& context);
 
-/// Numbers compare as numbers if both sides are (durations in seconds, sizes in bytes, as stats reads them); a number is less than a
-/// text. An empty text is for the caller to put last.
+/// Numbers compare as numbers if both sides are (durations in seconds, sizes in bytes, as stats reads them); a number
+/// is less than a text. An empty text is for the caller to put last.
 std::strong_ordering compare_field_texts(std::string_view a, std::string_view b);
 
 }  // namespace kvasir::logql

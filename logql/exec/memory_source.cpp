@@ -86,7 +86,8 @@ class MemoryRows {
   std::unique_ptr<const OwnedColumn> make_metadata_field(std::string_view name) const {
     auto column = std::make_unique<OwnedColumn>();
     for (const auto& row : rows_) {
-      const auto it = std::find_if(row.metadata.begin(), row.metadata.end(), [&](const Label& l) { return l.name == name; });
+      const auto it =
+          std::find_if(row.metadata.begin(), row.metadata.end(), [&](const Label& l) { return l.name == name; });
       it == row.metadata.end() ? column->append_absent() : column->append(it->value);
     }
     return column;
@@ -175,7 +176,8 @@ class MemoryHandle final : public BlockHandle {
 
 MemorySource::~MemorySource() = default;
 
-void MemorySource::add(const Labels& stream, TimestampNs timestamp, std::string_view line, std::vector<Label> metadata) {
+void MemorySource::add(const Labels& stream, TimestampNs timestamp, std::string_view line,
+                       std::vector<Label> metadata) {
   auto& target = streams_[stream];
   if (!target.identity) {
     target.identity = std::make_shared<const StreamIdentity>(StreamIdentity{stream, stream.fingerprint()});
@@ -196,13 +198,15 @@ void MemorySource::seal(Stream& stream) {
   stream.sealed = true;
 }
 
-Result<std::vector<std::unique_ptr<BlockHandle>>> MemorySource::select(const SelectRequest& request, QueryContext& context) {
+Result<std::vector<std::unique_ptr<BlockHandle>>> MemorySource::select(const SelectRequest& request,
+                                                                       QueryContext& context) {
   KVASIR_CHECK_OK(context.check());
   MutexLock lock(mutex_);
   std::vector<std::unique_ptr<BlockHandle>> handles;
   for (auto& [labels, stream] : streams_) {
-    const bool wanted = std::all_of(request.matchers.begin(), request.matchers.end(),
-                                    [&labels = labels](const LabelMatcher& matcher) { return matcher.matches(labels); });
+    const bool wanted =
+        std::all_of(request.matchers.begin(), request.matchers.end(),
+                    [&labels = labels](const LabelMatcher& matcher) { return matcher.matches(labels); });
     if (!wanted) continue;
     seal(stream);
     for (const auto& block : stream.blocks) {

@@ -1,10 +1,11 @@
 // memory_source.h -- a LogSource over lines in memory: tests, benchmarks and kvasirctl's --stdin.
 //
-// Order:    sequence numbers are given in the order of add(); each stream's rows are sorted into blocks of rows_per_block.
+// Order:    sequence numbers are given in the order of add(); each stream's rows are sorted into blocks of
+//           rows_per_block.
 // Lifetime: blocks share the rows with the source and may outlive it.
 // Threads:  add() from one thread; after the last add() everything may be used from any thread.
-// Notes:    it offers the fast paths that a plain row store can answer exactly, so that tests meet them; without_fast_paths()
-//           turns them off.
+// Notes:    it offers the fast paths that a plain row store can answer exactly, so that tests meet them;
+//           without_fast_paths() turns them off.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ class MemorySource final : public LogSource {
   /// Labels of the stream, the line and its structured metadata; all are copied.
   void add(const Labels& stream, TimestampNs timestamp, std::string_view line, std::vector<Label> metadata = {});
 
-  Result<std::vector<std::unique_ptr<BlockHandle>>> select(const SelectRequest& request, QueryContext& context) override;
+  Result<std::vector<std::unique_ptr<BlockHandle>>> select(const SelectRequest& request,
+                                                           QueryContext& context) override;
   bool has_stream_label(std::string_view tenant, std::string_view name) override;
 
   struct Row {

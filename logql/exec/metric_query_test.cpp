@@ -20,7 +20,8 @@ void check_value(TestingQueries& queries, const std::string& call, std::string_v
 std::string over(std::string_view function, std::string_view range = "1m") {
   const auto open = function.find('(');
   const std::string parameter = open == std::string_view::npos ? "" : std::string(function.substr(open + 1)) + ", ";
-  return std::string(function.substr(0, open)) + "(" + parameter + "{app=\"a\"} | logfmt | unwrap v [" + std::string(range) + "])";
+  return std::string(function.substr(0, open)) + "(" + parameter + "{app=\"a\"} | logfmt | unwrap v [" +
+         std::string(range) + "])";
 }
 
 }  // namespace
@@ -114,14 +115,16 @@ TEST_CASE("absent_over_time") {
   TestingQueries queries;
   queries.add({{"app", "a"}}, 15, "x");
   const TestingOptions options{.start = 0, .end = 40, .step = 10};
-  CHECK(queries.range("absent_over_time({app=\"a\", env=~\"p.*|\"}[10s])", options) == "{app=\"a\"} 0:1 10:1 30:1 40:1");
+  CHECK(queries.range("absent_over_time({app=\"a\", env=~\"p.*|\"}[10s])", options) ==
+        "{app=\"a\"} 0:1 10:1 30:1 40:1");
   CHECK(queries.range("absent_over_time({app=\"b\", app=\"b\"}[10s])", {.end = 10, .step = 10}) == "{} 0:1 10:1");
 }
 
 TEST_CASE("grouping while reading and after it") {
   TestingQueries queries;
   for (int i = 0; i < 6; ++i) {
-    queries.add({{"app", "a"}, {"pod", std::to_string(i % 3)}}, 1 + i, i % 2 == 0 ? "level=info n=1" : "level=warn n=2");
+    queries.add({{"app", "a"}, {"pod", std::to_string(i % 3)}}, 1 + i,
+                i % 2 == 0 ? "level=info n=1" : "level=warn n=2");
   }
   CHECK(queries.instant("sum by (app) (count_over_time({app=\"a\"}[1m]))", 60) == "{app=\"a\"} 60:6");
   CHECK(queries.instant("sum(count_over_time({app=\"a\"}[1m]))", 60) == "{} 60:6");
@@ -134,19 +137,21 @@ TEST_CASE("grouping while reading and after it") {
   CHECK(queries.instant("avg(count_over_time({app=\"a\"}[1m]))", 60) == "{} 60:2");
   CHECK(queries.instant("count(count_over_time({app=\"a\"}[1m]))", 60) == "{} 60:3");
   CHECK(queries.instant("topk(1, count_over_time({app=\"a\", pod!=\"0\"}[1m]))", 60) == "{app=\"a\", pod=\"1\"} 60:2");
-  CHECK(queries.instant("sort_desc(sum by (pod) (sum_over_time({app=\"a\"} | logfmt | unwrap n | pod=~\"0|1\" [1m])))", 60) ==
-        "{pod=\"0\"} 60:3\n{pod=\"1\"} 60:3");
+  CHECK(queries.instant("sort_desc(sum by (pod) (sum_over_time({app=\"a\"} | logfmt | unwrap n | pod=~\"0|1\" [1m])))",
+                        60) == "{pod=\"0\"} 60:3\n{pod=\"1\"} 60:3");
 }
 
 TEST_CASE("errors of lines fail a metric query unless they are asked for") {
   TestingQueries queries;
   queries.add({{"app", "a"}}, 1, "not json");
   queries.add({{"app", "a"}}, 2, "{\"x\":\"1\"}");
-  CHECK(queries.instant("count_over_time({app=\"a\"} | json [1m])", 60).starts_with("error: pipeline error: 'JSONParserErr' for series: '{__error__=\"JSONParserErr\", "));
+  CHECK(queries.instant("count_over_time({app=\"a\"} | json [1m])", 60)
+            .starts_with("error: pipeline error: 'JSONParserErr' for series: '{__error__=\"JSONParserErr\", "));
   CHECK(queries.instant("sum(count_over_time({app=\"a\"} | json [1m]))", 60) == "{} 60:2");
   CHECK(queries.instant("sum by (__error__) (count_over_time({app=\"a\"} | json [1m]))", 60) ==
         "{} 60:1\n{__error__=\"JSONParserErr\"} 60:1");
-  CHECK(queries.instant("count_over_time({app=\"a\"} | json | __error__=\"\" [1m])", 60) == "{app=\"a\", x=\"1\"} 60:1");
+  CHECK(queries.instant("count_over_time({app=\"a\"} | json | __error__=\"\" [1m])", 60) ==
+        "{app=\"a\", x=\"1\"} 60:1");
 }
 
 TEST_CASE("duplicates count once") {
@@ -154,7 +159,8 @@ TEST_CASE("duplicates count once") {
   for (int i = 0; i < 3; ++i) queries.add({{"app", "a"}}, 1, "same");
   queries.add({{"app", "a"}}, 1, "other");
   queries.add({{"app", "b"}}, 1, "same");
-  CHECK(queries.instant("sum by (app) (count_over_time({app=~\".+\"}[1m]))", 60) == "{app=\"a\"} 60:2\n{app=\"b\"} 60:1");
+  CHECK(queries.instant("sum by (app) (count_over_time({app=~\".+\"}[1m]))", 60) ==
+        "{app=\"a\"} 60:2\n{app=\"b\"} 60:1");
   CHECK(queries.logs("{app=\"a\"}", {.end = 10}) == "{app=\"a\"} 1:\"same\" 1:\"other\"");
 }
 
@@ -171,7 +177,8 @@ TEST_CASE("operators") {
   CHECK(queries.instant(a + " + on (pod) group_left (rack) " + b, 60) == "{app=\"a\", pod=\"0\", rack=\"r1\"} 60:3");
   CHECK(queries.instant(a + " + on () " + b, 60) ==
         "error: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
-  CHECK(queries.instant(b + " + on () " + a, 60).starts_with("error: found duplicate series on the right hand-side;many-to-many"));
+  CHECK(queries.instant(b + " + on () " + a, 60)
+            .starts_with("error: found duplicate series on the right hand-side;many-to-many"));
   CHECK(queries.instant(a + " and on (pod) " + b, 60) == "{app=\"a\", pod=\"0\"} 60:2");
   CHECK(queries.instant(a + " unless on (pod) " + b, 60) == "{app=\"a\", pod=\"1\"} 60:2");
   CHECK(queries.instant("sum(" + b + ") or " + b, 60) == "{} 60:1\n{app=\"b\", pod=\"0\", rack=\"r1\"} 60:1");
@@ -180,7 +187,8 @@ TEST_CASE("operators") {
   CHECK(queries.instant("sum(1)", 60).starts_with("error: unexpected expr type (*syntax.LiteralExpr)"));
   CHECK(queries.instant("label_replace(" + b + ", \"rack\", \"${1}-$n\", \"rack\", \"(?P<n>r)(1)\")", 60) ==
         "{app=\"b\", pod=\"0\", rack=\"r-r\"} 60:1");
-  CHECK(queries.instant("label_replace(" + b + ", \"rack\", \"\", \"rack\", \".*\")", 60) == "{app=\"b\", pod=\"0\"} 60:1");
+  CHECK(queries.instant("label_replace(" + b + ", \"rack\", \"\", \"rack\", \".*\")", 60) ==
+        "{app=\"b\", pod=\"0\"} 60:1");
 }
 
 TEST_CASE("windows beyond the end of time hold nothing") {
@@ -193,14 +201,19 @@ TEST_CASE("windows beyond the end of time hold nothing") {
 
 TEST_CASE("a query over its memory budget ends") {
   TestingQueries queries;
-  for (int i = 0; i < 5000; ++i) queries.add({{"app", "a"}, {"pod", std::to_string(i % 100)}}, i * 0.01, "v=" + std::to_string(i));
-  CHECK(queries.instant(over("quantile_over_time(0.5"), 60, {.memory = 4096}).find("memory limit of test reached") != std::string::npos);
+  for (int i = 0; i < 5000; ++i)
+    queries.add({{"app", "a"}, {"pod", std::to_string(i % 100)}}, i * 0.01, "v=" + std::to_string(i));
+  CHECK(queries.instant(over("quantile_over_time(0.5"), 60, {.memory = 4096}).find("memory limit of test reached") !=
+        std::string::npos);
 }
 
 TEST_CASE("groups, kept rows and answers count too") {
   TestingQueries queries({.rows_per_block = 64});
-  for (int i = 0; i < 5000; ++i) queries.add({{"app", "a"}}, i * 0.01, "id=" + std::to_string(i) + " v=" + std::to_string(i));
-  const auto refused = [](const std::string& answer) { return answer.find("memory limit of test reached") != std::string::npos; };
+  for (int i = 0; i < 5000; ++i)
+    queries.add({{"app", "a"}}, i * 0.01, "id=" + std::to_string(i) + " v=" + std::to_string(i));
+  const auto refused = [](const std::string& answer) {
+    return answer.find("memory limit of test reached") != std::string::npos;
+  };
   const TestingOptions small{.end = 60, .limits = {.series_max = 0}, .memory = 100'000};
   CHECK(refused(queries.table("{app=\"a\"} | logfmt | stats count() as n by id", small)));
   CHECK(refused(queries.table("{app=\"a\"} | logfmt | stats count_distinct(id) as n", small)));
@@ -219,7 +232,11 @@ TEST_CASE("limits") {
   CHECK(queries.instant("sum(count_over_time({app=\"a\"}[1m]))", 60, {.limits = {.series_max = 10}}) == "{} 60:20");
   CHECK(queries.instant("variants(count_over_time({app=\"a\"}[1m])) of ({app=\"a\"}[1m])", 60) ==
         "error: multi variant queries are disabled for this instance");
-  CHECK(queries.instant("variants(sum(count_over_time({app=\"a\"}[1m])), sum by (app) (rate({app=\"a\"}[1m]))) of ({app=\"a\"}[20s])", 10,
-                        {.limits = {.multi_variant_queries = true}}) == "{__variant__=\"0\"} 10:20\n{__variant__=\"1\", app=\"a\"} 10:1");
-  CHECK(queries.instant("{app=\"a\"}", 60).starts_with("error: log queries are not supported as an instant query type"));
+  CHECK(
+      queries.instant(
+          "variants(sum(count_over_time({app=\"a\"}[1m])), sum by (app) (rate({app=\"a\"}[1m]))) of ({app=\"a\"}[20s])",
+          10, {.limits = {.multi_variant_queries = true}}) ==
+      "{__variant__=\"0\"} 10:20\n{__variant__=\"1\", app=\"a\"} 10:1");
+  CHECK(
+      queries.instant("{app=\"a\"}", 60).starts_with("error: log queries are not supported as an instant query type"));
 }

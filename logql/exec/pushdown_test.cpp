@@ -28,7 +28,8 @@ std::vector<Setting> settings() {
     fast.limits.parallelism = 4;
     out.push_back({"all on, blocks of " + std::to_string(rows), {.rows_per_block = rows}, fast});
     out.push_back({"not exact, blocks of " + std::to_string(rows), {.rows_per_block = rows, .exact = false}, fast});
-    out.push_back({"no fast paths, blocks of " + std::to_string(rows), {.rows_per_block = rows, .fast_paths = false}, fast});
+    out.push_back(
+        {"no fast paths, blocks of " + std::to_string(rows), {.rows_per_block = rows, .fast_paths = false}, fast});
   }
   const std::pair<const char*, bool Pushdowns::*> kSwitches[] = {{"statistics", &Pushdowns::block_statistics},
                                                                  {"pruning", &Pushdowns::prune_literals},
@@ -43,7 +44,8 @@ std::vector<Setting> settings() {
   return out;
 }
 
-/// Distinct instants, so that the order of entries is never a matter of taste; sums of these numbers are exact in any order.
+/// Distinct instants, so that the order of entries is never a matter of taste; sums of these numbers are exact in any
+/// order.
 void fill(TestingQueries& queries, unsigned seed) {
   std::mt19937 random(seed);
   const auto below = [&](unsigned n) { return random() % n; };
@@ -59,11 +61,18 @@ void fill(TestingQueries& queries, unsigned seed) {
       case 0:
       case 1:
         queries.add({{"app", "json"}, {"pod", std::to_string(below(3))}}, t,
-                    "{\"level\":\"" + level + "\",\"n\":" + n + ",\"msg\":\"took " + n + "ms\"" + (below(3) == 0 ? ",\"opt\":\"\"" : "") + "}",
+                    "{\"level\":\"" + level + "\",\"n\":" + n + ",\"msg\":\"took " + n + "ms\"" +
+                        (below(3) == 0 ? ",\"opt\":\"\"" : "") + "}",
                     metadata);
         break;
-      case 2: queries.add({{"app", "logfmt"}, {"zone", "z"}}, t, "level=" + level + " n=" + n + " took=" + n + "ms", metadata); break;
-      case 3: queries.add({{"app", "json"}, {"level", "fixed"}}, t, "{\"level\":\"" + level + "\",\"n\":\"" + n + "\"}", metadata); break;
+      case 2:
+        queries.add({{"app", "logfmt"}, {"zone", "z"}}, t, "level=" + level + " n=" + n + " took=" + n + "ms",
+                    metadata);
+        break;
+      case 3:
+        queries.add({{"app", "json"}, {"level", "fixed"}}, t, "{\"level\":\"" + level + "\",\"n\":\"" + n + "\"}",
+                    metadata);
+        break;
       default: queries.add({{"app", "mixed"}}, t, below(2) == 0 ? "{\"n\":1}" : "broken {" + level, metadata); break;
     }
   }

@@ -1,7 +1,8 @@
 // quantile_windows.h -- quantile_over_time: the quantile of every window from the values of its buckets.
 //
-// Method:   a high quantile of a window is among the few largest values of each of its buckets. Each bucket is cut once to the
-//           values that any window can need; a window then selects among what is left. Low quantiles: the same with the smallest.
+// Method:   a high quantile of a window is among the few largest values of each of its buckets. Each bucket is cut once
+//           to the values that any window can need; a window then selects among what is left. Low quantiles: the same
+//           with the smallest.
 #pragma once
 
 #include <vector>

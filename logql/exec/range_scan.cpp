@@ -23,16 +23,18 @@ enum class SampleValue { kOne, kLineBytes, kUnwrapped };
 
 SampleValue sample_value(const RangeAggregation& node) {
   if (node.range.unwrap && node.op != RangeOp::kAbsentOverTime) return SampleValue::kUnwrapped;
-  return node.op == RangeOp::kBytesOverTime || node.op == RangeOp::kBytesRate ? SampleValue::kLineBytes : SampleValue::kOne;
+  return node.op == RangeOp::kBytesOverTime || node.op == RangeOp::kBytesRate ? SampleValue::kLineBytes
+                                                                              : SampleValue::kOne;
 }
 
 Error pipeline_error(std::string_view error, const Labels& series) {
   const std::string name(error);
-  return Error(ErrorCode::kInvalidArgument,
-               "pipeline error: '" + name + "' for series: '" + series.to_string() +
-                   "'.\nUse a label filter to intentionally skip this error. (e.g | __error__!=\"" + name +
-                   "\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\nThe label filter can "
-                   "also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n");
+  return Error(
+      ErrorCode::kInvalidArgument,
+      "pipeline error: '" + name + "' for series: '" + series.to_string() +
+          "'.\nUse a label filter to intentionally skip this error. (e.g | __error__!=\"" + name +
+          "\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\nThe label filter can "
+          "also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )\n");
 }
 
 bool names_error(const LabelFilter& filter) {
@@ -78,7 +80,7 @@ struct RangeScan {
   QueryContext& context;
   std::unique_ptr<const ColumnPlan> columns[2];  // for pipeline(filtered)
   bool statistics = false;                       // counts from handles are allowed
-  bool may_fail = false;                         // some stage can set an error; metadata named __error__ alone does not count
+  bool may_fail = false;  // some stage can set an error; metadata named __error__ alone does not count
 
   RangeScan(const ScanPlan& scan_plan, const BucketGrid& bucket_grid, SampleValue sample, QueryContext& query)
       : plan(scan_plan), grid(bucket_grid), value(sample), context(query) {
@@ -226,7 +228,8 @@ class RangeWorker {
     }
 
    private:
-    static constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> || std::is_same_v<State, EndState<false>> ||
+    static constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> ||
+                                           std::is_same_v<State, EndState<false>> ||
                                            std::is_same_v<State, SamplesState>;
     SampleValue value_;
     LogBlock& block_;
@@ -313,8 +316,8 @@ Result<StepVector> make_series(const RangeScan& scan, SeriesTable<State>& table,
       if (all[i].buckets.empty()) continue;
       points[i] = points_of(all[i]);
       if (points[i].empty()) continue;
-      KVASIR_CHECK_OK(
-          scan.context.keep_bytes(sizeof(StepSeries) + labels_bytes(all[i].labels) + points[i].capacity() * sizeof(StepPoint)));
+      KVASIR_CHECK_OK(scan.context.keep_bytes(sizeof(StepSeries) + labels_bytes(all[i].labels) +
+                                              points[i].capacity() * sizeof(StepPoint)));
       // The samples are done with; only the points go on.
       all[i].buckets = {};
     }
@@ -388,9 +391,11 @@ Result<StepVector> run(const RangeScan& scan, const RangeAggregation& node) {
     case RangeOp::kMinOverTime: return aggregate<ExtremeState<false>>(scan, [](const auto& s) { return s.value; });
     case RangeOp::kMaxOverTime: return aggregate<ExtremeState<true>>(scan, [](const auto& s) { return s.value; });
     case RangeOp::kStdvarOverTime:
-      return aggregate<MomentState>(scan, [](const MomentState& s) { return s.squares / static_cast<double>(s.count); });
+      return aggregate<MomentState>(scan,
+                                    [](const MomentState& s) { return s.squares / static_cast<double>(s.count); });
     case RangeOp::kStddevOverTime:
-      return aggregate<MomentState>(scan, [](const auto& s) { return std::sqrt(s.squares / static_cast<double>(s.count)); });
+      return aggregate<MomentState>(scan,
+                                    [](const auto& s) { return std::sqrt(s.squares / static_cast<double>(s.count)); });
     case RangeOp::kFirstOverTime: return aggregate<EndState<false>>(scan, [](const auto& s) { return s.sample.value; });
     case RangeOp::kLastOverTime: return aggregate<EndState<true>>(scan, [](const auto& s) { return s.sample.value; });
     case RangeOp::kQuantileOverTime:
@@ -434,7 +439,8 @@ std::optional<TimestampNs> earliest_window_end(const StepTimes& times, const Log
   std::int64_t begin = 0;
   std::int64_t last = 0;
   const std::int64_t offset = range.offset.count();
-  if (__builtin_sub_overflow(times.first.value, offset, &first) || __builtin_sub_overflow(times.last().value, offset, &last) ||
+  if (__builtin_sub_overflow(times.first.value, offset, &first) ||
+      __builtin_sub_overflow(times.last().value, offset, &last) ||
       __builtin_sub_overflow(first, range.range.count(), &begin) || last == TimestampNs::max().value) {
     return std::nullopt;
   }
@@ -444,8 +450,8 @@ std::optional<TimestampNs> earliest_window_end(const StepTimes& times, const Log
 }  // namespace
 
 bool sums_over_series(RangeOp op) {
-  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime || op == RangeOp::kBytesRate ||
-         op == RangeOp::kSumOverTime;
+  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime ||
+         op == RangeOp::kBytesRate || op == RangeOp::kSumOverTime;
 }
 
 Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams& params, LogSource& source,

@@ -1,11 +1,11 @@
 // range_scan.h -- evaluates one range aggregation at every step.
 //
-// Shape:    each worker adds samples to buckets (bucket_grid.h) of its own series; then the series are merged and every window
-//           becomes the merge of its buckets.
-// Fast:     a block is answered from the first of these that is exact for it: its statistics; its times and lengths; its columns;
-//           its lines.
-// Errors:   those of the scan; a sample with __error__ fails the query with the text that clients know; limit_exceeded from the
-//           memory budget.
+// Shape:    each worker adds samples to buckets (bucket_grid.h) of its own series; then the series are merged and every
+//           window becomes the merge of its buckets.
+// Fast:     a block is answered from the first of these that is exact for it: its statistics; its times and lengths;
+//           its columns; its lines.
+// Errors:   those of the scan; a sample with __error__ fails the query with the text that clients know; limit_exceeded
+//           from the memory budget.
 #pragma once
 
 #include "logql/exec/scan.h"

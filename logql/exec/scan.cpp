@@ -32,7 +32,8 @@ RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
 
 }  // namespace
 
-Result<void> fetch_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out, QueryContext& context) {
+Result<void> fetch_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out,
+                         QueryContext& context) {
   out.assign(block.rows(), std::string_view());
   KVASIR_CHECK_OK(block.lines(rows, out));
   std::uint64_t count = 0;
@@ -95,8 +96,8 @@ void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, con
   });
 }
 
-Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, const QueryParams& params, LogSource& source,
-                                                  QueryContext& context) {
+Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, const QueryParams& params,
+                                                  LogSource& source, QueryContext& context) {
   auto plan = std::make_unique<ScanPlan>();
   plan->range_ = request.range;
   plan->stages_.assign(request.stages.begin(), request.stages.end());
@@ -177,7 +178,8 @@ Result<void> ScanPlan::open_all(std::span<const std::shared_ptr<const BlockHandl
   return {};
 }
 
-Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const {
+Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields,
+                                                    QueryContext& context) const {
   std::vector<ScannedBlock> blocks;
   KVASIR_CHECK_OK(open_all(unit.handles, blocks, context));
   if (!unit.unique && !blocks.empty()) {

@@ -1,9 +1,12 @@
 // scan.h -- from a selector and stages to the rows that are worth looking at.
 //
-// Shape:    ScanPlan::build asks the source for block handles and compiles the pipelines; prepare() opens what must be read
-//           together and says which rows are alive after the time range, duplicates, field selectors and exact literal filters.
-// Duplicates: of entries of a stream with equal instant and line only the first to arrive is given, whichever blocks they are in.
-// Order:    units come in the order of the query's direction: by their first instant, or by their last one, newest first.
+// Shape:    ScanPlan::build asks the source for block handles and compiles the pipelines; prepare() opens what must be
+//           read together and says which rows are alive after the time range, duplicates, field selectors and exact
+//           literal filters.
+// Duplicates: of entries of a stream with equal instant and line only the first to arrive is given, whichever blocks
+//             they are in.
+// Order:    units come in the order of the query's direction: by their first instant, or by their last one, newest
+//           first.
 // Lifetime: a plan must outlive the blocks prepared from it.
 // Threads:  a plan is shared; prepare() may run on many threads, each with a RowFilters of its own.
 // Errors:   parse (stages), and what the source and the context give.
@@ -36,7 +39,8 @@ struct ScanRequest {
 /// Blocks of one stream that are read together, so that entries which are in two of them are found.
 struct ScanUnit {
   std::vector<std::shared_ptr<const BlockHandle>> handles;
-  /// Blocks of other units that share time with these: an entry that one of them holds earlier is not given by this unit.
+  /// Blocks of other units that share time with these: an entry that one of them holds earlier is not given by this
+  /// unit.
   std::vector<std::shared_ptr<const BlockHandle>> neighbours;
   TimestampNs first;
   TimestampNs last;
@@ -56,8 +60,8 @@ struct ScannedBlock {
 
 class ScanPlan {
  public:
-  static Result<std::unique_ptr<ScanPlan>> build(const ScanRequest& request, const QueryParams& params, LogSource& source,
-                                                 QueryContext& context);
+  static Result<std::unique_ptr<ScanPlan>> build(const ScanRequest& request, const QueryParams& params,
+                                                 LogSource& source, QueryContext& context);
 
   const std::vector<ScanUnit>& units() const { return units_; }
   const TimeRange& range() const { return range_; }
@@ -104,7 +108,8 @@ class ScanPlan {
 };
 
 /// Fills `out` with the lines of the rows that are set, and counts them in the statistics.
-Result<void> fetch_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out, QueryContext& context);
+Result<void> fetch_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out,
+                         QueryContext& context);
 
 /// Calls visit(row) for every set bit, ascending.
 template <class Visit>

@@ -74,7 +74,8 @@ std::uint32_t StatsGroups::find(std::span<const std::string_view> key) {
   const auto it = index_.find(text);
   if (it != index_.end()) return it->second;
   const auto group = static_cast<std::uint32_t>(groups_.size());
-  bytes_ += sizeof(Group) + 2 * text.size() + kTextBytes + key.size() * sizeof(std::string) + stats_->columns.size() * sizeof(State);
+  bytes_ += sizeof(Group) + 2 * text.size() + kTextBytes + key.size() * sizeof(std::string) +
+            stats_->columns.size() * sizeof(State);
   groups_.push_back({std::vector<std::string>(key.begin(), key.end()), std::vector<State>(stats_->columns.size())});
   index_.emplace(std::move(text), group);
   return group;

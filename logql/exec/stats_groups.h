@@ -1,7 +1,7 @@
 // stats_groups.h -- the groups of a `stats` while rows are read: a key of texts, and a state per column.
 //
-// Meaning:  a missing field is an empty text. Aggregates skip rows whose field is missing or no number; durations and byte sizes
-//           are numbers too (seconds, bytes). Without `by` there is one group, even if no row came.
+// Meaning:  a missing field is an empty text. Aggregates skip rows whose field is missing or no number; durations and
+//           byte sizes are numbers too (seconds, bytes). Without `by` there is one group, even if no row came.
 // Limits:   bytes() is counted as groups grow; the owner charges it.
 // Threads:  one thread; merge_from() when the others are done.
 #pragma once

@@ -31,11 +31,12 @@ std::vector<std::string> label_names(const Stats& stats) {
 
 bool reads_field(const Stats& stats, std::string_view field) {
   return std::find(stats.by.begin(), stats.by.end(), field) != stats.by.end() ||
-         std::any_of(stats.columns.begin(), stats.columns.end(), [&](const StatsColumn& c) { return c.field == field; });
+         std::any_of(stats.columns.begin(), stats.columns.end(),
+                     [&](const StatsColumn& c) { return c.field == field; });
 }
 
-/// Parsers need not look for anything else. Whether a line has an error is only known when it was read to its end, and filters of
-/// `order by` read what they like.
+/// Parsers need not look for anything else. Whether a line has an error is only known when it was read to its end, and
+/// filters of `order by` read what they like.
 PipelineOptions pipeline_options(const Stats& stats, bool filtered) {
   PipelineOptions options;
   options.needs_line = reads_field(stats, "line");
@@ -155,7 +156,8 @@ class StatsWorker {
 
     StatsField read(std::size_t row) {
       if (columns_ == nullptr) return {};
-      if (column_ != nullptr) return {{}, column_->present.test(row) ? std::optional(column_->values[row]) : std::nullopt};
+      if (column_ != nullptr)
+        return {{}, column_->present.test(row) ? std::optional(column_->values[row]) : std::nullopt};
       const std::size_t code = columns_->extra_code(extra_, row);
       auto& field = fields_[code];
       if (!field) {
@@ -254,10 +256,12 @@ class StatsWorker {
 std::unique_ptr<const ColumnPlan> column_plan(const ScanPlan& plan, const StatsScan& scan, bool filtered) {
   const bool of_the_entry = reads_field(scan.stats, "line") || reads_field(scan.stats, "timestamp");
   if (!plan.pushdowns().field_columns || of_the_entry || !scan.filters.empty()) return nullptr;
-  return ColumnPlan::make(plan.stages(filtered), nullptr, {ResultGrouping::Kind::kBy, scan.stats.by}, scan.extras.fields);
+  return ColumnPlan::make(plan.stages(filtered), nullptr, {ResultGrouping::Kind::kBy, scan.stats.by},
+                          scan.extras.fields);
 }
 
-Result<void> run_workers_over_units(std::vector<std::unique_ptr<StatsWorker>>& workers, const std::vector<ScanUnit>& units) {
+Result<void> run_workers_over_units(std::vector<std::unique_ptr<StatsWorker>>& workers,
+                                    const std::vector<ScanUnit>& units) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
   return run_workers(workers.size(), [&](std::size_t index) -> Result<void> {

@@ -1,8 +1,9 @@
 // stats_scan.h -- `| stats count() as n, quantile(0.99, took) by service` and the pipes behind it, at every step.
 //
-// Shape:    each worker fills groups of its own, one set per step; a block is answered from its columns where these say everything,
-//           else from its lines.
-// Errors:   those of the scan; limit_exceeded from the memory budget. A line that a parser cannot read is a row like any other.
+// Shape:    each worker fills groups of its own, one set per step; a block is answered from its columns where these say
+//           everything, else from its lines.
+// Errors:   those of the scan; limit_exceeded from the memory budget. A line that a parser cannot read is a row like
+//           any other.
 // Source:   docs/logql-extensions.md
 #pragma once
 

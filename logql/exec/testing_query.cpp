@@ -44,7 +44,8 @@ struct Printer {
     for (const auto& series : all) {
       out += (out.empty() ? "" : "\n") + series.labels.to_string();
       for (const auto& point : series.points) {
-        out += " " + format_sample_value(static_cast<double>(point.timestamp_ms) / 1e3) + ":" + format_sample_value(point.value);
+        out += " " + format_sample_value(static_cast<double>(point.timestamp_ms) / 1e3) + ":" +
+               format_sample_value(point.value);
       }
     }
     return out;
@@ -62,7 +63,8 @@ void TestingQueries::add(const Labels& stream, double seconds, std::string_view 
   source_.add(stream, at(seconds), line, std::move(metadata));
 }
 
-Result<QueryResult> TestingQueries::run(std::string_view query, const TestingOptions& options, bool instant, bool as_table) {
+Result<QueryResult> TestingQueries::run(std::string_view query, const TestingOptions& options, bool instant,
+                                        bool as_table) {
   QueryParams params{.query = std::string(query),
                      .tenant = "test",
                      .instant = instant,

@@ -21,9 +21,14 @@ std::string json_line(std::initializer_list<std::pair<std::string_view, std::str
 TEST_CASE("all logs of a trace, oldest first") {
   TestingQueries queries;
   const char* id = "4bf92f3577b34da6a3ce929d0e0e4736";
-  queries.add({{"app", "x"}}, 2, json_line({{"service", "cart"}, {"span_id", "s2"}, {"level", "INFO"}, {"message", "two"}, {"trace_id", id}}));
-  queries.add({{"app", "y"}}, 1, json_line({{"service", "shop"}, {"span_id", "s1"}, {"level", "ERROR"}, {"message", "one"}, {"trace_id", id}}));
-  queries.add({{"app", "y"}}, 3, json_line({{"service", "shop"}, {"message", "other"}, {"trace_id", "00000000000000000000000000000000"}}));
+  queries.add(
+      {{"app", "x"}}, 2,
+      json_line({{"service", "cart"}, {"span_id", "s2"}, {"level", "INFO"}, {"message", "two"}, {"trace_id", id}}));
+  queries.add(
+      {{"app", "y"}}, 1,
+      json_line({{"service", "shop"}, {"span_id", "s1"}, {"level", "ERROR"}, {"message", "one"}, {"trace_id", id}}));
+  queries.add({{"app", "y"}}, 3,
+              json_line({{"service", "shop"}, {"message", "other"}, {"trace_id", "00000000000000000000000000000000"}}));
   const std::string answer = queries.logs(R"({trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}
 | json
 | line_format "[{{ .service }}:{{ .span_id }}] {{ .level }}: {{ .message }}"
@@ -37,10 +42,12 @@ TEST_CASE("all logs of a trace, oldest first") {
 TEST_CASE("canary analysis sums over whatever pods there are") {
   TestingQueries queries;
   for (int i = 0; i < 10; ++i) {
-    queries.add({{"service", "ryot"}, {"level", "error"}, {"version", "v1"}, {"pod", "a" + std::to_string(i % 3)}}, i, "x");
+    queries.add({{"service", "ryot"}, {"level", "error"}, {"version", "v1"}, {"pod", "a" + std::to_string(i % 3)}}, i,
+                "x");
   }
   for (int i = 0; i < 15; ++i) {
-    queries.add({{"service", "ryot"}, {"level", "error"}, {"version", "v2"}, {"pod", "b" + std::to_string(i % 4)}}, i, "x");
+    queries.add({{"service", "ryot"}, {"level", "error"}, {"version", "v2"}, {"pod", "b" + std::to_string(i % 4)}}, i,
+                "x");
   }
   const char* query = R"(# Analyze error rate before/after deployment
 let before = count_over_time({service="ryot", level="error", version="v1"} [1h]);
@@ -53,7 +60,8 @@ let after = count_over_time({service="ryot", level="error", version="v2"} [1h]);
 TEST_CASE("canary analysis over fields of JSON lines") {
   TestingQueries queries;
   for (int i = 0; i < 25; ++i) {
-    queries.add({{"service", "ryot"}}, i, json_line({{"level", i % 2 == 0 ? "error" : "ERROR"}, {"version", i < 10 ? "v1" : "v2"}}));
+    queries.add({{"service", "ryot"}}, i,
+                json_line({{"level", i % 2 == 0 ? "error" : "ERROR"}, {"version", i < 10 ? "v1" : "v2"}}));
   }
   const char* query = R"(let before = count_over_time({service="ryot", level="error", version="v1"} [1h]);
 let after = count_over_time({service="ryot", level="error", version="v2"} [1h]);
@@ -64,7 +72,9 @@ let after = count_over_time({service="ryot", level="error", version="v2"} [1h]);
 TEST_CASE("dependencies out of logs") {
   TestingQueries queries;
   for (int i = 0; i < 5; ++i) {
-    queries.add({{"app", "x"}}, i, json_line({{"component", "http_client"}, {"service", i < 3 ? "shop" : "cart"}, {"called_service", "db"}}));
+    queries.add(
+        {{"app", "x"}}, i,
+        json_line({{"component", "http_client"}, {"service", i < 3 ? "shop" : "cart"}, {"called_service", "db"}}));
   }
   queries.add({{"app", "x"}}, 9, json_line({{"component", "other"}, {"service", "a"}, {"called_service", "b"}}));
   const char* query = R"(# Extract service dependencies
@@ -81,7 +91,8 @@ TEST_CASE("dependencies out of logs") {
 TEST_CASE("neither too common nor too rare") {
   TestingQueries queries;
   const auto add = [&](int count, const char* message, const char* level) {
-    for (int i = 0; i < count; ++i) queries.add({{"app", "x"}}, i * 0.001, json_line({{"level", level}, {"message", message}}));
+    for (int i = 0; i < count; ++i)
+      queries.add({{"app", "x"}}, i * 0.001, json_line({{"level", level}, {"message", message}}));
   };
   add(1000, "common", "error");
   add(11, "unusual", "error");
@@ -125,14 +136,18 @@ TEST_CASE("stats functions") {
   TestingQueries queries;
   const char* lines[] = {"took=10ms n=1 u=a", "took=30ms n=2 u=b", "took=20ms n=x u=a", "n=3"};
   for (int i = 0; i < 4; ++i) queries.add({{"app", "a"}, {"pod", i < 3 ? "p" : "q"}}, i, lines[i]);
-  CHECK(queries.table("{app=\"a\"} | logfmt | stats count(), count(u) as c, sum(n), avg(n), min(n), max(n), count_distinct(u), "
-                      "quantile(0.5, took) as p50 by (pod)", {.end = 10}) ==
+  CHECK(queries.table(
+            "{app=\"a\"} | logfmt | stats count(), count(u) as c, sum(n), avg(n), min(n), max(n), count_distinct(u), "
+            "quantile(0.5, took) as p50 by (pod)",
+            {.end = 10}) ==
         "pod,count(),c,sum(n),avg(n),min(n),max(n),count_distinct(u),p50\np,3,3,3,1.5,1,2,2,0.02\nq,1,0,3,3,3,3,0,");
   CHECK(queries.instant("{app=\"a\"} | logfmt | stats sum(n) as s, count() as c by pod", 10) ==
-        "{column=\"c\", pod=\"p\"} 10:3\n{column=\"c\", pod=\"q\"} 10:1\n{column=\"s\", pod=\"p\"} 10:3\n{column=\"s\", pod=\"q\"} 10:3");
-  CHECK(queries.table("{app=\"a\"} | logfmt | stats sum(n) as s by pod | order by pod desc | limit 1", {.end = 10}) == "pod,s\nq,3");
-  CHECK(queries.table("{app=\"a\"} | logfmt | stats count() as c by pod, u | stats count() as kinds by pod", {.end = 10}) ==
-        "pod,kinds\np,2\nq,1");
+        "{column=\"c\", pod=\"p\"} 10:3\n{column=\"c\", pod=\"q\"} 10:1\n{column=\"s\", pod=\"p\"} "
+        "10:3\n{column=\"s\", pod=\"q\"} 10:3");
+  CHECK(queries.table("{app=\"a\"} | logfmt | stats sum(n) as s by pod | order by pod desc | limit 1", {.end = 10}) ==
+        "pod,s\nq,3");
+  CHECK(queries.table("{app=\"a\"} | logfmt | stats count() as c by pod, u | stats count() as kinds by pod",
+                      {.end = 10}) == "pod,kinds\np,2\nq,1");
   CHECK(queries.table("{app=\"none\"} | stats count() as n, sum(x) as s", {.end = 10}) == "n,s\n0,");
   CHECK(queries.table("{app=\"none\"} | stats count() as n by pod", {.end = 10}) == "pod,n");
   CHECK(queries.range("{app=\"a\"} | stats count() as n", {.start = 2, .end = 8, .step = 2}) == "{} 2:2 4:1 6:0 8:0");

@@ -9,14 +9,16 @@ namespace kvasir::logql {
 namespace {
 
 /// Series by group, in the order of the groups' labels.
-std::map<Labels, std::vector<std::size_t>> group_series(const StepVector& operand, const std::optional<Grouping>& grouping) {
+std::map<Labels, std::vector<std::size_t>> group_series(const StepVector& operand,
+                                                        const std::optional<Grouping>& grouping) {
   std::map<Labels, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < operand.size(); ++i) groups[group_labels(operand[i].labels, grouping)].push_back(i);
   return groups;
 }
 
 template <class State, class Finish>
-StepVector aggregate_groups(const VectorAggregation& node, const StepVector& operand, std::size_t steps, Finish finish) {
+StepVector aggregate_groups(const VectorAggregation& node, const StepVector& operand, std::size_t steps,
+                            Finish finish) {
   StepVector out;
   for (const auto& [labels, members] : group_series(operand, node.grouping)) {
     std::vector<State> states(steps);
@@ -105,17 +107,21 @@ StepVector aggregate_vector(const VectorAggregation& node, StepVector operand, s
   switch (node.op) {
     case VectorOp::kSum: return aggregate_groups<SumState>(node, operand, steps, [](const auto& s) { return s.sum; });
     case VectorOp::kAvg:
-      return aggregate_groups<SumState>(node, operand, steps, [](const auto& s) { return s.sum / static_cast<double>(s.count); });
+      return aggregate_groups<SumState>(node, operand, steps,
+                                        [](const auto& s) { return s.sum / static_cast<double>(s.count); });
     case VectorOp::kCount:
-      return aggregate_groups<CountState>(node, operand, steps, [](const auto& s) { return static_cast<double>(s.count); });
-    case VectorOp::kMax: return aggregate_groups<ExtremeState<true>>(node, operand, steps, [](const auto& s) { return s.value; });
-    case VectorOp::kMin: return aggregate_groups<ExtremeState<false>>(node, operand, steps, [](const auto& s) { return s.value; });
+      return aggregate_groups<CountState>(node, operand, steps,
+                                          [](const auto& s) { return static_cast<double>(s.count); });
+    case VectorOp::kMax:
+      return aggregate_groups<ExtremeState<true>>(node, operand, steps, [](const auto& s) { return s.value; });
+    case VectorOp::kMin:
+      return aggregate_groups<ExtremeState<false>>(node, operand, steps, [](const auto& s) { return s.value; });
     case VectorOp::kStdvar:
       return aggregate_groups<MomentState>(node, operand, steps,
                                            [](const auto& s) { return s.squares / static_cast<double>(s.count); });
     case VectorOp::kStddev:
-      return aggregate_groups<MomentState>(node, operand, steps,
-                                           [](const auto& s) { return std::sqrt(s.squares / static_cast<double>(s.count)); });
+      return aggregate_groups<MomentState>(
+          node, operand, steps, [](const auto& s) { return std::sqrt(s.squares / static_cast<double>(s.count)); });
     case VectorOp::kTopk:
     case VectorOp::kApproxTopk:
     case VectorOp::kBottomk: return take_k(node, operand, steps);

@@ -1,7 +1,8 @@
 // vector_operations.h -- what happens to series after the logs were read: aggregation, operators, label_replace.
 //
 // Shape:    StepVector in, StepVector out; each step is computed on its own.
-// Errors:   vector matching: internal, worded as clients of the reference system expect (it answers them with 500 as well).
+// Errors:   vector matching: internal, worded as clients of the reference system expect (it answers them with 500 as
+//           well).
 // Threads:  free functions without state.
 #pragma once
 

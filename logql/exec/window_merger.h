@@ -25,14 +25,15 @@ std::pair<std::size_t, std::size_t> steps_of(const BucketGrid& grid, const Bucke
 
 /// Buckets of the series that lie in the window of a step, counted from its first: [begin, end).
 template <class State>
-std::pair<std::size_t, std::size_t> buckets_of(const BucketGrid& grid, const BucketSeries<State>& series, std::size_t step) {
+std::pair<std::size_t, std::size_t> buckets_of(const BucketGrid& grid, const BucketSeries<State>& series,
+                                               std::size_t step) {
   const std::size_t first = series.first_bucket;
   return {std::max(grid.window_begin(step), first) - first,
           std::min(grid.window_end(step), first + series.buckets.size()) - first};
 }
 
-/// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as a
-/// window, and a window is the end of one chunk and the beginning of the next.
+/// Merges the buckets of every window that has samples. Wide windows share work: buckets are cut into chunks as wide as
+/// a window, and a window is the end of one chunk and the beginning of the next.
 template <class State>
 class WindowMerger {
  public:

@@ -20,7 +20,8 @@ class RegexpStep : public Step {
     groups.assign(group_names_.size(), re2::StringPiece());
     const RegexSubject subject(entry.line);
     const auto line = subject.text();
-    if (!regex_->Match(line, 0, line.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) return true;
+    if (!regex_->Match(line, 0, line.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size())))
+      return true;
     for (auto& group : groups) group = subject.original(group);
     entry.keys.start_line();
     for (std::size_t i = 1; i < groups.size(); ++i) {
@@ -66,7 +67,8 @@ Result<StepPtr> make_regexp_step(const RegexpParser& parser) {
   KVASIR_TRY(auto regex, compile_regex(parser.expression, {}));
   std::vector<std::string> names(static_cast<std::size_t>(regex->NumberOfCapturingGroups()) + 1);
   for (const auto& [number, name] : regex->CapturingGroupNames()) names[static_cast<std::size_t>(number)] = name;
-  if (regex->CapturingGroupNames().empty()) return fail(ErrorCode::kParse, "at least one named capture must be supplied");
+  if (regex->CapturingGroupNames().empty())
+    return fail(ErrorCode::kParse, "at least one named capture must be supplied");
   return std::make_unique<RegexpStep>(std::move(regex), std::move(names));
 }
 

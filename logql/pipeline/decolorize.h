@@ -1,7 +1,7 @@
 // decolorize.h -- removes ANSI escape sequences from a line; also a stage of the agent.
 //
-// Shape:    ESC or U+009B, then any of []()#;?, then either letters, digits and semicolons up to BEL, or up to four digits (and
-//           groups of them behind semicolons) and one final byte.
+// Shape:    ESC or U+009B, then any of []()#;?, then either letters, digits and semicolons up to BEL, or up to four
+//           digits (and groups of them behind semicolons) and one final byte.
 // Threads:  free functions without state.
 #pragma once
 

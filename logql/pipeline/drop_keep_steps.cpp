@@ -17,7 +17,9 @@ std::vector<Item> compile(const std::vector<NameOrMatcher>& items, NameTable& na
   return out;
 }
 
-bool accepts(const Item& item, std::string_view value) { return item.matcher == nullptr || item.matcher->matches(value); }
+bool accepts(const Item& item, std::string_view value) {
+  return item.matcher == nullptr || item.matcher->matches(value);
+}
 
 class DropStep : public Step {
  public:

@@ -83,7 +83,8 @@ class LabelMap : public gotemplate::MapSource {
 // A template with its field names resolved, when it is only text and fields.
 class CompiledTemplate {
  public:
-  static Result<CompiledTemplate> compile(std::string_view name, std::string_view text, NameTable& names, LabelReads& reads) {
+  static Result<CompiledTemplate> compile(std::string_view name, std::string_view text, NameTable& names,
+                                          LabelReads& reads) {
     CompiledTemplate out;
     KVASIR_TRY(out.template_, Template::parse(name, text, gotemplate::logql_functions()));
     if (const auto& fields = out.template_->fields()) {

@@ -1,6 +1,7 @@
 // ip_pattern.h -- `ip("10.0.0.0/8")`: one address, a CIDR block or a range, searched in any text.
 //
-// Notes:    IPv4 and IPv4-mapped IPv6 addresses never equal each other. Addresses at the very end of a text are found too.
+// Notes:    IPv4 and IPv4-mapped IPv6 addresses never equal each other. Addresses at the very end of a text are found
+//           too.
 // Errors:   parse: `ip: invalid pattern: "x"`.
 // Threads:  immutable.
 #pragma once

@@ -30,7 +30,8 @@ PathNode& child_of(PathNode& node, const JsonPathPart& part) {
 // `| json x="a.b[0]", y`.
 class JsonExtractionStep : public Step {
  public:
-  JsonExtractionStep(PathNode root, std::vector<NameId> targets) : root_(std::move(root)), targets_(std::move(targets)) {}
+  JsonExtractionStep(PathNode root, std::vector<NameId> targets)
+      : root_(std::move(root)), targets_(std::move(targets)) {}
 
   bool apply(EntryState& entry) const override {
     if (entry.line.empty()) return true;

@@ -74,7 +74,8 @@ class PathParser {
   }
 
   void next() {
-    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\n' || rest_[0] == '\r')) rest_.remove_prefix(1);
+    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\n' || rest_[0] == '\r'))
+      rest_.remove_prefix(1);
     if (rest_.empty()) return void(token_ = Token::kEnd);
     const char c = rest_[0];
     if (c == '.') return take(Token::kDot, 1);
@@ -110,7 +111,8 @@ class PathParser {
   }
 
   Unexpected unexpected(std::string_view expected) const {
-    return refuse("syntax error: unexpected " + std::string(token_name(token_)) + ", expecting " + std::string(expected));
+    return refuse("syntax error: unexpected " + std::string(token_name(token_)) + ", expecting " +
+                  std::string(expected));
   }
   Unexpected refuse(const std::string& reason) const {
     return fail(ErrorCode::kParse, "cannot parse expression [" + std::string(text_) + "]: " + reason);
@@ -150,7 +152,8 @@ Result<std::string> parse_logfmt_key(std::string_view expression) {
   }
   for (std::size_t i = 0; i < rest.size(); ++i) {
     if (is_field_char(rest[i])) continue;
-    return bad_logfmt_key(expression, "unexpected char " + std::string(rest.substr(i, decode_utf8(rest.substr(i)).length)));
+    return bad_logfmt_key(expression,
+                          "unexpected char " + std::string(rest.substr(i, decode_utf8(rest.substr(i)).length)));
   }
   return std::string(rest);
 }

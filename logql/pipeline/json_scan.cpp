@@ -18,8 +18,10 @@ std::size_t find_any(std::string_view text, std::size_t at) {
   const __m128i a = _mm_set1_epi8(A), b = _mm_set1_epi8(B), c = _mm_set1_epi8(C);
   for (; at + 16 <= text.size(); at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
-    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, a), _mm_cmpeq_epi8(bytes, b)), _mm_cmpeq_epi8(bytes, c));
-    if (const auto mask = static_cast<std::uint32_t>(_mm_movemask_epi8(hit)); mask != 0) return at + std::countr_zero(mask);
+    const __m128i hit =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, a), _mm_cmpeq_epi8(bytes, b)), _mm_cmpeq_epi8(bytes, c));
+    if (const auto mask = static_cast<std::uint32_t>(_mm_movemask_epi8(hit)); mask != 0)
+      return at + std::countr_zero(mask);
   }
   while (at < text.size() && text[at] != A && text[at] != B && text[at] != C) ++at;
   return at;
@@ -37,8 +39,8 @@ std::size_t closing_quote(std::string_view text, std::size_t at, bool& escaped) 
   }
 }
 
-// One past the bracket that closes a block whose opening bracket is at `at`, or npos. Only this kind of bracket counts, and
-// strings are passed over.
+// One past the bracket that closes a block whose opening bracket is at `at`, or npos. Only this kind of bracket counts,
+// and strings are passed over.
 template <char Open, char Close>
 std::size_t block_end(std::string_view text, std::size_t at) {
   int depth = 0;

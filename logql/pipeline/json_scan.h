@@ -1,8 +1,9 @@
 // json_scan.h -- the lenient JSON scanner that LogQL's json stages are defined by.
 //
-// Notes:    not a validator. It finds the ends of strings and blocks and takes any token for a number; what it accepts and where
-//           it stops decides which labels a damaged line still gives, so it follows the recorded behaviour of the language, not
-//           RFC 8259. On valid documents it agrees with any parser (property-tested against simdjson).
+// Notes:    not a validator. It finds the ends of strings and blocks and takes any token for a number; what it accepts
+//           and where it stops decides which labels a damaged line still gives, so it follows the recorded behaviour of
+//           the language, not RFC 8259. On valid documents it agrees with any parser (property-tested against
+//           simdjson).
 // Errors:   the texts are those that appear in __error_details__.
 // Threads:  free functions without state.
 // Limits:   kJsonDepthMax nested objects are looked into; deeper ones are skipped whole.

@@ -19,7 +19,8 @@ class JsonStep : public Step {
     if (entry.labels.all_wanted_found()) return true;
     entry.keys.start_line();
     std::string_view error;
-    if (walk_object(entry, entry.line, {kNoName, 0}, error) == Walk::kError) entry.parser_failed(kJsonParserError, error);
+    if (walk_object(entry, entry.line, {kNoName, 0}, error) == Walk::kError)
+      entry.parser_failed(kJsonParserError, error);
     return true;
   }
 

@@ -1,7 +1,8 @@
-// key_names.h -- from the key of a parsed field, as written, to the label it becomes; each distinct key is worked out once.
+// key_names.h -- from the key of a parsed field, as written, to the label it becomes; each distinct key is worked out
+// once.
 //
-// Notes:    parsers meet the same keys in the same order line after line, so each visit first compares with the key seen at
-//           this position of the last line, and only then looks it up.
+// Notes:    parsers meet the same keys in the same order line after line, so each visit first compares with the key
+//           seen at this position of the last line, and only then looks it up.
 // Lifetime: keys are copied. clear() when the name table starts afresh.
 // Limits:   kKeysMax distinct keys; the runner clears the table when it is passed.
 // Threads:  one thread.
@@ -23,8 +24,9 @@ inline constexpr std::size_t kKeysMax = 1 << 16;
 
 struct NeededNames;
 
-/// A label name from any text: trimmed, other characters than [A-Za-z0-9_] become `_`, and a digit at the front gets one.
-/// Empty if nothing is left. `is_first` is false for the inner parts of a flattened name, which may start with a digit.
+/// A label name from any text: trimmed, other characters than [A-Za-z0-9_] become `_`, and a digit at the front gets
+/// one. Empty if nothing is left. `is_first` is false for the inner parts of a flattened name, which may start with a
+/// digit.
 std::string sanitise_label_name(std::string_view key, bool is_first = true);
 
 class KeyNames {

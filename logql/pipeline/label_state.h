@@ -1,12 +1,15 @@
 // label_state.h -- the labels of one entry on its way through a pipeline.
 //
-// Shape:    names are interned once per runner (NameTable) and every operation is an index into a slot array, so reading,
-//           writing and deleting a label costs no comparison of names. Three layers: parsed over structured metadata over
-//           stream; plus the set of deleted names, the set of names ever parsed, and one error with details.
-// Lifetime: values are views: into the line, the stream's labels, the metadata or the entry's Arena; all die with the entry.
+// Shape:    names are interned once per runner (NameTable) and every operation is an index into a slot array, so
+//           reading, writing and deleting a label costs no comparison of names. Three layers: parsed over structured
+//           metadata over stream; plus the set of deleted names, the set of names ever parsed, and one error with
+//           details.
+// Lifetime: values are views: into the line, the stream's labels, the metadata or the entry's Arena; all die with the
+//           entry.
 // Threads:  one thread.
 // Limits:   kNamesMax interned names; the runner starts the table afresh when it is passed (keys of untrusted JSON).
-// Source:   precedence and collisions as LogQL defines them: parsed > structured metadata > stream, `_extracted` on a clash.
+// Source:   precedence and collisions as LogQL defines them: parsed > structured metadata > stream, `_extracted` on a
+//           clash.
 #pragma once
 
 #include <cstdint>
@@ -98,7 +101,8 @@ class LabelState {
   template <class F>
   void for_each(F&& f) const {
     for (const NameId id : stream_names_) {
-      if ((flags(id) & (kDeleted | kInParsed | kInMetadata)) == 0) f(id, slots_[id].stream_value, LabelCategory::kStream);
+      if ((flags(id) & (kDeleted | kInParsed | kInMetadata)) == 0)
+        f(id, slots_[id].stream_value, LabelCategory::kStream);
     }
     for (const NameId id : touched_) {
       const std::uint8_t bits = slots_[id].flags;

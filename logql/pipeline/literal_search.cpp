@@ -31,14 +31,16 @@ std::size_t find_literal(std::string_view text, std::string_view needle) {
   if (size > text.size()) return std::string_view::npos;
   if (size == 1) {
     const void* at = std::memchr(text.data(), needle[0], text.size());
-    return at == nullptr ? std::string_view::npos : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+    return at == nullptr ? std::string_view::npos
+                         : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
   }
   const __m128i first = _mm_set1_epi8(needle.front());
   const __m128i last = _mm_set1_epi8(needle.back());
   const char* const bytes = text.data();
   std::size_t at = 0;
   for (; at + size + 15 <= text.size(); at += 16) {
-    const __m128i hits = _mm_and_si128(_mm_cmpeq_epi8(load(bytes + at), first), _mm_cmpeq_epi8(load(bytes + at + size - 1), last));
+    const __m128i hits =
+        _mm_and_si128(_mm_cmpeq_epi8(load(bytes + at), first), _mm_cmpeq_epi8(load(bytes + at + size - 1), last));
     auto mask = static_cast<std::uint32_t>(_mm_movemask_epi8(hits));
     for (; mask != 0; mask &= mask - 1) {
       const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(mask));
@@ -74,8 +76,9 @@ bool CaselessLiteral::found_in_ascii(std::string_view text) const {
   std::size_t at = 0;
   for (; at + size + 15 <= text.size(); at += 16) {
     const __m128i front = load(bytes + at), back = load(bytes + at + size - 1);
-    const __m128i hits = _mm_and_si128(_mm_or_si128(_mm_cmpeq_epi8(front, first_lower), _mm_cmpeq_epi8(front, first_upper)),
-                                       _mm_or_si128(_mm_cmpeq_epi8(back, last_lower), _mm_cmpeq_epi8(back, last_upper)));
+    const __m128i hits =
+        _mm_and_si128(_mm_or_si128(_mm_cmpeq_epi8(front, first_lower), _mm_cmpeq_epi8(front, first_upper)),
+                      _mm_or_si128(_mm_cmpeq_epi8(back, last_lower), _mm_cmpeq_epi8(back, last_upper)));
     auto mask = static_cast<std::uint32_t>(_mm_movemask_epi8(hits));
     for (; mask != 0; mask &= mask - 1) {
       if (equal_lowered(bytes + at + static_cast<std::size_t>(std::countr_zero(mask)), lower_)) return true;

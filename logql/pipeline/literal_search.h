@@ -1,7 +1,7 @@
 // literal_search.h -- substring search over short lines.
 //
-// Notes:    compares the first and the last byte of the needle at sixteen places at once, then the rest; faster than memmem on
-//           lines of some hundred bytes.
+// Notes:    compares the first and the last byte of the needle at sixteen places at once, then the rest; faster than
+//           memmem on lines of some hundred bytes.
 // Threads:  free functions without state.
 #pragma once
 

@@ -9,7 +9,8 @@ namespace {
 
 using Pair = LogfmtScanner::Pair;
 
-// Calls take(pair) for each pair until it gives false. Broken pairs are skipped, or end the walk with an error if `strict`.
+// Calls take(pair) for each pair until it gives false. Broken pairs are skipped, or end the walk with an error if
+// `strict`.
 template <class Take>
 void for_each_pair(EntryState& entry, bool strict, Take&& take) {
   LogfmtScanner scanner(entry.line, entry.arena);

@@ -60,7 +60,8 @@ Result<Pattern> Pattern::for_parser(std::string_view text) {
   if (names.empty()) return refuse("at least one capture is required");
   KVASIR_CHECK_OK(check_neighbours(pattern.parts_));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) != names.begin() + static_cast<std::ptrdiff_t>(i)) {
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+        names.begin() + static_cast<std::ptrdiff_t>(i)) {
       return refuse("duplicate capture name (" + std::string(names[i]) + "): invalid expression");
     }
   }

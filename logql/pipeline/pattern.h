@@ -31,7 +31,8 @@ class Pattern {
   /// The filter's question: does the line fit? One greedy scan; a leading literal may stand anywhere.
   bool matches(std::string_view line) const;
 
-  /// The parser's: calls take(index of the named capture, text) for each capture it finds, in order, until it gives false.
+  /// The parser's: calls take(index of the named capture, text) for each capture it finds, in order, until it gives
+  /// false.
   template <class Take>
   void extract(std::string_view line, Take&& take) const;
 

@@ -79,7 +79,9 @@ bool Pipeline::changes_line() const { return compiled_->changes_line; }
 bool Pipeline::reads_metadata() const { return compiled_->reads_metadata; }
 bool Pipeline::has_unwrap() const { return compiled_->unwrap_label != kNoName; }
 
-PipelineRunner::PipelineRunner(std::shared_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) { start_afresh(); }
+PipelineRunner::PipelineRunner(std::shared_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) {
+  start_afresh();
+}
 PipelineRunner::~PipelineRunner() = default;
 PipelineRunner::PipelineRunner(PipelineRunner&&) noexcept = default;
 PipelineRunner& PipelineRunner::operator=(PipelineRunner&&) noexcept = default;

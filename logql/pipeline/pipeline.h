@@ -1,12 +1,14 @@
 // pipeline.h -- runs the stages of a query over entries: filters, parsers, label filters, formats, unwrap.
 //
-// Use:      Pipeline::compile once per query; one PipelineRunner per worker thread; bind() per stream; process() per entry;
-//           then read line(), result_hash() and so on before the next process().
-// Shape:    a Pipeline is immutable. A runner owns interned names and scratch memory, so the steady state allocates nothing.
-// Lifetime: what the accessors return lives until the next process() or bind(). The stream's labels must outlive the binding.
+// Use:      Pipeline::compile once per query; one PipelineRunner per worker thread; bind() per stream; process() per
+//           entry; then read line(), result_hash() and so on before the next process().
+// Shape:    a Pipeline is immutable. A runner owns interned names and scratch memory, so the steady state allocates
+//           nothing.
+// Lifetime: what the accessors return lives until the next process() or bind(). The stream's labels must outlive the
+//           binding.
 // Threads:  share a Pipeline freely; a runner belongs to one thread.
-// Errors:   compile: parse, `parse error : stage 'TEXT' : REASON` as Loki words it. A bad line is never an error of the query:
-//           it sets __error__ and goes on.
+// Errors:   compile: parse, `parse error : stage 'TEXT' : REASON` as Loki words it. A bad line is never an error of the
+//           query: it sets __error__ and goes on.
 // Source:   docs/logql.md; behaviour recorded in tests/conformance.
 #pragma once
 
@@ -40,8 +42,8 @@ struct ResultGrouping {
 
 struct PipelineOptions {
   ResultGrouping grouping;
-  /// With kBy: parsers may skip whatever neither the grouping, a stage nor unwrap reads, and stop early. An empty `by` and no
-  /// reading stage skips them altogether.
+  /// With kBy: parsers may skip whatever neither the grouping, a stage nor unwrap reads, and stop early. An empty `by`
+  /// and no reading stage skips them altogether.
   bool only_needed_labels = false;
   /// False: nobody reads the final line (counts), so formats at the end need not run.
   bool needs_line = true;
@@ -106,8 +108,8 @@ class PipelineRunner {
   /// An error is set and __preserve_error__ is not: a metric query fails on it.
   bool fails_query() const;
 
-  /// Order-independent hash of the result labels (see ResultGrouping): the key of a series or stream. Entries with equal labels
-  /// have equal hashes; verify a hit with result_equals().
+  /// Order-independent hash of the result labels (see ResultGrouping): the key of a series or stream. Entries with
+  /// equal labels have equal hashes; verify a hit with result_equals().
   std::uint64_t result_hash() const;
   bool result_equals(const Labels& labels) const;
   Labels result_labels() const;

@@ -23,12 +23,15 @@ bool calls_line(const std::string& text) { return text.find("__line__") != std::
 bool reads_the_line(const Stage& stage) {
   if (const auto* format = std::get_if<LineFormat>(&stage)) return calls_line(format->text);
   if (const auto* format = std::get_if<LabelFormat>(&stage)) {
-    return std::any_of(format->items.begin(), format->items.end(), [](const LabelFormatItem& i) { return calls_line(i.source); });
+    return std::any_of(format->items.begin(), format->items.end(),
+                       [](const LabelFormatItem& i) { return calls_line(i.source); });
   }
   return is_parser(stage) || is<LineFilter>(stage) || is<UnpackParser>(stage) || is<Decolorize>(stage);
 }
 
-bool changes_the_line(const Stage& stage) { return is<LineFormat>(stage) || is<UnpackParser>(stage) || is<Decolorize>(stage); }
+bool changes_the_line(const Stage& stage) {
+  return is<LineFormat>(stage) || is<UnpackParser>(stage) || is<Decolorize>(stage);
+}
 
 // One step to be: the stage, and whether it will run.
 struct Planned {
@@ -75,7 +78,9 @@ Result<StepPtr> make_step(const Stage& stage, NameTable& names, LabelReads& read
 
 class Compiler {
  public:
-  explicit Compiler(PipelineOptions options) : out_(std::make_unique<CompiledPipeline>()) { out_->options = std::move(options); }
+  explicit Compiler(PipelineOptions options) : out_(std::make_unique<CompiledPipeline>()) {
+    out_->options = std::move(options);
+  }
 
   Result<std::unique_ptr<CompiledPipeline>> run(std::span<const Stage> stages, const Unwrap* unwrap) {
     KVASIR_CHECK_OK(make_steps(stages));
@@ -84,7 +89,8 @@ class Compiler {
     decide_needed_names();
     leave_out_unread_parsers();
     move_line_filters_forward();
-    while (out_->line_filters < planned_.size() && is<LineFilter>(*planned_[out_->line_filters].stage)) ++out_->line_filters;
+    while (out_->line_filters < planned_.size() && is<LineFilter>(*planned_[out_->line_filters].stage))
+      ++out_->line_filters;
     for (Planned& planned : planned_) {
       out_->reads_line |= reads_the_line(*planned.stage);
       out_->changes_line |= changes_the_line(*planned.stage);
@@ -99,7 +105,8 @@ class Compiler {
     for (const Stage& stage : stages) {
       Planned planned{&stage, nullptr, {}};
       auto step = make_step(stage, out_->names, planned.reads);
-      if (!step) return fail(ErrorCode::kParse, "parse error : stage '" + print_stage(stage) + "' : " + step.error().message());
+      if (!step)
+        return fail(ErrorCode::kParse, "parse error : stage '" + print_stage(stage) + "' : " + step.error().message());
       planned.step = std::move(*step);
       collect_reads(stage, planned.reads);
       planned_.push_back(std::move(planned));
@@ -115,7 +122,8 @@ class Compiler {
     for (const LabelFilter& filter : unwrap->post_filters) {
       auto step = make_label_filter_step(filter, out_->names);
       if (!step) {
-        return fail(ErrorCode::kParse, "parse error : stage '| " + print_filter(filter) + "' : " + step.error().message());
+        return fail(ErrorCode::kParse,
+                    "parse error : stage '| " + print_filter(filter) + "' : " + step.error().message());
       }
       unwrap_steps_.push_back(std::move(*step));
       collect_filter_names(filter, unwrap_reads_.names);

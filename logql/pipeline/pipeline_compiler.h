@@ -1,6 +1,8 @@
-// pipeline_compiler.h -- from stages to steps: what to run, in which order, and what of it is needed. Internal to this folder.
+// pipeline_compiler.h -- from stages to steps: what to run, in which order, and what of it is needed. Internal to this
+// folder.
 //
-// Law:      reordering and leaving out change cost, never the result (but for errors of stages whose outcome nobody reads).
+// Law:      reordering and leaving out change cost, never the result (but for errors of stages whose outcome nobody
+//           reads).
 // Errors:   parse, with the stage's text.
 // Threads:  free function.
 #pragma once
@@ -16,7 +18,8 @@ namespace kvasir::logql {
 struct CompiledPipeline {
   NameTable names;
   std::vector<StepPtr> steps;
-  std::size_t line_filters = 0;      // the first of the steps that only look at the line; they run before labels are touched
+  std::size_t line_filters =
+      0;  // the first of the steps that only look at the line; they run before labels are touched
   PipelineOptions options;
   NeededNames needed;
   std::vector<NameId> wanted;        // ids of `needed`, if parsers may stop when they have them

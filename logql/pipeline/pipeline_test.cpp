@@ -54,22 +54,26 @@ TEST_CASE("single lines give what the language defines") {
   };
   check(R"({"a":"x","b":1.50,"c":true,"d":null,"e":[1],"f":{"g":"y"}})", "| json",
         R"({a="x", b="1.50", c="true", env="prod", f_g="y"})");
-  check(R"({"a.b":"1","1st":"2","env":"3","é":"4"})", "| json", R"({_="4", _1st="2", a_b="1", env="prod", env_extracted="3"})");
+  check(R"({"a.b":"1","1st":"2","env":"3","é":"4"})", "| json",
+        R"({_="4", _1st="2", a_b="1", env="prod", env_extracted="3"})");
   check(R"({"a":"1","a":"2"})", "| json", R"({a="1", env="prod"})");
   check(R"({"x":{"y":"1"},"x_y":"2"})", "| json", R"({env="prod", x_y="1"})");
   check(R"({"a":"x"} trailing)", "| json", R"({a="x", env="prod"})");
-  check(R"({"a":"x")", "| json",
-        R"({__error__="JSONParserErr", __error_details__="Value is array, but can't find closing ']' symbol", a="x", env="prod"})");
-  check("not json", "| json",
-        R"({__error__="JSONParserErr", __error_details__="Value looks like object, but can't find closing '}' symbol", env="prod"})");
+  check(
+      R"({"a":"x")", "| json",
+      R"({__error__="JSONParserErr", __error_details__="Value is array, but can't find closing ']' symbol", a="x", env="prod"})");
+  check(
+      "not json", "| json",
+      R"({__error__="JSONParserErr", __error_details__="Value looks like object, but can't find closing '}' symbol", env="prod"})");
   check(R"({"a":{"b":["p","q"]},"n":null})", R"(| json x="a.b[1]", y="a.b", z="a", m="zz", n)",
         R"({env="prod", m="", n="", x="q", y="[\"p\",\"q\"]", z="{\"b\":[\"p\",\"q\"]}"})");
   check(R"( {"a":"x"})", "| json a", R"({__error__="JSONParserErr", env="prod"})");
   check(R"({"a":"x"})", R"(| json env="a")", R"({env="prod", env_extracted="x"})");
   check(R"(a=1 b="x y" c= d e=f=g a=2)", "| logfmt", R"({a="1", b="x y", env="prod"})");
   check(R"(a=1 b="x y" c= d e=f=g a=2)", "| logfmt --keep-empty", R"({a="1", b="x y", c="", d="", env="prod"})");
-  check(R"(a=1 b="x y" c= d e=f=g a=2)", "| logfmt --strict",
-        R"({__error__="LogfmtParserErr", __error_details__="logfmt syntax error at pos 21 : unexpected '='", a="1", b="x y", env="prod"})");
+  check(
+      R"(a=1 b="x y" c= d e=f=g a=2)", "| logfmt --strict",
+      R"({__error__="LogfmtParserErr", __error_details__="logfmt syntax error at pos 21 : unexpected '='", a="1", b="x y", env="prod"})");
   check(R"(a=1 b="x y" c= d e=f=g a=2)", R"(| logfmt x="a", y="b", z="q")", R"({env="prod", x="2", y="x y", z=""})");
   check("plain words", "| logfmt", R"({env="prod"})");
   check("GET /p 200", R"(| regexp "(?P<m>[A-Z]+) (?P<env>/[a-z]+)( (?P<s>[0-9]+))?( (?P<o>x))?")",
@@ -85,16 +89,18 @@ TEST_CASE("single lines give what the language defines") {
         R"({a="1", b="3", env="prod", msg="a=2 b=3"}; a=2 b=3)");
   check(R"({"a":"1","msg":"a=2 b=3"})", R"(| json | line_format "{{.msg}}" | logfmt a)",
         R"({a="2", env="prod", msg="a=2 b=3"}; a=2 b=3)");
-  check(R"({"a":"1","b":"x"})", "| json | b > 5",
-        R"({__error__="LabelFilterErr", __error_details__="strconv.ParseFloat: parsing \"x\": invalid syntax", a="1", b="x", env="prod"})");
+  check(
+      R"({"a":"1","b":"x"})", "| json | b > 5",
+      R"({__error__="LabelFilterErr", __error_details__="strconv.ParseFloat: parsing \"x\": invalid syntax", a="1", b="x", env="prod"})");
   check(R"({"a":"1","b":"x"})", "| json | c > 5", "dropped");
   check(R"({"a":"1","b":"x"})", R"(| json | c != "5")", R"({a="1", b="x", env="prod"})");
   check(R"({"a":"1","b":"x"})", R"(| json | label_format c=a, d="{{.c}}-{{.b}}", e="{{.d}}")",
         R"({b="x", c="1", d="1-x", e="", env="prod"})");
   check(R"({"a":"1","b":"x"})", "| json | label_format a=a", R"({b="x", env="prod"})");
   check(R"({"a":"1","b":"x"})", R"(| json | label_format env="{{.a}}")", R"({a="1", b="x", env="1"})");
-  check(R"({"a":"1","b":"x"})", R"(| json | line_format "{{.a.z}}")",
-        R"({__error__="TemplateFormatErr", __error_details__="template: line:1:4: executing \"line\" at <.a.z>: can't evaluate field z in type string", a="1", b="x", env="prod"})");
+  check(
+      R"({"a":"1","b":"x"})", R"(| json | line_format "{{.a.z}}")",
+      R"({__error__="TemplateFormatErr", __error_details__="template: line:1:4: executing \"line\" at <.a.z>: can't evaluate field z in type string", a="1", b="x", env="prod"})");
   check(R"({"a":"1","b":"x"})", R"(| json | keep a, b="y")", R"({a="1"})");
   check(R"({"a":"1","b":"x"})", R"(| json | drop a=~"[0-9]", env)", R"({b="x"})");
   check("bad", "| json | drop __error__",
@@ -104,7 +110,9 @@ TEST_CASE("single lines give what the language defines") {
 }
 
 TEST_CASE("json keeps what a damaged line gives") {
-  const auto check = [](std::string_view line, std::string_view want) { CHECK_MESSAGE(evaluate("| json", line) == want, line); };
+  const auto check = [](std::string_view line, std::string_view want) {
+    CHECK_MESSAGE(evaluate("| json", line) == want, line);
+  };
   const auto failed = [](std::string_view details, std::string_view rest) {
     std::string quoted;
     append_go_quoted(quoted, details);
@@ -164,9 +172,11 @@ TEST_CASE("logfmt pairs, good and broken") {
     append_go_quoted(quoted, "logfmt syntax error at pos " + std::string(what));
     return R"({__error__="LogfmtParserErr", __error_details__=)" + quoted + R"(, env="prod"})";
   };
-  check("k-dash=1 k.dot=2 k/slash=3 1st=4 é=5", "| logfmt", R"({_="5", _1st="4", env="prod", k_dash="1", k_dot="2", k_slash="3"})");
+  check("k-dash=1 k.dot=2 k/slash=3 1st=4 é=5", "| logfmt",
+        R"({_="5", _1st="4", env="prod", k_dash="1", k_dot="2", k_slash="3"})");
   check(R"(ok=yes "quoted key"=1 after=2)", "| logfmt", R"({after="2", env="prod", ok="yes"})");
-  check(R"(quoted="esc \" \\ \n \t \u00e9 \'" end=1)", "| logfmt", R"({end="1", env="prod", quoted="esc \" \\ \n \t é '"})");
+  check(R"(quoted="esc \" \\ \n \t \u00e9 \'" end=1)", "| logfmt",
+        R"({end="1", env="prod", quoted="esc \" \\ \n \t é '"})");
   check(R"(a="x"b=1)", "| logfmt", R"({a="x", b="1", env="prod"})");
   check(R"(a="unterminated b=2)", "| logfmt", R"({env="prod"})");
   check(R"(a="bad \q" b=2)", "| logfmt", R"({b="2", env="prod"})");
@@ -277,8 +287,9 @@ TEST_CASE("formats, drop and keep") {
   };
   check("a=1 b=2", R"(| logfmt | line_format "{{.a}}+{{.b}}={{.none}}")", R"({a="1", b="2", env="prod"}; 1+2=)");
   check("x", R"(| line_format "{{__line__}}{{.env}}")", R"({env="prod"}; xprod)");
-  check("bad", R"(| json | line_format "{{.__error__}}")",
-        R"({__error__="JSONParserErr", __error_details__="Value looks like object, but can't find closing '}' symbol", env="prod"}; JSONParserErr)");
+  check(
+      "bad", R"(| json | line_format "{{.__error__}}")",
+      R"({__error__="JSONParserErr", __error_details__="Value looks like object, but can't find closing '}' symbol", env="prod"}; JSONParserErr)");
   check("a=1", R"(| logfmt | label_format b=`{{.a}}`, a=`2`, c=`{{.a}}`)", R"({a="2", b="1", c="1", env="prod"})");
   check("a=1", R"(| logfmt | label_format x=env)", R"({a="1", x="prod"})");
   check("a=1", R"(| logfmt | label_format x=none)", R"({a="1", env="prod"})");
@@ -297,7 +308,8 @@ TEST_CASE("structured metadata stands between stream and parsed labels") {
     CHECK_MESSAGE(evaluate(pipeline, line, metadata) == want, pipeline);
   };
   check("x", "", R"({env="prod", env_extracted="meta", trace="t1", user="m"})");
-  check("user=parsed", "| logfmt", R"({env="prod", env_extracted="meta", trace="t1", user="m", user_extracted="parsed"})");
+  check("user=parsed", "| logfmt",
+        R"({env="prod", env_extracted="meta", trace="t1", user="m", user_extracted="parsed"})");
   check("x", R"(| trace="t1")", R"({env="prod", env_extracted="meta", trace="t1", user="m"})");
   check("x", R"(| label_format user=`n`)", R"({env="prod", env_extracted="meta", trace="t1", user="n"})");
   check("x", "| drop trace, env", R"({env_extracted="meta", user="m"})");
@@ -320,26 +332,37 @@ TEST_CASE("stage errors quote the stage") {
   CHECK(compile_error(R"(|~ "(")") == R"(parse error : stage '|~ "("' : error parsing regexp: missing closing ): `(`)");
   CHECK(compile_error(R"(|~ ip("1.2.3.4"))") == R"(parse error : stage '|~ ip("1.2.3.4")' : ip: invalid operation)");
   CHECK(compile_error(R"(|= ip("1.2.3"))") == R"(parse error : stage '|= ip("1.2.3")' : ip: invalid pattern: "1.2.3")");
-  CHECK(compile_error(R"(|> "<name> x")") == R"(parse error : stage '|> "<name> x"' : named captures are not allowed: found '<name>')");
-  CHECK(compile_error(R"(|> "<_><_>")") == R"(parse error : stage '|> "<_><_>"' : found consecutive capture '<_><_>': invalid expression)");
-  CHECK(compile_error(R"(| a = ip("nope"))") == R"(parse error : stage '| a=ip("nope")' : ip: invalid pattern: "nope")");
-  CHECK(compile_error(R"(| json a="b[")") ==
-        R"(parse error : stage '| json a="b["' : cannot parse expression [b[]: syntax error: unexpected $end, expecting STRING or INDEX)");
-  CHECK(compile_error(R"(| json a="b..c")") ==
-        R"(parse error : stage '| json a="b..c"' : cannot parse expression [b..c]: syntax error: unexpected DOT, expecting FIELD)");
-  CHECK(compile_error(R"(| json a="b-c")") == R"(parse error : stage '| json a="b-c"' : cannot parse expression [b-c]: unexpected char -)");
-  CHECK(compile_error(R"(| json a="b[-1]")") ==
-        R"(parse error : stage '| json a="b[-1]"' : cannot parse expression [b[-1]]: syntax error: unexpected $end, expecting STRING or INDEX)");
-  CHECK(compile_error(R"(| json a="")") ==
-        R"(parse error : stage '| json a=""' : cannot parse expression []: syntax error: unexpected $end, expecting LSB or FIELD)");
-  CHECK(compile_error(R"(| logfmt a="1")") ==
-        R"(parse error : stage '| logfmt a="1"' : cannot parse expression [1]: syntax error: unexpected $end, expecting STRING or KEY)");
+  CHECK(compile_error(R"(|> "<name> x")") ==
+        R"(parse error : stage '|> "<name> x"' : named captures are not allowed: found '<name>')");
+  CHECK(compile_error(R"(|> "<_><_>")") ==
+        R"(parse error : stage '|> "<_><_>"' : found consecutive capture '<_><_>': invalid expression)");
+  CHECK(compile_error(R"(| a = ip("nope"))") ==
+        R"(parse error : stage '| a=ip("nope")' : ip: invalid pattern: "nope")");
+  CHECK(
+      compile_error(R"(| json a="b[")") ==
+      R"(parse error : stage '| json a="b["' : cannot parse expression [b[]: syntax error: unexpected $end, expecting STRING or INDEX)");
+  CHECK(
+      compile_error(R"(| json a="b..c")") ==
+      R"(parse error : stage '| json a="b..c"' : cannot parse expression [b..c]: syntax error: unexpected DOT, expecting FIELD)");
+  CHECK(compile_error(R"(| json a="b-c")") ==
+        R"(parse error : stage '| json a="b-c"' : cannot parse expression [b-c]: unexpected char -)");
+  CHECK(
+      compile_error(R"(| json a="b[-1]")") ==
+      R"(parse error : stage '| json a="b[-1]"' : cannot parse expression [b[-1]]: syntax error: unexpected $end, expecting STRING or INDEX)");
+  CHECK(
+      compile_error(R"(| json a="")") ==
+      R"(parse error : stage '| json a=""' : cannot parse expression []: syntax error: unexpected $end, expecting LSB or FIELD)");
+  CHECK(
+      compile_error(R"(| logfmt a="1")") ==
+      R"(parse error : stage '| logfmt a="1"' : cannot parse expression [1]: syntax error: unexpected $end, expecting STRING or KEY)");
   CHECK(compile_error(R"(| line_format "{{.a")") ==
         R"(parse error : stage '| line_format "{{.a"' : invalid line template: template: line:1: unclosed action)");
-  CHECK(compile_error(R"(| label_format x="{{ nope .a }}")") ==
-        R"(parse error : stage '| label_format x="{{ nope .a }}"' : invalid template for label 'x': template: label:1: function "nope" not defined)");
-  CHECK(compile_error(R"(| label_format a=b,a="c")") ==
-        R"(parse error : stage '| label_format a=b,a="c"' : multiple label name 'a' not allowed in a single format operation)");
+  CHECK(
+      compile_error(R"(| label_format x="{{ nope .a }}")") ==
+      R"(parse error : stage '| label_format x="{{ nope .a }}"' : invalid template for label 'x': template: label:1: function "nope" not defined)");
+  CHECK(
+      compile_error(R"(| label_format a=b,a="c")") ==
+      R"(parse error : stage '| label_format a=b,a="c"' : multiple label name 'a' not allowed in a single format operation)");
   CHECK(compile_error(R"(| label_format __error__=b)") ==
         R"(parse error : stage '| label_format __error__=b' : __error__ cannot be formatted)");
 }
@@ -353,7 +376,8 @@ TEST_CASE("a byte that is no UTF-8 is a character to regexes, as in Go") {
   CHECK(evaluate("!~ `a.b`", line) == "dropped");
   CHECK(evaluate("| regexp `k=(?P<k>.);`", line) == "{env=\"prod\", k=\"\\xfe\"}");
   CHECK(evaluate("| regexp `k=(?P<k>.);` | k=~`.`", line) == "{env=\"prod\", k=\"\\xfe\"}");
-  CHECK(evaluate("| regexp `a(?P<v>.)b` | line_format `{{ regexReplaceAll \"[^a-z]\" __line__ \"_\" }}`", "\xc3\xa9 a\xff" "b") ==
-        "{env=\"prod\", v=\"\\xff\"}; __a_b");
+  CHECK(evaluate("| regexp `a(?P<v>.)b` | line_format `{{ regexReplaceAll \"[^a-z]\" __line__ \"_\" }}`",
+                 "\xc3\xa9 a\xff"
+                 "b") == "{env=\"prod\", v=\"\\xff\"}; __a_b");
   CHECK(evaluate("| line_format `{{ count \".\" __line__ }}`", line) == "{env=\"prod\"}; 8");
 }

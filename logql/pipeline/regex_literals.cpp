@@ -12,8 +12,9 @@ namespace {
 constexpr int kNestingMax = 50;
 constexpr std::string_view kOperators = "\\.+*?()[]{}^$|";
 
-// Reads a sequence of atoms. Literal characters that follow each other grow one run; whatever is not a literal, or may be
-// left out, ends it. `understood_` turns false at the first construct that is not read here, and then nothing is claimed.
+// Reads a sequence of atoms. Literal characters that follow each other grow one run; whatever is not a literal, or may
+// be left out, ends it. `understood_` turns false at the first construct that is not read here, and then nothing is
+// claimed.
 class Reader {
  public:
   explicit Reader(std::string_view text) : rest_(text) {}
@@ -185,7 +186,8 @@ class Reader {
 std::optional<std::string> regex_as_literal(std::string_view expression) {
   std::string literal;
   for (std::size_t i = 0; i < expression.size(); ++i) {
-    if (expression[i] == '\\' && i + 1 < expression.size() && kOperators.find(expression[i + 1]) != std::string_view::npos) {
+    if (expression[i] == '\\' && i + 1 < expression.size() &&
+        kOperators.find(expression[i + 1]) != std::string_view::npos) {
       literal += expression[++i];
     } else if (kOperators.find(expression[i]) != std::string_view::npos) {
       return std::nullopt;

@@ -1,7 +1,7 @@
 // regex_literals.h -- what a regular expression says about plain bytes, for searching before matching.
 //
-// Law:      every text that the expression matches somewhere contains all of required_literals(). Constructs that are not
-//           understood give nothing, never a wrong literal (property-tested against RE2).
+// Law:      every text that the expression matches somewhere contains all of required_literals(). Constructs that are
+//           not understood give nothing, never a wrong literal (property-tested against RE2).
 // Threads:  free functions without state.
 #pragma once
 

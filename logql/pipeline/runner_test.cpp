@@ -89,7 +89,8 @@ TEST_CASE("a runner moves between streams") {
 }
 
 TEST_CASE("a grouped query reads only the labels it needs") {
-  const auto check = [](const std::string& pipeline, std::vector<std::string> by, std::string_view line, std::string_view want) {
+  const auto check = [](const std::string& pipeline, std::vector<std::string> by, std::string_view line,
+                        std::string_view want) {
     auto narrow = make_runner(pipeline, grouped(Kind::kBy, by, true));
     auto full = make_runner(pipeline, grouped(Kind::kBy, by, false));
     CHECK_MESSAGE(result(narrow, line) == want, pipeline);

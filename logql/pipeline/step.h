@@ -1,7 +1,7 @@
 // step.h -- one compiled stage, and the state it works on. Internal to this folder.
 //
-// Law:      a step never writes into the line it is given; a new line lives in the arena. A failing line is kept and marked, only
-//           filters drop.
+// Law:      a step never writes into the line it is given; a new line lives in the arena. A failing line is kept and
+//           marked, only filters drop.
 // Threads:  steps are immutable and shared by the runners; EntryState belongs to one runner.
 #pragma once
 
@@ -52,7 +52,8 @@ struct EntryState {
   double value = 0;
   bool preserve_errors = false;
 
-  /// Stores a parsed field unless its name was extracted before. False: every needed label is there, the parser may stop.
+  /// Stores a parsed field unless its name was extracted before. False: every needed label is there, the parser may
+  /// stop.
   bool extract(const KeyNames::Key& key, std::string_view value);
   /// What a parser does with a line it cannot read.
   void parser_failed(std::string_view error, std::string_view details);

@@ -13,7 +13,8 @@ std::optional<double> convert(UnwrapConversion conversion, std::string_view text
       return std::nullopt;
     case UnwrapConversion::kDuration:
     case UnwrapConversion::kDurationSeconds:
-      if (const auto duration = parse_duration_text(text, details)) return std::chrono::duration<double>(*duration).count();
+      if (const auto duration = parse_duration_text(text, details))
+        return std::chrono::duration<double>(*duration).count();
       return std::nullopt;
   }
   return std::nullopt;

@@ -1,8 +1,9 @@
-// value_predicate.h -- one condition of a label filter, compiled: `status >= 500`, `host=~"db.*"`, `addr=ip("10.0.0.0/8")`.
+// value_predicate.h -- one condition of a label filter, compiled: `status >= 500`, `host=~"db.*"`,
+// `addr=ip("10.0.0.0/8")`.
 //
 // Use:      label filters evaluate it on a label; a scan may evaluate it on the values of a column instead.
-// Regexes:  anchored at both ends; dot does not match newline, but for `.*x`, `x.*` and `.*x.*`, which are prefix, suffix and
-//           substring tests.
+// Regexes:  anchored at both ends; dot does not match newline, but for `.*x`, `x.*` and `.*x.*`, which are prefix,
+//           suffix and substring tests.
 // Errors:   from(): parse, the reason only (bad regex or address).
 // Threads:  immutable.
 #pragma once

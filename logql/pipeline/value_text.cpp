@@ -34,7 +34,8 @@ std::optional<std::string> without_separators(std::string_view text) {
       out += text[i];
       continue;
     }
-    const bool between = i > 0 && i + 1 < text.size() && (is_hex_digit(text[i - 1]) || text[i - 1] == 'x' || text[i - 1] == 'X') &&
+    const bool between = i > 0 && i + 1 < text.size() &&
+                         (is_hex_digit(text[i - 1]) || text[i - 1] == 'x' || text[i - 1] == 'X') &&
                          is_hex_digit(text[i + 1]);
     if (!between) return std::nullopt;
   }

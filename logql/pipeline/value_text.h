@@ -1,4 +1,5 @@
-// value_text.h -- label values as numbers, durations and byte sizes, in the forms that label filters, unwrap and templates take.
+// value_text.h -- label values as numbers, durations and byte sizes, in the forms that label filters, unwrap and
+// templates take.
 //
 // Errors:   a failed parse explains itself in the words of __error_details__, appended to `details`.
 // Threads:  free functions without state.

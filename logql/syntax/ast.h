@@ -2,7 +2,8 @@
 //
 // Shape:    Expr is a variant behind shared_ptr<const>; rewriting builds new parents and shares the rest.
 // Units:    ranges and offsets are Duration; literals are doubles, already folded.
-// Errors:   none here; parser.h makes only trees that passed every check of docs/logql-extensions.md and the language itself.
+// Errors:   none here; parser.h makes only trees that passed every check of docs/logql-extensions.md and the language
+//           itself.
 // Threads:  immutable after parsing; share freely.
 #pragma once
 
@@ -89,8 +90,21 @@ struct LogRange {
 };
 
 enum class RangeOp {
-  kCountOverTime, kRate, kRateCounter, kBytesOverTime, kBytesRate, kAvgOverTime, kSumOverTime, kMinOverTime, kMaxOverTime,
-  kStdvarOverTime, kStddevOverTime, kQuantileOverTime, kFirstOverTime, kLastOverTime, kAbsentOverTime,
+  kCountOverTime,
+  kRate,
+  kRateCounter,
+  kBytesOverTime,
+  kBytesRate,
+  kAvgOverTime,
+  kSumOverTime,
+  kMinOverTime,
+  kMaxOverTime,
+  kStdvarOverTime,
+  kStddevOverTime,
+  kQuantileOverTime,
+  kFirstOverTime,
+  kLastOverTime,
+  kAbsentOverTime,
 };
 
 enum class VectorOp {
@@ -98,8 +112,21 @@ enum class VectorOp {
 };
 
 enum class BinaryOp {
-  kOr, kAnd, kUnless, kEqual, kNotEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual, kAdd, kSubtract, kMultiply, kDivide,
-  kModulo, kPower,
+  kOr,
+  kAnd,
+  kUnless,
+  kEqual,
+  kNotEqual,
+  kGreater,
+  kGreaterOrEqual,
+  kLess,
+  kLessOrEqual,
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kModulo,
+  kPower,
 };
 
 struct Grouping {
@@ -178,8 +205,8 @@ struct LetExpression {
 };
 
 struct Expr {
-  std::variant<LogQuery, RangeAggregation, VectorAggregation, BinaryOperation, Literal, LabelReplace, VectorFunction, Variants,
-               LetVariable, LetExpression>
+  std::variant<LogQuery, RangeAggregation, VectorAggregation, BinaryOperation, Literal, LabelReplace, VectorFunction,
+               Variants, LetVariable, LetExpression>
       node;
 };
 

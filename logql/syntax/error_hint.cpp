@@ -51,7 +51,8 @@ std::size_t slips_between(std::string_view a, std::string_view b) {
         cost[i][j] = i + j;
         continue;
       }
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      cost[i][j] =
+          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
     }
@@ -74,13 +75,38 @@ std::string_view nearest(std::string_view word, const Names& names) {
   return best;
 }
 
-constexpr std::array<std::string_view, 16> kStages = {"json", "logfmt", "regexp", "pattern", "unpack", "unwrap", "line_format", "label_format",
-                                                      "decolorize", "drop", "keep", "order by", "sort by", "stats", "limit", "order"};
-constexpr std::array<std::string_view, 29> kFunctions = {
-    "count_over_time", "rate", "rate_counter", "bytes_over_time", "bytes_rate", "avg_over_time", "sum_over_time", "min_over_time",
-    "max_over_time", "stdvar_over_time", "stddev_over_time", "quantile_over_time", "first_over_time", "last_over_time",
-    "absent_over_time", "sum", "avg", "count", "max", "min", "stddev", "stdvar", "topk", "bottomk", "sort", "sort_desc", "approx_topk",
-    "label_replace", "vector"};
+constexpr std::array<std::string_view, 16> kStages = {
+    "json",       "logfmt", "regexp", "pattern",  "unpack",  "unwrap", "line_format", "label_format",
+    "decolorize", "drop",   "keep",   "order by", "sort by", "stats",  "limit",       "order"};
+constexpr std::array<std::string_view, 29> kFunctions = {"count_over_time",
+                                                         "rate",
+                                                         "rate_counter",
+                                                         "bytes_over_time",
+                                                         "bytes_rate",
+                                                         "avg_over_time",
+                                                         "sum_over_time",
+                                                         "min_over_time",
+                                                         "max_over_time",
+                                                         "stdvar_over_time",
+                                                         "stddev_over_time",
+                                                         "quantile_over_time",
+                                                         "first_over_time",
+                                                         "last_over_time",
+                                                         "absent_over_time",
+                                                         "sum",
+                                                         "avg",
+                                                         "count",
+                                                         "max",
+                                                         "min",
+                                                         "stddev",
+                                                         "stdvar",
+                                                         "topk",
+                                                         "bottomk",
+                                                         "sort",
+                                                         "sort_desc",
+                                                         "approx_topk",
+                                                         "label_replace",
+                                                         "vector"};
 
 struct Saying {
   std::string_view words;  // separated by blanks
@@ -97,21 +123,30 @@ bool names_word(std::string_view words, std::string_view word) {
 
 /// Words of other query languages where a stage stands.
 constexpr Saying kStageSayings[] = {
-    {"grep search contains match fgrep", "`|= \"text\"` keeps the lines that hold a text, `|~ \"regex\"` those that match a regex"},
-    {"where filter", "a filter has no word in front: `| level=\"error\"`, `| status >= 500`, or `|= \"text\"` for the line"},
+    {"grep search contains match fgrep",
+     "`|= \"text\"` keeps the lines that hold a text, `|~ \"regex\"` those that match a regex"},
+    {"where filter",
+     "a filter has no word in front: `| level=\"error\"`, `| status >= 500`, or `|= \"text\"` for the line"},
     {"head tail first last top take", "`| limit 10`, after `| order by field desc` if the order matters"},
-    {"uniq distinct dedup unique count summarize group facet", "rows per value: `| stats count() as n by level | order by n desc`"},
-    {"fields select project columns", "`| keep level, status` keeps these labels, `| line_format \"{{.msg}}\"` makes a line of them"},
-    {"rename extend eval set", "`| label_format new=old` renames, `| label_format new=\"{{.a}} {{.b}}\"` makes a label"},
+    {"uniq distinct dedup unique count summarize group facet",
+     "rows per value: `| stats count() as n by level | order by n desc`"},
+    {"fields select project columns",
+     "`| keep level, status` keeps these labels, `| line_format \"{{.msg}}\"` makes a line of them"},
+    {"rename extend eval set",
+     "`| label_format new=old` renames, `| label_format new=\"{{.a}} {{.b}}\"` makes a label"},
     {"format fmt print", "`| line_format \"{{.level}} {{.msg}}\"`"},
-    {"parse extract rex grok kv", "`| json`, `| logfmt`, `| pattern \"<ip> <_> <path>\"` or `| regexp \"(?P<name>...)\"` read fields"},
+    {"parse extract rex grok kv",
+     "`| json`, `| logfmt`, `| pattern \"<ip> <_> <path>\"` or `| regexp \"(?P<name>...)\"` read fields"},
     {"remove delete del", "`| drop label`"},
-    {"avg sum min max p99 quantile percentile", "rows are made by `| stats avg(took), quantile(0.99, took) as p99 by service`"},
+    {"avg sum min max p99 quantile percentile",
+     "rows are made by `| stats avg(took), quantile(0.99, took) as p99 by service`"},
 };
 
 /// Functions of PromQL that are not there.
 constexpr Saying kFunctionSayings[] = {
-    {"increase delta", "lines are counted by count_over_time({...}[5m]); a counter in a field by rate_counter({...} | unwrap field [5m])"},
+    {"increase delta",
+     "lines are counted by count_over_time({...}[5m]); a counter in a field by rate_counter({...} | unwrap field "
+     "[5m])"},
     {"irate deriv", "the rate of lines is rate({...}[5m])"},
     {"histogram_quantile quantile percentile", "quantile_over_time(0.99, {...} | unwrap field [5m]) by (label)"},
     {"count_values", "`{...} | stats count() as n by field` counts by value"},
@@ -138,7 +173,8 @@ std::string missing_quotes(const Place& place) {
   if (place.at.starts_with('\'')) return "texts stand in double quotes or backticks: \"x\" or `x`";
   if (place.at.starts_with("{")) return "a template is a text: \"{{.name}}\", or in backticks";
   const auto word = first_word(place.at);
-  return word.empty() ? "a text in double quotes or backticks belongs here" : "texts stand in quotes: \"" + std::string(word) + "\"";
+  return word.empty() ? "a text in double quotes or backticks belongs here"
+                      : "texts stand in quotes: \"" + std::string(word) + "\"";
 }
 
 /// After `| word`, at what cannot follow it.
@@ -147,7 +183,8 @@ std::string stage_hint(const Place& place) {
   const std::string word = lower(take_last_word(rest));
   if (word.empty() || !rest.ends_with('|')) return {};
   if (const auto hint = saying(kStageSayings, word); !hint.empty()) return std::string(hint);
-  if (const auto near = nearest(word, kStages); !near.empty()) return did_you_mean("| " + std::string(near == "order" ? "order by" : near));
+  if (const auto near = nearest(word, kStages); !near.empty())
+    return did_you_mean("| " + std::string(near == "order" ? "order by" : near));
   if (word == "limit") return "say how many: `| limit 10`";
   if (word == "sort" || word == "order") return "`| order by timestamp desc`, `| sort by count`";
   if (std::find(kStages.begin(), kStages.end(), word) != kStages.end()) return {};
@@ -156,10 +193,12 @@ std::string stage_hint(const Place& place) {
 
 std::string operator_hint(const Place& place) {
   const std::string_view before = trimmed_end(place.before);
-  if (place.at.starts_with("==") && before.find('{') != std::string_view::npos && before.find('}') == std::string_view::npos) {
+  if (place.at.starts_with("==") && before.find('{') != std::string_view::npos &&
+      before.find('}') == std::string_view::npos) {
     return "a selector compares with =, !=, =~ or !~";
   }
-  if (before.ends_with("==") && place.at.starts_with('"')) return "texts are compared with a single =, as in `| level=\"error\"`";
+  if (before.ends_with("==") && place.at.starts_with('"'))
+    return "texts are compared with a single =, as in `| level=\"error\"`";
   if (before.ends_with('=') && place.at.starts_with('>')) return did_you_mean(">=");
   if (before.ends_with('=') && place.at.starts_with('<')) return did_you_mean("<=");
   if (before.ends_with('|') && place.at.starts_with('=')) return did_you_mean("|=");
@@ -179,7 +218,8 @@ std::string grouping_hint(const Place& place) {
 std::string function_hint(const Place& place) {
   const std::string word = lower(first_word(place.at));
   if (word.empty()) return {};
-  if (const auto hint = saying(kFunctionSayings, word); !hint.empty()) return "there is no " + word + "; " + std::string(hint);
+  if (const auto hint = saying(kFunctionSayings, word); !hint.empty())
+    return "there is no " + word + "; " + std::string(hint);
   const auto known = std::find(kFunctions.begin(), kFunctions.end(), word);
   if (known != kFunctions.end()) {
     auto rest = place.at.substr(word.size());
@@ -207,7 +247,8 @@ std::string hint_at(const Place& place, std::string_view message) {
   const auto says = [&](std::string_view text) { return message.find(text) != std::string_view::npos; };
   if (says("not a valid duration string")) return "a range has a unit: [5m], [1h], [7d]";
   if (says("unknown unit")) return "units are ms, s, m, h, d, w and y: [5m], [1h30m]";
-  if (says("invalid char escape")) return "in double quotes a backslash is written twice: \"\\\\d+\"; in backticks it is not: `\\d+`";
+  if (says("invalid char escape"))
+    return "in double quotes a backslash is written twice: \"\\\\d+\"; in backticks it is not: `\\d+`";
   const std::string_view at = place.at;
   for (std::string hint : {grouping_hint(place), operator_hint(place), range_hint(place), stage_hint(place)}) {
     if (!hint.empty()) return hint;
@@ -289,7 +330,9 @@ std::optional<SourcePosition> error_position(std::string_view query, std::string
 
 std::string error_hint(std::string_view query, std::string_view message) {
   // Our own syntax says already what to write.
-  if (message.find("did you mean") != std::string_view::npos || message.find("write for example") != std::string_view::npos) return {};
+  if (message.find("did you mean") != std::string_view::npos ||
+      message.find("write for example") != std::string_view::npos)
+    return {};
   const auto position = error_position(query, message);
   const auto located = position ? locate(query, *position) : std::nullopt;
   if (!located) return hint_anywhere(message);

@@ -75,7 +75,8 @@ TEST_CASE("names cannot multiply without bound") {
 }
 
 TEST_CASE("errors in our syntax say where, what was expected and what to write") {
-  fails("{a=\"b\"} | order timestamp", "line 1, col 17: syntax error: unexpected IDENTIFIER 'timestamp', expecting by; write");
+  fails("{a=\"b\"} | order timestamp",
+        "line 1, col 17: syntax error: unexpected IDENTIFIER 'timestamp', expecting by; write");
   fails("{a=\"b\"}\n| order by", "line 2, col 11: syntax error: unexpected $end, expecting a field name");
   fails("{a=\"b\"} | oder by x", "unexpected by 'by', expecting a comparison; did you mean `| order by`?");
   fails("{a=\"b\"} | stat count() by x", "unexpected COUNT 'count', expecting a comparison; did you mean `| stats`?");

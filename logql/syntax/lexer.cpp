@@ -50,8 +50,8 @@ std::string ascii_lower(std::string_view text) {
   return out;
 }
 
-/// Letters beyond ASCII: everything but the blocks of symbols and punctuation. Only positions in messages depend on it, since
-/// no stream can carry such a name.
+/// Letters beyond ASCII: everything but the blocks of symbols and punctuation. Only positions in messages depend on it,
+/// since no stream can carry such a name.
 bool is_letter(char32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   return c >= 0xc0 && !(c >= 0x2000 && c <= 0x2bff) && !(c >= 0x3000 && c <= 0x3004) && c != 0xfffd;
@@ -281,7 +281,8 @@ Result<Token> Lexer::lex_quoted(const Mark& mark) {
       continue;
     }
     const std::size_t n = escape_length(text_.substr(offset_), '"');
-    if (n == 0) return fail(error_here(mark, offset_ + 1 < text_.size() ? "invalid char escape" : "literal not terminated"));
+    if (n == 0)
+      return fail(error_here(mark, offset_ + 1 < text_.size() ? "invalid char escape" : "literal not terminated"));
     advance_to(offset_ + n);
   }
   Token token = make(kString, mark);

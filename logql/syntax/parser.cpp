@@ -22,19 +22,23 @@ struct Parsed {
 };
 
 constexpr std::string_view kEmptySelectorText =
-    "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, "
+    "queries require at least one regexp or equality matcher that does not have an empty-compatible value. For "
+    "instance, "
     "app=~\".*\" does not meet this requirement, but app=~\".+\" will";
 
-constexpr std::string_view kLetHint = "write for example `let errors = count_over_time({level=\"error\"}[1h]); errors > 10`";
+constexpr std::string_view kLetHint =
+    "write for example `let errors = count_over_time({level=\"error\"}[1h]); errors > 10`";
 
 std::optional<RangeOp> range_op(TokenKind kind) {
   static const std::unordered_map<TokenKind, RangeOp> kOps = {
-      {kCountOverTime, RangeOp::kCountOverTime}, {kRate, RangeOp::kRate}, {kRateCounter, RangeOp::kRateCounter},
-      {kBytesOverTime, RangeOp::kBytesOverTime}, {kBytesRate, RangeOp::kBytesRate}, {kAvgOverTime, RangeOp::kAvgOverTime},
-      {kSumOverTime, RangeOp::kSumOverTime}, {kMinOverTime, RangeOp::kMinOverTime}, {kMaxOverTime, RangeOp::kMaxOverTime},
-      {kStdvarOverTime, RangeOp::kStdvarOverTime}, {kStddevOverTime, RangeOp::kStddevOverTime},
-      {kQuantileOverTime, RangeOp::kQuantileOverTime}, {kFirstOverTime, RangeOp::kFirstOverTime},
-      {kLastOverTime, RangeOp::kLastOverTime}, {kAbsentOverTime, RangeOp::kAbsentOverTime},
+      {kCountOverTime, RangeOp::kCountOverTime},   {kRate, RangeOp::kRate},
+      {kRateCounter, RangeOp::kRateCounter},       {kBytesOverTime, RangeOp::kBytesOverTime},
+      {kBytesRate, RangeOp::kBytesRate},           {kAvgOverTime, RangeOp::kAvgOverTime},
+      {kSumOverTime, RangeOp::kSumOverTime},       {kMinOverTime, RangeOp::kMinOverTime},
+      {kMaxOverTime, RangeOp::kMaxOverTime},       {kStdvarOverTime, RangeOp::kStdvarOverTime},
+      {kStddevOverTime, RangeOp::kStddevOverTime}, {kQuantileOverTime, RangeOp::kQuantileOverTime},
+      {kFirstOverTime, RangeOp::kFirstOverTime},   {kLastOverTime, RangeOp::kLastOverTime},
+      {kAbsentOverTime, RangeOp::kAbsentOverTime},
   };
   const auto it = kOps.find(kind);
   return it == kOps.end() ? std::nullopt : std::optional(it->second);
@@ -42,10 +46,10 @@ std::optional<RangeOp> range_op(TokenKind kind) {
 
 std::optional<VectorOp> vector_op(TokenKind kind) {
   static const std::unordered_map<TokenKind, VectorOp> kOps = {
-      {kSum, VectorOp::kSum}, {kAvg, VectorOp::kAvg}, {kCount, VectorOp::kCount}, {kMax, VectorOp::kMax},
-      {kMin, VectorOp::kMin}, {kStddev, VectorOp::kStddev}, {kStdvar, VectorOp::kStdvar}, {kBottomk, VectorOp::kBottomk},
-      {kTopk, VectorOp::kTopk}, {kSort, VectorOp::kSort}, {kSortDesc, VectorOp::kSortDesc},
-      {kApproxTopk, VectorOp::kApproxTopk},
+      {kSum, VectorOp::kSum},       {kAvg, VectorOp::kAvg},           {kCount, VectorOp::kCount},
+      {kMax, VectorOp::kMax},       {kMin, VectorOp::kMin},           {kStddev, VectorOp::kStddev},
+      {kStdvar, VectorOp::kStdvar}, {kBottomk, VectorOp::kBottomk},   {kTopk, VectorOp::kTopk},
+      {kSort, VectorOp::kSort},     {kSortDesc, VectorOp::kSortDesc}, {kApproxTopk, VectorOp::kApproxTopk},
   };
   const auto it = kOps.find(kind);
   return it == kOps.end() ? std::nullopt : std::optional(it->second);
@@ -87,7 +91,8 @@ std::optional<Error> check_range_aggregation(const RangeAggregation& node, const
     return semantic_error("parameter " + parameter_text + " not supported for operation " + name);
   }
   if (!node.parameter && is_quantile) return semantic_error("parameter required for operation " + name);
-  const bool plain = node.op == RangeOp::kCountOverTime || node.op == RangeOp::kBytesOverTime || node.op == RangeOp::kBytesRate;
+  const bool plain =
+      node.op == RangeOp::kCountOverTime || node.op == RangeOp::kBytesOverTime || node.op == RangeOp::kBytesRate;
   const bool either = node.op == RangeOp::kRate || node.op == RangeOp::kAbsentOverTime;
   const bool groups = !plain && !either && node.op != RangeOp::kSumOverTime && node.op != RangeOp::kRateCounter;
   if (node.grouping && !groups) return semantic_error("grouping not allowed for " + name + " aggregation");
@@ -179,7 +184,8 @@ class Parser {
                                                  std::to_string(kMatchersMax) + ")");
     }
     const auto selects = [](const LabelMatcher& matcher) { return !matcher.matches_empty(); };
-    if (selector.matchers.empty() || std::any_of(selector.matchers.begin(), selector.matchers.end(), selects)) return {};
+    if (selector.matchers.empty() || std::any_of(selector.matchers.begin(), selector.matchers.end(), selects))
+      return {};
     return fail(semantic_error(kEmptySelectorText));
   }
 
@@ -276,7 +282,8 @@ class Parser {
     const std::size_t size = left.size + right.size + 1;
     if (depth > kExpressionDepthMax) return fail(tokens_.too_deep());
     if (size > kExpressionSizeMax) {
-      return fail(tokens_.complain(tokens_.peek(), "expression is too large, limit " + std::to_string(kExpressionSizeMax)));
+      return fail(
+          tokens_.complain(tokens_.peek(), "expression is too large, limit " + std::to_string(kExpressionSizeMax)));
     }
     return Parsed{std::make_shared<const Expr>(Expr{std::move(node)}), depth, size, std::move(error)};
   }
@@ -308,7 +315,8 @@ class Parser {
     if (it == variables_.end()) return fail(tokens_.unexpected());
     tokens_.take();
     const Parsed& value = it->second;
-    return Parsed{std::make_shared<const Expr>(Expr{LetVariable{it->first, value.expr}}), value.depth + 1, value.size, {}};
+    return Parsed{
+        std::make_shared<const Expr>(Expr{LetVariable{it->first, value.expr}}), value.depth + 1, value.size, {}};
   }
 
   Result<Parsed> parse_parenthesised() {
@@ -332,7 +340,8 @@ class Parser {
 
   static Parsed literal(const Token& number, bool negative) {
     const auto value = number_value(number.text);
-    if (!value) return leaf(Literal{}, semantic_error("unable to parse literal as a float: " + value.error().message()));
+    if (!value)
+      return leaf(Literal{}, semantic_error("unable to parse literal as a float: " + value.error().message()));
     return leaf(Literal{negative ? -*value : *value});
   }
 
@@ -364,8 +373,9 @@ class Parser {
       KVASIR_TRY(const Token comma, tokens_.expect(kComma));
       if (!tokens_.at(kOpenBrace) && !tokens_.at(kOpenParen)) return fail(tokens_.unexpected({kOpenBrace, kOpenParen}));
       const auto value = number_value(parameter);
-      if (!value) return fail(semantic_error("invalid parameter for operation " + std::string(range_op_name(op)) + ": " +
-                                             value.error().message()));
+      if (!value)
+        return fail(semantic_error("invalid parameter for operation " + std::string(range_op_name(op)) + ": " +
+                                   value.error().message()));
       node.parameter = *value;
     } else if (!tokens_.at(kOpenBrace) && !tokens_.at(kOpenParen)) {
       return fail(tokens_.unexpected({kNumber, kOpenBrace, kOpenParen}));
@@ -419,7 +429,8 @@ class Parser {
     std::optional<Error> error;
     const auto regex = compile_regex("^(?:" + arguments[3] + ")$", {});
     if (!regex) error = semantic_error("invalid regex in label_replace: " + regex.error().message());
-    return wrap(LabelReplace{operand.expr, arguments[0], arguments[1], arguments[2], arguments[3]}, operand, std::move(error));
+    return wrap(LabelReplace{operand.expr, arguments[0], arguments[1], arguments[2], arguments[3]}, operand,
+                std::move(error));
   }
 
   Result<Parsed> parse_vector_function() {
@@ -428,7 +439,9 @@ class Parser {
     KVASIR_TRY(const Token number, tokens_.expect(kNumber));
     KVASIR_TRY(const Token close, tokens_.expect(kCloseParen));
     const auto value = number_value(number.text);
-    if (!value) return leaf(VectorFunction{}, semantic_error("unable to parse vectorExpr as a float: " + value.error().message()));
+    if (!value)
+      return leaf(VectorFunction{},
+                  semantic_error("unable to parse vectorExpr as a float: " + value.error().message()));
     return leaf(VectorFunction{*value});
   }
 
@@ -457,7 +470,8 @@ class Parser {
     KVASIR_TRY(query.selector, parse_selector(tokens_));
     while (tokens_.at(kPipe) || at_line_filter(tokens_)) {
       const Token start = tokens_.peek();
-      const bool limited = !query.pipes.empty() && std::holds_alternative<Limit>(query.pipes.back()) && !query.has_stats();
+      const bool limited =
+          !query.pipes.empty() && std::holds_alternative<Limit>(query.pipes.back()) && !query.has_stats();
       KVASIR_CHECK_OK(parse_step(query));
       if (limited) return fail(tokens_.complain(start, "limit must be the last step of a log query"));
     }
@@ -490,8 +504,9 @@ class Parser {
   }
 
   Error stage_after_pipe(const Token& start) {
-    return tokens_.complain(start, "only order by, sort by, stats, limit and label filters can follow order by, stats or "
-                                   "limit; move this stage in front of them");
+    return tokens_.complain(start,
+                            "only order by, sort by, stats, limit and label filters can follow order by, stats or "
+                            "limit; move this stage in front of them");
   }
 
   // ---- ranges
@@ -511,7 +526,8 @@ class Parser {
       }
       KVASIR_TRY(auto item, parse_piped_item(tokens_));
       if (std::holds_alternative<Pipe>(item)) {
-        return fail(tokens_.complain(start, "order by, sort by, stats and limit cannot stand inside a range aggregation"));
+        return fail(
+            tokens_.complain(start, "order by, sort by, stats and limit cannot stand inside a range aggregation"));
       }
       range.stages.push_back(std::move(std::get<Stage>(item)));
     }
@@ -554,8 +570,8 @@ class Parser {
     return range;
   }
 
-  /// A selector, its pipeline and the range on either side of it. True if the range was there; inside parentheses it may
-  /// follow them instead.
+  /// A selector, its pipeline and the range on either side of it. True if the range was there; inside parentheses it
+  /// may follow them instead.
   Result<bool> parse_range_body(LogRange& range, bool in_parens) {
     KVASIR_TRY(range.selector, parse_selector(tokens_));
     if (tokens_.at(kRange)) {

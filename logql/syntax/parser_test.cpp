@@ -4,8 +4,8 @@
 
 #include "logql/syntax/printer.h"
 
-// The queries and messages below are the examples of the language reference and requests that were recorded from the reference
-// system. A query that fails only when its stages are compiled counts as parsed here.
+// The queries and messages below are the examples of the language reference and requests that were recorded from the
+// reference system. A query that fails only when its stages are compiled counts as parsed here.
 
 using namespace kvasir;
 using namespace kvasir::logql;
@@ -42,7 +42,8 @@ void parses(std::string_view query) {
 }
 
 constexpr std::string_view kSelectorRule =
-    "parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For "
+    "parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible "
+    "value. For "
     "instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will";
 
 }  // namespace
@@ -250,7 +251,8 @@ TEST_CASE("queries that parse and print stably, 4") {
   parses(R"q(({app="x"}))q");
   parses(R"q({app="x"} |= "y")q");
   parses(R"q(max_over_time({app="worker", queue="mail"} | logfmt | unwrap duration(took) [10m]))q");
-  parses(R"q(sum by (rack, az) (count_over_time({app="fleet"}[10m])) + on (rack) sum by (rack) (count_over_time({app="fleet"}[10m])))q");
+  parses(
+      R"q(sum by (rack, az) (count_over_time({app="fleet"}[10m])) + on (rack) sum by (rack) (count_over_time({app="fleet"}[10m])))q");
   parses(R"q(count_over_time({app="weird", kind="badjson"} != "mine" | json [1h]))q");
   parses(R"q(sum(count_over_time({app="worker", queue="mail"} | logfmt | took > 1s [1h])))q");
   parses(R"q(sum(sum_over_time({app="worker"} | logfmt | unwrap bytes(size) [1h])))q");
@@ -354,7 +356,8 @@ b")q",
   fails(R"q({app="web"} | pattern "<a> <a>")q",
         "parse error : invalid pattern parser: duplicate capture name (a): invalid expression");
   fails(R"q({app="web"} | pattern "")q",
-        "parse error : invalid pattern parser: parse error at line 1, col 1: syntax error: unexpected $end, expecting IDENTIFIER or LITERAL");
+        "parse error : invalid pattern parser: parse error at line 1, col 1: syntax error: unexpected $end, expecting "
+        "IDENTIFIER or LITERAL");
   fails(R"q({app="web"} | unpack x)q",
         "parse error at line 1, col 22: syntax error: unexpected IDENTIFIER");
   fails(R"q({app="web"} | foo)q",
@@ -477,7 +480,8 @@ TEST_CASE("syntax and semantic errors, 2") {
   fails(R"q(sum_over_time({app="web"} | unwrap foo(v) [5m]))q",
         "parse error at line 1, col 39: syntax error: unexpected (, expecting RANGE or |");
   fails(R"q(sum_over_time({app="web"} | unwrap [5m]))q",
-        "parse error at line 0, col 36: syntax error: unexpected RANGE, expecting IDENTIFIER or BYTES_CONV or DURATION_CONV or DURATION_SECONDS_CONV");
+        "parse error at line 0, col 36: syntax error: unexpected RANGE, expecting IDENTIFIER or BYTES_CONV or "
+        "DURATION_CONV or DURATION_SECONDS_CONV");
   fails(R"q({app="web"} | unwrap v)q",
         "parse error at line 1, col 15: syntax error: unexpected unwrap");
   fails(R"q(sum({app="web"}))q",
@@ -754,7 +758,8 @@ TEST_CASE("syntax and semantic errors, 5") {
   fails(R"q(rate({app="x"}[5m]) offset 5m)q",
         "parse error at line 1, col 21: syntax error: unexpected offset");
   fails(R"q(count_over_time({app="x"} | unwrap [5m]))q",
-        "parse error at line 0, col 36: syntax error: unexpected RANGE, expecting IDENTIFIER or BYTES_CONV or DURATION_CONV or DURATION_SECONDS_CONV");
+        "parse error at line 0, col 36: syntax error: unexpected RANGE, expecting IDENTIFIER or BYTES_CONV or "
+        "DURATION_CONV or DURATION_SECONDS_CONV");
   fails(R"q(unknown_fn({app="x"}[5m]))q",
         "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER");
   fails(R"q(increase({app="x"}[5m]))q",
@@ -897,7 +902,8 @@ TEST_CASE("syntax and semantic errors, 6") {
   fails(R"q(rate({app="x"} | json | unwrap bytes(a [5m]))q",
         "parse error at line 0, col 40: syntax error: unexpected RANGE, expecting )");
   fails(R"q(rate({app="x"} | unwrap "a" [5m]))q",
-        "parse error at line 1, col 25: syntax error: unexpected STRING, expecting IDENTIFIER or BYTES_CONV or DURATION_CONV or DURATION_SECONDS_CONV");
+        "parse error at line 1, col 25: syntax error: unexpected STRING, expecting IDENTIFIER or BYTES_CONV or "
+        "DURATION_CONV or DURATION_SECONDS_CONV");
   fails(R"q(sum_over_time({app="x"} | unwrap a | json [5m]))q",
         "parse error at line 1, col 38: syntax error: unexpected json, expecting IDENTIFIER or (");
   fails(R"q({app="x"} | drop a=)q",
@@ -997,7 +1003,8 @@ TEST_CASE("syntax and semantic errors, 7") {
 
 TEST_CASE("sizes and depths are bounded") {
   const std::string head = R"({a="b"} |= ")";
-  fails(head + std::string(131072 - head.size() - 1, 'x') + "\"", "parse error : input size too long (131072 > 131072)");
+  fails(head + std::string(131072 - head.size() - 1, 'x') + "\"",
+        "parse error : input size too long (131072 > 131072)");
   CHECK(parse_query(head + std::string(131071 - head.size() - 1, 'x') + "\"").has_value());
   CHECK(error_of(std::string(100000, '(')).find("nested too deeply") != std::string::npos);
   std::string sums = "vector(1)";
@@ -1023,7 +1030,8 @@ TEST_CASE("bytes that are no text are refused") {
 }
 
 TEST_CASE("names of groups are ASCII") {
-  fails("{a=\"b\"} | regexp \"(?P<\xc3\xa9>x)\"", "parse error : invalid regexp parser: error parsing regexp: invalid named capture: `(?P<\xc3\xa9>`");
+  fails("{a=\"b\"} | regexp \"(?P<\xc3\xa9>x)\"",
+        "parse error : invalid regexp parser: error parsing regexp: invalid named capture: `(?P<\xc3\xa9>`");
 }
 
 TEST_CASE("a selector alone") {

@@ -9,7 +9,8 @@ namespace {
 
 using enum TokenKind;
 
-constexpr std::string_view kOrderHint = "write for example `| order by timestamp desc` or `| sort by count desc, service`";
+constexpr std::string_view kOrderHint =
+    "write for example `| order by timestamp desc` or `| sort by count desc, service`";
 constexpr std::string_view kStatsHint = "write for example `| stats count() as n, quantile(0.99, took) by service`";
 
 Result<std::string> parse_field(TokenStream& tokens, std::string_view hint) {
@@ -65,7 +66,8 @@ Result<void> parse_quantile_value(TokenStream& tokens, StatsColumn& column) {
   if (!tokens.at(kNumber)) return fail(tokens.unexpected_with_hint("a number from 0 to 1", kStatsHint));
   const Token number = tokens.take();
   const auto value = number_value(number.text);
-  if (!value || *value > 1) return fail(tokens.complain(number, "quantile must be a number from 0 to 1: " + number.text));
+  if (!value || *value > 1)
+    return fail(tokens.complain(number, "quantile must be a number from 0 to 1: " + number.text));
   column.quantile = *value;
   if (!tokens.accept(kComma)) return fail(tokens.unexpected_with_hint(", and a field", kStatsHint));
   return {};

@@ -131,8 +131,9 @@ struct StagePrinter {
 
 struct PipePrinter {
   std::string operator()(const OrderBy& order) const {
-    return "| order by " +
-           join_printed(order.keys, ",", [](const OrderKey& key) { return key.field + (key.descending ? " desc" : " asc"); });
+    return "| order by " + join_printed(order.keys, ",", [](const OrderKey& key) {
+             return key.field + (key.descending ? " desc" : " asc");
+           });
   }
   std::string operator()(const Stats& stats) const {
     std::string out = "| stats " + join_printed(stats.columns, ",", print_column);
@@ -242,8 +243,8 @@ struct ExprPrinter {
     return buffer;
   }
   std::string operator()(const Variants& node) const {
-    return "variants(" + join_printed(node.metrics, ", ", [](const ExprPtr& metric) { return print(*metric); }) + ") of (" +
-           print_range(node.range) + ")";
+    return "variants(" + join_printed(node.metrics, ", ", [](const ExprPtr& metric) { return print(*metric); }) +
+           ") of (" + print_range(node.range) + ")";
   }
   std::string operator()(const LetVariable& variable) const { return variable.name; }
   std::string operator()(const LetExpression& let) const {
@@ -285,9 +286,10 @@ class Formatter {
   }
   std::string operator()(const BinaryOperation& node) const {
     const std::string right = format(*node.right, level_ + 1);
-    const bool parenthesised = right.find_first_not_of(' ') != std::string::npos && right[right.find_first_not_of(' ')] == '(';
-    return indent(0) + "(\n" + format(*node.left, level_ + 1) + "\n" + indent(0) + operator_text(node, parenthesised) + "\n" +
-           right + "\n" + indent(0) + ")";
+    const bool parenthesised =
+        right.find_first_not_of(' ') != std::string::npos && right[right.find_first_not_of(' ')] == '(';
+    return indent(0) + "(\n" + format(*node.left, level_ + 1) + "\n" + indent(0) + operator_text(node, parenthesised) +
+           "\n" + right + "\n" + indent(0) + ")";
   }
   std::string operator()(const LabelReplace& node) const {
     return indent(0) + "label_replace(\n" + format(*node.operand, level_ + 1) + ",\n" + indent(1) +

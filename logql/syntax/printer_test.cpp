@@ -57,8 +57,9 @@ TEST_CASE("short queries become one canonical line, long ones are broken") {
           "vector(1.000000)");
   formats(R"q(label_replace(rate({app="x"}[1m]),"a","$1","b","(.*)"))q",
           R"q(label_replace(rate({app="x"}[1m]),"a","$1","b","(.*)"))q");
-  formats(R"q({app="x"} | json a="b.c", d | drop a, b="1" | keep c | decolorize | unpack | regexp "(?P<z>.)" | pattern "<a> x" | label_format q=w,e="{{.r}}")q",
-          R"q({app="x"}
+  formats(
+      R"q({app="x"} | json a="b.c", d | drop a, b="1" | keep c | decolorize | unpack | regexp "(?P<z>.)" | pattern "<a> x" | label_format q=w,e="{{.r}}")q",
+      R"q({app="x"}
   | json a="b.c",d="d"
   | drop a,b="1"
   | keep c
@@ -85,8 +86,9 @@ TEST_CASE("short queries become one canonical line, long ones are broken") {
           R"q({app="x"} |= "raw \"q\"" |= "esc\n")q");
   formats(R"q(sum without (a) (avg_over_time({app="x"}|unwrap b[5m])))q",
           R"q(sum without (a)(avg_over_time({app="x"} | unwrap b[5m])))q");
-  formats(R"q({app="averyveryverylongvalue_number_one", environment="averyveryverylongvalue_number_two", cluster="averyveryverylongvalue_number_three"} |= "something long enough to need a break" | json | status >= 500)q",
-          R"q({app="averyveryverylongvalue_number_one", environment="averyveryverylongvalue_number_two", cluster="averyveryverylongvalue_number_three"}
+  formats(
+      R"q({app="averyveryverylongvalue_number_one", environment="averyveryverylongvalue_number_two", cluster="averyveryverylongvalue_number_three"} |= "something long enough to need a break" | json | status >= 500)q",
+      R"q({app="averyveryverylongvalue_number_one", environment="averyveryverylongvalue_number_two", cluster="averyveryverylongvalue_number_three"}
   |= "something long enough to need a break"
   | json
   | status>=500)q");
@@ -95,8 +97,9 @@ TEST_CASE("short queries become one canonical line, long ones are broken") {
 }
 
 TEST_CASE("long expressions are broken operand by operand") {
-  formats(R"(sum by (service) (rate({cluster="eu-1", namespace="shop", container="gateway"} |= "error" | json | unwrap took [5m] offset 1h)) / 2)",
-          R"((
+  formats(
+      R"(sum by (service) (rate({cluster="eu-1", namespace="shop", container="gateway"} |= "error" | json | unwrap took [5m] offset 1h)) / 2)",
+      R"((
   sum by (service)(
     rate(
       {cluster="eu-1", namespace="shop", container="gateway"}

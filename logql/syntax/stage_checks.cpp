@@ -9,8 +9,8 @@
 namespace kvasir::logql {
 namespace {
 
-/// Names of the named groups, in order, duplicates kept. RE2 refuses duplicates with words of its own, so they are looked for
-/// before it sees the text.
+/// Names of the named groups, in order, duplicates kept. RE2 refuses duplicates with words of its own, so they are
+/// looked for before it sees the text.
 std::vector<std::string_view> group_names(std::string_view regex) {
   std::vector<std::string_view> names;
   bool in_class = false;

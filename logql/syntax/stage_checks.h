@@ -1,6 +1,7 @@
 // stage_checks.h -- what is wrong with the expression of `| regexp "..."` and `| pattern "..."`.
 //
-// Errors:   the text that follows `invalid regexp parser: ` and `invalid pattern parser: `; empty if the expression is fine.
+// Errors:   the text that follows `invalid regexp parser: ` and `invalid pattern parser: `; empty if the expression is
+//           fine.
 #pragma once
 
 #include <string>

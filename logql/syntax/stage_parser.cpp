@@ -323,7 +323,8 @@ Result<Selector> parse_selector(TokenStream& tokens) {
   KVASIR_TRY(const Token open, tokens.expect(kOpenBrace));
   if (tokens.accept(kCloseBrace)) return selector;
   for (;;) {
-    if (selector.matchers.empty() && !tokens.at(kIdentifier)) return fail(tokens.unexpected({kIdentifier, kCloseBrace}));
+    if (selector.matchers.empty() && !tokens.at(kIdentifier))
+      return fail(tokens.unexpected({kIdentifier, kCloseBrace}));
     KVASIR_TRY(auto matcher, parse_matcher(tokens));
     selector.matchers.push_back(std::move(matcher));
     if (tokens.accept(kCloseBrace)) return selector;

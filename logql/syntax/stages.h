@@ -1,9 +1,10 @@
 // stages.h -- the stages of a pipeline as parsed: what `| json | status >= 500 |= "x"` says, nothing compiled.
 //
-// Shape:    Stage is a variant; a pipeline is a vector<Stage>. Trees share their children and never change after parsing.
-// Notes:    Regexes, templates, paths and addresses are source text here. What the parser checks already (regexes of string
-//           label filters, drop and keep, `regexp` and `pattern` expressions) is known to compile; line filters, ip(), templates
-//           and extraction paths are checked when logql/pipeline compiles them.
+// Shape:    Stage is a variant; a pipeline is a vector<Stage>. Trees share their children and never change after
+//           parsing.
+// Notes:    Regexes, templates, paths and addresses are source text here. What the parser checks already (regexes of
+//           string label filters, drop and keep, `regexp` and `pattern` expressions) is known to compile; line filters,
+//           ip(), templates and extraction paths are checked when logql/pipeline compiles them.
 // Threads:  immutable; share freely.
 #pragma once
 

@@ -1,6 +1,7 @@
 // token_stream.h -- tokens with one of look-ahead, and the wording of syntax errors.
 //
-// Use:      peek() never fails: after an error of the lexer it gives kEnd, and every Error made here is then the lexer's.
+// Use:      peek() never fails: after an error of the lexer it gives kEnd, and every Error made here is then the
+//           lexer's.
 // Errors:   parse; only the first one counts.
 #pragma once
 

@@ -24,7 +24,8 @@ std::string shown(std::string body) {
     out += std::string(stream.labels) + "[";
     for (const auto& entry : push->entries_of(stream)) {
       out += std::to_string(entry.timestamp.value) + "=" + std::string(entry.line);
-      for (const auto& pair : push->metadata_of(entry)) out += "(" + std::string(pair.name) + ":" + std::string(pair.value) + ")";
+      for (const auto& pair : push->metadata_of(entry))
+        out += "(" + std::string(pair.name) + ":" + std::string(pair.value) + ")";
       out += ",";
     }
     out += "]";

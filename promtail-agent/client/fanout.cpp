@@ -6,7 +6,8 @@ namespace kvasir::agent {
 
 LineRate::LineRate(const LimitsConfig& limits, MetricRegistry& metrics, const Clock& clock)
     : limits_(limits), clock_(clock), tokens_(limits.readline_burst), last_(clock.steady()) {
-  dropped_ = metrics.counter("logentry_dropped_lines_total", "A count of all log lines dropped as a result of a pipeline stage",
+  dropped_ = metrics.counter("logentry_dropped_lines_total",
+                             "A count of all log lines dropped as a result of a pipeline stage",
                              {{"reason", "global_rate_limiter_drop"}});
 }
 

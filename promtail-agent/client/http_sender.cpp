@@ -122,7 +122,8 @@ Result<std::shared_ptr<net::HttpClient>> HttpSender::make_client(const std::stri
 
 Result<std::shared_ptr<net::HttpClient>> HttpSender::client(const std::string& url) {
   const std::string proxy = proxy_for(config_, url);
-  std::string state = file_state(config_.tls.ca_file) + file_state(config_.tls.cert_file) + file_state(config_.tls.key_file);
+  std::string state =
+      file_state(config_.tls.ca_file) + file_state(config_.tls.cert_file) + file_state(config_.tls.key_file);
   const MutexLock lock(mutex_);
   if (state != tls_state_) {
     direct_.reset();

@@ -109,7 +109,8 @@ PushClient::PushClient(PushClientParts parts) : parts_(std::move(parts)), host_(
   encoded_bytes_ = metrics.counter("promtail_encoded_bytes_total", "Number of bytes encoded and ready to send.", host);
   sent_bytes_ = metrics.counter("promtail_sent_bytes_total", "Number of bytes sent.", host);
   sent_entries_ = metrics.counter("promtail_sent_entries_total", "Number of log entries sent to the ingester.", host);
-  spool_bytes_ = metrics.gauge("promtail_spool_bytes", "Bytes of batches waiting on disk.", {{"client", parts_.config.name}});
+  spool_bytes_ =
+      metrics.gauge("promtail_spool_bytes", "Bytes of batches waiting on disk.", {{"client", parts_.config.name}});
   random_ = parts_.seed | 1;
   restore_spooled();
   thread_ = std::thread([this] { run(); });
@@ -149,8 +150,8 @@ PushClient::Tenant& PushClient::tenant_of(const std::string& name) {
       slot->dropped_bytes[reason] = metrics.counter(
           "promtail_dropped_bytes_total",
           "Number of bytes dropped because failed to be sent to the ingester after all retries.", labels);
-      slot->mutated_entries[reason] = metrics.counter("promtail_mutated_entries_total",
-                                                      "The total number of log entries that have been mutated.", labels);
+      slot->mutated_entries[reason] = metrics.counter(
+          "promtail_mutated_entries_total", "The total number of log entries that have been mutated.", labels);
       slot->mutated_bytes[reason] = metrics.counter("promtail_mutated_bytes_total",
                                                     "The total number of bytes that have been mutated.", labels);
     }
@@ -180,7 +181,8 @@ const PushClient::Stream& PushClient::stream_of(const LabelSet& labels) {
     if (!labels.labels.has(name)) pairs.push_back({name, value});
   }
   const Labels wire = Labels::from_unsorted(std::move(pairs));
-  return streams_.emplace(labels.id, Stream{wire.to_string(), std::move(tenant), wire.fingerprint().value}).first->second;
+  return streams_.emplace(labels.id, Stream{wire.to_string(), std::move(tenant), wire.fingerprint().value})
+      .first->second;
 }
 
 /// True if the stream may be sent under max_streams.
@@ -399,7 +401,8 @@ Duration PushClient::next_deadline() const {
   Duration next = parts_.clock->steady() + kWaitMax;
   for (const auto& [name, tenant] : tenants_) {
     if (!tenant->queue.empty()) next = std::min(next, tenant->not_before);
-    if (tenant->queue.empty() && tenant->open) next = std::min(next, tenant->open->created() + parts_.config.batch_wait);
+    if (tenant->queue.empty() && tenant->open)
+      next = std::min(next, tenant->open->created() + parts_.config.batch_wait);
   }
   return next;
 }
@@ -409,7 +412,8 @@ Duration PushClient::next_deadline() const {
 bool PushClient::may_send_front(Tenant& tenant) {
   if (parts_.spool_config.mode != SpoolConfig::Mode::kAlways || tenant.queue.front().spooled != 0) return true;
   const auto spooled = spool_in_order(tenant, true);
-  const bool wait = tenant.queue.front().spooled == 0 && !spooled && spooled.error().code() != ErrorCode::kLimitExceeded;
+  const bool wait =
+      tenant.queue.front().spooled == 0 && !spooled && spooled.error().code() != ErrorCode::kLimitExceeded;
   if (wait) tenant.not_before = parts_.clock->steady() + kWaitMax;
   return !wait;
 }
@@ -438,7 +442,8 @@ void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
 }
 
 /// Sends once, without the lock. The front of a queue stays in place meanwhile. -1: no answer.
-int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std::string& error, Duration& retry_after) {
+int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std::string& error,
+                        Duration& retry_after) {
   net::HttpCall call;
   call.method = "POST";
   call.url = parts_.config.url;

@@ -18,7 +18,9 @@ namespace {
 class ScriptedServer {
  public:
   ScriptedServer() : server_(net::HttpServerOptions()) {
-    server_.add({{"POST"}, "/push", net::kIoPool, 64 << 20, [this](net::HttpRequest request, const auto& reply) { reply->send(answer(request)); }});
+    server_.add({{"POST"}, "/push", net::kIoPool, 64 << 20, [this](net::HttpRequest request, const auto& reply) {
+                   reply->send(answer(request));
+                 }});
     REQUIRE(server_.start());
   }
   ~ScriptedServer() { server_.drain(Duration(0)); }
@@ -145,8 +147,8 @@ TEST_CASE("what a status makes of a batch") {
     bool delivered;
     const char* reason;
   } cases[] = {
-      {500, true, "ingester_error"}, {503, true, "ingester_error"}, {429, true, "rate_limited"}, {401, true, "ingester_error"},
-      {400, false, "ingester_error"}, {422, false, "ingester_error"},
+      {500, true, "ingester_error"}, {503, true, "ingester_error"},  {429, true, "rate_limited"},
+      {401, true, "ingester_error"}, {400, false, "ingester_error"}, {422, false, "ingester_error"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.status);
@@ -179,7 +181,8 @@ TEST_CASE("Retry-After is waited for") {
 
 TEST_CASE("past max_streams only new streams are dropped, and counted") {
   Sending sending([](PushClientParts& parts) { parts.limits.max_streams = 2; });
-  for (const char* name : {"a", "b", "c", "a", "b", "d"}) sending.push(std::string("line of ") + name, Labels{{"s", name}});
+  for (const char* name : {"a", "b", "c", "a", "b", "d"})
+    sending.push(std::string("line of ") + name, Labels{{"s", name}});
   sending.client->request_stop();
   sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
   std::string all;

@@ -34,8 +34,10 @@ bool is_bool(std::string_view text) {
          text == "False";
 }
 
-#define KVASIR_FLAG(name, type, statement) \
-  FlagSpec { name, FlagType::type, [](std::string_view v, Config& c, ClientConfig& l) { (void)v, (void)c, (void)l, statement; } }
+#define KVASIR_FLAG(name, type, statement)                                                                             \
+  FlagSpec {                                                                                                           \
+    name, FlagType::type, [](std::string_view v, Config& c, ClientConfig& l) { (void)v, (void)c, (void)l, statement; } \
+  }
 
 const std::vector<FlagSpec>& agent_flags() {
   static const std::vector<FlagSpec> flags = {
@@ -173,7 +175,8 @@ Result<void> set_flag(Flags& flags, const std::string& name, const std::string& 
     return {};
   }
   if (is_switch(flags, name) && !is_bool(value)) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("invalid boolean value \"{}\" for -{}: parse error", value, name));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("invalid boolean value \"{}\" for -{}: parse error", value, name));
   }
   if (name == "check-syntax") {
     flags.check_syntax = to_bool(value) ? SyntaxCheck::kFull : SyntaxCheck::kNo;

@@ -158,8 +158,9 @@ void read_http_config(YamlFields& fields, HttpConfig& out) {
   read_headers(fields.node("http_headers"), problems, out);
   fields.ignore({"enable_http2", "proxy_connect_header"});
   if (fields.has("proxy_connect_header") && out.proxy_url.empty() && !out.proxy_from_environment) {
-    fields.problem("proxy_connect_header",
-                   "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured");
+    fields.problem(
+        "proxy_connect_header",
+        "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured");
   }
 }
 

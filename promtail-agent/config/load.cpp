@@ -217,9 +217,10 @@ Result<Config> load_config(const Flags& flags) {
   }
   auto config = parse_config(text, flags);
   if (!config && !flags.expand_env && !flags.config_files.empty()) {
-    return fail(config.error().code(),
-                config.error().message() +
-                    ". Use `-config.expand-env=true` flag if you want to expand environment variables in your config file");
+    return fail(
+        config.error().code(),
+        config.error().message() +
+            ". Use `-config.expand-env=true` flag if you want to expand environment variables in your config file");
   }
   return config;
 }

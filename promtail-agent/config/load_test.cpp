@@ -40,8 +40,10 @@ TEST_CASE("what is wrong with a configuration is said in known words") {
       {kClient + "scrape_configs: [{job_name: a, journal: {}}, {job_name: a, journal: {}}]",
        "found multiple scrape configs with job name \"a\""},
       {kClient + "\nfoo: 1", "yaml: unmarshal errors:\n  line 3: field foo not found in type config.plain"},
-      {kClient + "positions:\n  file_name: x", "yaml: unmarshal errors:\n  line 3: field file_name not found in type positions.Config"},
-      {kClient + "server: {http_listen_port: zero}", "yaml: unmarshal errors:\n  line 2: cannot unmarshal !!str `zero` into int"},
+      {kClient + "positions:\n  file_name: x",
+       "yaml: unmarshal errors:\n  line 3: field file_name not found in type positions.Config"},
+      {kClient + "server: {http_listen_port: zero}",
+       "yaml: unmarshal errors:\n  line 2: cannot unmarshal !!str `zero` into int"},
       {kClient + "target_config: {sync_period: 10 parsecs}",
        "yaml: unmarshal errors:\n  line 2: cannot unmarshal !!str `10 parsecs` into time.Duration"},
       {"clients: [{url: 'http://h/p', bearer_token: a, bearer_token_file: b}]",
@@ -94,15 +96,17 @@ TEST_CASE("the old client block and its flags") {
 }
 
 TEST_CASE("text fields keep their text, sizes and durations their units") {
-  const Config config = loaded("clients: [{url: 'http://h/p', external_labels: {a: y, b: 1, c: 010}, batchwait: 1000000}]\n"
-                               "limits_config: {max_line_size: 16kb}\n");
+  const Config config = loaded(
+      "clients: [{url: 'http://h/p', external_labels: {a: y, b: 1, c: 010}, batchwait: 1000000}]\n"
+      "limits_config: {max_line_size: 16kb}\n");
   CHECK(config.clients[0].external_labels == StringMap{{"a", "y"}, {"b", "1"}, {"c", "010"}});
   CHECK(config.clients[0].batch_wait == std::chrono::milliseconds(1));
   CHECK(config.limits.max_line_size == 16384);
 }
 
 TEST_CASE("the printed configuration hides secrets and is YAML") {
-  const Config config = loaded("clients: [{url: 'http://u:secret1@h/p', basic_auth: {username: u, password: secret2}}]\n" + kJob);
+  const Config config =
+      loaded("clients: [{url: 'http://u:secret1@h/p', basic_auth: {username: u, password: secret2}}]\n" + kJob);
   const std::string text = print_config(config);
   CHECK(text.find("secret1") == std::string::npos);
   CHECK(text.find("secret2") == std::string::npos);

@@ -35,7 +35,8 @@ Result<std::vector<TargetGroup>> FileSd::ask() {
       if (groups) {
         entry.groups = std::move(*groups);
       } else {
-        log::error("file_sd", "error reading file, keeping its last content", {{"path", path}, {"error", groups.error().message()}});
+        log::error("file_sd", "error reading file, keeping its last content",
+                   {{"path", path}, {"error", groups.error().message()}});
       }
     }
   }

@@ -185,7 +185,8 @@ const std::vector<DirectoryCache::Item>& DirectoryCache::list(const std::string&
     const std::string_view name = found->d_name;
     if (name == "." || name == "..") continue;
     Item item{std::string(name), found->d_type == DT_DIR};
-    if (found->d_type == DT_LNK || found->d_type == DT_UNKNOWN) item.directory = is_directory(directory + "/" + item.name);
+    if (found->d_type == DT_LNK || found->d_type == DT_UNKNOWN)
+      item.directory = is_directory(directory + "/" + item.name);
     it->second.push_back(std::move(item));
   }
   ::closedir(handle);
@@ -232,7 +233,8 @@ struct Glob::Walk {
     if (!has_meta(pattern[p])) return literal(at, p, depth);
     const bool last = p + 1 == pattern.size();
     for (const auto& item : cache.list(at.empty() ? "/" : at)) {
-      if ((last || item.directory) && match_segment(pattern[p], item.name)) step(at + "/" + item.name, p + 1, depth + 1);
+      if ((last || item.directory) && match_segment(pattern[p], item.name))
+        step(at + "/" + item.name, p + 1, depth + 1);
     }
   }
 

@@ -102,7 +102,8 @@ void add_container(element pod, element container, bool init, TargetGroup group,
   labels.set("pod_container_name", name);
   labels.set("pod_container_image", text(container, "/image"));
   labels.set("pod_container_init", init ? "true" : "false");
-  labels.set("pod_container_id", container_id(pod, init ? "/status/initContainerStatuses" : "/status/containerStatuses", name));
+  labels.set("pod_container_id",
+             container_id(pod, init ? "/status/initContainerStatuses" : "/status/containerStatuses", name));
   bool any_port = false;
   each(container, "/ports", [&](element port) {
     any_port = true;
@@ -167,7 +168,8 @@ void add_service(element service, KubernetesObject& out) {
   labels.set("service_external_name", text(service, "/spec/externalName"));
   labels.set("service_loadbalancer_ip", text(service, "/spec/loadBalancerIP"));
   labels.set("service_type", text(service, "/spec/type"));
-  const std::string host = fmt::format("{}.{}.svc", text(service, "/metadata/name"), text(service, "/metadata/namespace"));
+  const std::string host =
+      fmt::format("{}.{}.svc", text(service, "/metadata/name"), text(service, "/metadata/namespace"));
   each(service, "/spec/ports", [&](element port) {
     TargetGroup one = group;
     LabelsOf more(one.labels);
@@ -179,7 +181,8 @@ void add_service(element service, KubernetesObject& out) {
   });
 }
 
-void add_endpoint(element subset, element address, bool ready, const TargetGroup& group, std::vector<TargetGroup>& out) {
+void add_endpoint(element subset, element address, bool ready, const TargetGroup& group,
+                  std::vector<TargetGroup>& out) {
   each(subset, "/ports", [&](element port) {
     TargetGroup one = group;
     LabelsOf labels(one.labels);
@@ -200,7 +203,8 @@ void add_endpoints(element endpoints, KubernetesObject& out) {
   add_metadata("endpoints", endpoints, group.labels, true);
   each(endpoints, "/subsets", [&](element subset) {
     each(subset, "/addresses", [&](element address) { add_endpoint(subset, address, true, group, out.groups); });
-    each(subset, "/notReadyAddresses", [&](element address) { add_endpoint(subset, address, false, group, out.groups); });
+    each(subset, "/notReadyAddresses",
+         [&](element address) { add_endpoint(subset, address, false, group, out.groups); });
   });
 }
 

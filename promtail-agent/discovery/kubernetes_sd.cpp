@@ -116,7 +116,8 @@ class KubernetesSd final : public Discovery {
     call.timeout = kListTimeout;
     KVASIR_TRY(const net::HttpResponse response, http_->send(std::move(call)));
     if (response.status != 200) {
-      return fail(ErrorCode::kUnavailable, fmt::format("list {}: server returned HTTP status {}", scope.path, response.status));
+      return fail(ErrorCode::kUnavailable,
+                  fmt::format("list {}: server returned HTTP status {}", scope.path, response.status));
     }
     simdjson::dom::parser parser;
     simdjson::dom::element root;
@@ -142,8 +143,9 @@ class KubernetesSd final : public Discovery {
 
   /// Until the server ends the watch (then again from the newest version) or something is wrong.
   Result<void> watch(std::size_t index, std::string& version) {
-    net::HttpCall call = call_for(scopes_[index], fmt::format("watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
-                                                              kWatchSeconds, version));
+    net::HttpCall call =
+        call_for(scopes_[index], fmt::format("watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+                                             kWatchSeconds, version));
     call.timeout = std::chrono::seconds(kWatchSeconds + 30);
     std::string held;
     Result<void> applied;
@@ -159,7 +161,8 @@ class KubernetesSd final : public Discovery {
     });
     if (!applied) return applied;
     if (!response) return fail(response.error().with_context("watch"));
-    if (response->status != 200) return fail(ErrorCode::kUnavailable, fmt::format("watch: server returned HTTP status {}", response->status));
+    if (response->status != 200)
+      return fail(ErrorCode::kUnavailable, fmt::format("watch: server returned HTTP status {}", response->status));
     return {};
   }
 
@@ -238,18 +241,21 @@ Result<KubernetesAccess> find_access(const KubernetesSdConfig& config) {
   const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
   const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
   if (host == nullptr || port == nullptr) {
-    return fail(ErrorCode::kInvalidArgument,
-                "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined");
   }
   const std::string name(host);
   access.server = fmt::format("https://{}:{}", name.find(':') == std::string::npos ? name : "[" + name + "]", port);
   access.http.bearer_token_file = std::string(kAccountFolder) + "/token";
   access.http.tls.ca_file = std::string(kAccountFolder) + "/ca.crt";
-  if (auto own = posix_filesystem().read_all(std::string(kAccountFolder) + "/namespace", kSmallFileMax)) access.name_space = *own;
+  if (auto own = posix_filesystem().read_all(std::string(kAccountFolder) + "/namespace", kSmallFileMax))
+    access.name_space = *own;
   return access;
 }
 
-std::vector<Scope> make_scopes(const KubernetesSdConfig& config, const KubernetesAccess& access, const std::string& node) {
+std::vector<Scope> make_scopes(const KubernetesSdConfig& config, const KubernetesAccess& access,
+                               const std::string& node) {
   std::vector<std::string> namespaces = config.namespaces;
   if (config.own_namespace && !access.name_space.empty()) namespaces.push_back(access.name_space);
   if (namespaces.empty() || config.role == "node") namespaces = {""};
@@ -268,9 +274,11 @@ std::vector<Scope> make_scopes(const KubernetesSdConfig& config, const Kubernete
     if (!any) scopes.push_back(base);
   }
   if (config.role == "pod") {
-    for (Scope& scope : scopes) scope.field_selector += (scope.field_selector.empty() ? "" : ",") + ("spec.nodeName=" + node);
+    for (Scope& scope : scopes)
+      scope.field_selector += (scope.field_selector.empty() ? "" : ",") + ("spec.nodeName=" + node);
   }
-  if (config.attach_node && config.role == "pod") scopes.push_back({"node", kubernetes_path("node", ""), "metadata.name=" + node, ""});
+  if (config.attach_node && config.role == "pod")
+    scopes.push_back({"node", kubernetes_path("node", ""), "metadata.name=" + node, ""});
   return scopes;
 }
 

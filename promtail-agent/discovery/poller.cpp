@@ -37,7 +37,8 @@ void Poller::run() {
     auto answer = ask();
     if (!answer && answer.error().message() != last_error) {
       last_error = answer.error().message();
-      log::error("discovery", "cannot refresh targets, keeping the last ones", {{"discovery", what_}, {"error", last_error}});
+      log::error("discovery", "cannot refresh targets, keeping the last ones",
+                 {{"discovery", what_}, {"error", last_error}});
     }
     if (answer) {
       last_error.clear();

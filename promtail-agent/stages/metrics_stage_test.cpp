@@ -224,7 +224,9 @@ TEST_CASE("series show visible labels only and go when idle") {
 TEST_CASE("exemplars carry the trace") {
   TestingPipeline test(R"(
 - json: {expressions: {trace_id: , d: }}
-- metrics: {d: {type: Histogram, config: {buckets: [1, 2]}}, n_total: {type: Counter, config: {match_all: true, action: inc}}}
+- metrics:
+    d: {type: Histogram, config: {buckets: [1, 2]}}
+    n_total: {type: Counter, config: {match_all: true, action: inc}}
 )");
   test.feed(R"({"trace_id":"4bf92f3577b34da6","d":1.5})");
   const std::string text = test.registry.render(MetricsFormat::kOpenMetrics);

@@ -20,7 +20,8 @@ Result<std::unique_ptr<Charset>> Charset::create(const std::string& name) {
   newline.big_endian = newline.unit_bytes > 1 && !upper.ends_with("LE");
   iconv_t converter = ::iconv_open("UTF-8", known.c_str());
   if (converter == reinterpret_cast<iconv_t>(-1)) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("error doing IANA encoding: ianaindex: invalid encoding name {}", name));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("error doing IANA encoding: ianaindex: invalid encoding name {}", name));
   }
   return std::unique_ptr<Charset>(new Charset(converter, newline));
 }
@@ -35,7 +36,8 @@ std::string_view Charset::decode(std::string_view line, bool first_of_file) {
   std::size_t out_left = out_.size();
   ::iconv(static_cast<iconv_t>(converter_), nullptr, nullptr, nullptr, nullptr);
   while (in_left > 0) {
-    if (::iconv(static_cast<iconv_t>(converter_), &in, &in_left, &out, &out_left) != static_cast<std::size_t>(-1)) break;
+    if (::iconv(static_cast<iconv_t>(converter_), &in, &in_left, &out, &out_left) != static_cast<std::size_t>(-1))
+      break;
     if (errno == E2BIG || out_left < 4) break;
     ++undecodable_;
     const std::size_t step = std::min<std::size_t>(static_cast<std::size_t>(newline_.unit_bytes), in_left);

@@ -33,7 +33,8 @@ class ZlibDecompressor final : public Decompressor {
       complete_ = code == Z_STREAM_END;
       ended_ = complete_;
       if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
-        return fail(ErrorCode::kCorruption, fmt::format("gzip: {}", stream_.msg == nullptr ? "invalid data" : stream_.msg));
+        return fail(ErrorCode::kCorruption,
+                    fmt::format("gzip: {}", stream_.msg == nullptr ? "invalid data" : stream_.msg));
       }
     }
     return {};
@@ -67,7 +68,8 @@ class Bzip2Decompressor final : public Decompressor {
       const int code = BZ2_bzDecompress(&stream_);
       out.resize(before + kStepBytes - stream_.avail_out);
       complete_ = code == BZ_STREAM_END;
-      if (code != BZ_OK && code != BZ_STREAM_END) return fail(ErrorCode::kCorruption, fmt::format("bzip2: error {}", code));
+      if (code != BZ_OK && code != BZ_STREAM_END)
+        return fail(ErrorCode::kCorruption, fmt::format("bzip2: error {}", code));
       more = stream_.avail_out == 0;
     }
     return {};
@@ -103,7 +105,8 @@ class ZstdDecompressor final : public Decompressor {
       ZSTD_outBuffer output{out.data() + before, kStepBytes, 0};
       const std::size_t code = ZSTD_decompressStream(stream_, &output, &input);
       out.resize(before + output.pos);
-      if (ZSTD_isError(code) != 0) return fail(ErrorCode::kCorruption, fmt::format("zstd: {}", ZSTD_getErrorName(code)));
+      if (ZSTD_isError(code) != 0)
+        return fail(ErrorCode::kCorruption, fmt::format("zstd: {}", ZSTD_getErrorName(code)));
       complete_ = code == 0;
       more = output.pos == kStepBytes;
     }

@@ -74,7 +74,8 @@ Result<std::vector<DockerContainer>> parse_containers(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::array items;
   const simdjson::padded_string text(json);
-  if (parser.parse(text).get(items) != simdjson::SUCCESS) return fail(ErrorCode::kParse, "docker: the list of containers is not readable");
+  if (parser.parse(text).get(items) != simdjson::SUCCESS)
+    return fail(ErrorCode::kParse, "docker: the list of containers is not readable");
   std::vector<DockerContainer> containers;
   for (const auto item : items) containers.push_back({member(item, "/Id"), container_labels(item)});
   return containers;
@@ -122,8 +123,10 @@ Result<std::unique_ptr<DockerTarget>> DockerTarget::create(JobParts parts) {
     target->hosts_.push_back(std::move(host));
   }
   MetricRegistry& metrics = *target->parts_.services.metrics;
-  target->entries_ = metrics.counter("promtail_docker_target_entries_total", "Total number of successful entries sent to the Docker target");
-  target->parsing_errors_ = metrics.counter("promtail_docker_target_parsing_errors_total", "Total number of parsing errors while receiving Docker messages");
+  target->entries_ = metrics.counter("promtail_docker_target_entries_total",
+                                     "Total number of successful entries sent to the Docker target");
+  target->parsing_errors_ = metrics.counter("promtail_docker_target_parsing_errors_total",
+                                            "Total number of parsing errors while receiving Docker messages");
   return target;
 }
 
@@ -204,12 +207,14 @@ Result<std::string> DockerTarget::get(Host& host, const std::string& path) {
   call.url = host.base + path;
   call.stop = stop_.get_token();
   KVASIR_TRY(net::HttpResponse response, host.http->send(std::move(call)));
-  if (response.status != 200) return fail(ErrorCode::kUnavailable, fmt::format("docker: {} answered {}", path, response.status));
+  if (response.status != 200)
+    return fail(ErrorCode::kUnavailable, fmt::format("docker: {} answered {}", path, response.status));
   return std::move(response.body);
 }
 
 Result<void> DockerTarget::refresh(Host& host) {
-  KVASIR_TRY(const std::string json, get(host, "/containers/json?filters=" + net::percent_encode(filters_json(host.config))));
+  KVASIR_TRY(const std::string json,
+             get(host, "/containers/json?filters=" + net::percent_encode(filters_json(host.config))));
   KVASIR_TRY(const auto listed, parse_containers(json));
   const MutexLock lock(mutex_);
   for (const DockerContainer& found : listed) {
@@ -251,8 +256,8 @@ void DockerTarget::follow(Container& container) {
   const bool tty = inspected && inspected->find("\"Tty\":true") != std::string::npos;
   net::HttpCall call;
   const std::int64_t since = container.skip_until.value;
-  call.url = fmt::format("{}/containers/{}/logs?follow=1&stdout=1&stderr=1&timestamps=1&since={}.{:09}", host.base, container.id,
-                         since / 1'000'000'000, since % 1'000'000'000);
+  call.url = fmt::format("{}/containers/{}/logs?follow=1&stdout=1&stderr=1&timestamps=1&since={}.{:09}", host.base,
+                         container.id, since / 1'000'000'000, since % 1'000'000'000);
   call.timeout = kFollowTimeout;
   call.stop = stop_.get_token();
   DockerStream stream(tty, kLineBytesDefault);
@@ -293,7 +298,8 @@ void DockerTarget::take(Container& container, const DockerLine& line) {
   }
   const MutexLock lock(pipeline_mutex_);
   entries_->add(1);
-  if (!parts_.feeder->feed(*container.progress, label_sets_.intern(kept), line.timestamp, line.text, number, number + 1)) {
+  if (!parts_.feeder->feed(*container.progress, label_sets_.intern(kept), line.timestamp, line.text, number,
+                           number + 1)) {
     stop_.request_stop();
   }
 }

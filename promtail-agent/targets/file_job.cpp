@@ -60,7 +60,8 @@ Result<void> FileJob::start() {
     if (record.current && parts_.positions->trusts(record)) paths_seen_.insert(record.path);
   }
   // What is finished may look like what came after it under the same inode.
-  std::stable_partition(remembered_.begin(), remembered_.end(), [](const FileRecord& record) { return !record.finished; });
+  std::stable_partition(remembered_.begin(), remembered_.end(),
+                        [](const FileRecord& record) { return !record.finished; });
   collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });
   thread_ = std::thread([this] { run(); });
   return {};
@@ -124,7 +125,9 @@ void FileJob::read_last() {
   for (auto& [key, file] : files_) look_at(*file);
   save_new_files();
   for (auto& [key, file] : files_) {
-    while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) && file->last_error.empty()) read_file(*file);
+    while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) &&
+           file->last_error.empty())
+      read_file(*file);
   }
 }
 
@@ -183,11 +186,13 @@ bool FileJob::read_turn() {
 
 void FileJob::read_file(TailedFile& file) {
   reading_ = &file;
-  const std::uint64_t overlong = file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
+  const std::uint64_t overlong =
+      file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
   const auto outcome = file.plain != nullptr ? file.plain->read(*this, buffer_, kTurnBytes)
                                              : file.compressed->read(*this, buffer_, kTurnBytes);
   reading_ = nullptr;
-  const std::uint64_t now_overlong = file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
+  const std::uint64_t now_overlong =
+      file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
   overlong_->add(static_cast<double>(now_overlong - overlong));
   if (!outcome) {
     file.dirty = false;
@@ -239,11 +244,13 @@ void FileJob::look_at(TailedFile& file) {
     file.seen_modified_ns = modified;
     file.file_bytes->set(static_cast<double>(size));
   }
-  const Duration pause = inotify_.watching(parent_directory(file.path)) ? std::max(kWatchedLookInterval, parts_.poll_max)
-                                                                        : std::max(file.look_interval, parts_.poll_min);
+  const Duration pause = inotify_.watching(parent_directory(file.path))
+                             ? std::max(kWatchedLookInterval, parts_.poll_max)
+                             : std::max(file.look_interval, parts_.poll_min);
   file.next_look = now + pause;
   struct stat named {};
-  const bool leads_here = ::stat(file.path.c_str(), &named) == 0 && named.st_dev == file.key.device && named.st_ino == file.key.inode;
+  const bool leads_here =
+      ::stat(file.path.c_str(), &named) == 0 && named.st_dev == file.key.device && named.st_ino == file.key.inode;
   if (file.current && !leads_here) {
     file.current = false;
     file.left_at = now;

@@ -41,7 +41,8 @@ struct FileJobParts {
   std::string hostname;
   LineLimits line_limits;
   Duration linger{0};           // files of vanished targets are read for so long
-  bool save_before_reading = false;  // a file is in the saved state, with its fingerprint, before its first line is read
+  bool save_before_reading =
+      false;  // a file is in the saved state, with its fingerprint, before its first line is read
   Positions* positions = nullptr;
   ProgressTable* progress = nullptr;
   MetricRegistry* metrics = nullptr;
@@ -117,8 +118,10 @@ class FileJob final : public Target, private LineSink {
   void take_moves(const std::vector<std::pair<std::string, std::string>>& moves);
   void rotated_away(const std::string& from, const std::string& to);
   void rotated_unseen(const TailedFile& file);
-  std::optional<RotatedFile> continue_elsewhere(const FileRecord& record, const FileTarget& target, ProgressPtr progress);
-  bool open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place, ProgressPtr progress);
+  std::optional<RotatedFile> continue_elsewhere(const FileRecord& record, const FileTarget& target,
+                                                ProgressPtr progress);
+  bool open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place,
+                      ProgressPtr progress);
   void read_successors(const FileRecord& record, const FileTarget& target, const RotatedFile& rotated);
   bool is_known(const FileTarget& target, const RotatedFile& file);
   void replaced(TailedFile& file);

@@ -19,7 +19,9 @@ namespace {
 
 inline constexpr std::size_t kLetGoMax = 10'000;
 
-bool same_directory(std::string_view a, std::string_view b) { return a.substr(0, a.rfind('/')) == b.substr(0, b.rfind('/')); }
+bool same_directory(std::string_view a, std::string_view b) {
+  return a.substr(0, a.rfind('/')) == b.substr(0, b.rfind('/'));
+}
 
 std::string resolved(const std::string& path) {
   char buffer[PATH_MAX];
@@ -156,7 +158,8 @@ std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t siz
   if (!saved) return 0;
   const auto offset = parse_uint64(*saved);
   if (!offset) {
-    log::error("filetarget", "position is not a number, reading from the start", {{"path", path}, {"position", *saved}});
+    log::error("filetarget", "position is not a number, reading from the start",
+               {{"path", path}, {"position", *saved}});
     return 0;
   }
   return *offset <= size ? *offset : 0;
@@ -168,7 +171,8 @@ std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, st
     if (it->device != file.key.device || it->inode != file.key.inode) continue;
     const FileRecord record = *it;
     let_go_.erase(it);
-    const bool goes_on = continues_record(file.fd(), size, record) || (record.head.length == 0 && record.offset <= size);
+    const bool goes_on =
+        continues_record(file.fd(), size, record) || (record.head.length == 0 && record.offset <= size);
     return goes_on ? record.offset : 0;
   }
   for (const auto& [key, open] : files_) {
@@ -195,7 +199,8 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
       remembered_.erase(it);
       return offset;
     }
-    const bool goes_on = (front.starts_as(it->head) && continues_record(file.fd(), size, *it)) || (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
+    const bool goes_on = (front.starts_as(it->head) && continues_record(file.fd(), size, *it)) ||
+                         (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
     if (!goes_on) {
       if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;
@@ -230,7 +235,8 @@ TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64
   if (decompression.enabled) {
     std::optional<CompressionFormat> format;
     if (!decompression.format.empty()) format = *parse_compression_format(decompression.format);
-    file->compressed = std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
+    file->compressed =
+        std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
     file->plain.reset();
     file->not_before = parts_.clock->steady() + decompression.initial_delay;
   } else {
@@ -349,8 +355,8 @@ std::uint64_t FileJob::next_id(std::uint64_t id) {
   {
     const MutexLock lock(mutex_);
     const auto taken = [&] {
-      return published_.contains(id) ||
-             std::any_of(remembered_.begin(), remembered_.end(), [&](const FileRecord& record) { return record.id == id; });
+      return published_.contains(id) || std::any_of(remembered_.begin(), remembered_.end(),
+                                                    [&](const FileRecord& record) { return record.id == id; });
     };
     do ++id;
     while (taken());

@@ -34,7 +34,8 @@ void FileJob::find_left_behind() {
 }
 
 /// Goes on with the content of `record` under whatever name it has now, if there is something left to read.
-std::optional<RotatedFile> FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target, ProgressPtr progress) {
+std::optional<RotatedFile> FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target,
+                                                       ProgressPtr progress) {
   auto place = find_rotated(record);
   if (place && place->has_more && open_elsewhere(record, target, *place, progress)) return place;
   if (progress != nullptr) {
@@ -57,7 +58,8 @@ void FileJob::remember_finished(const FileRecord& record) {
 
 /// Reads the file at `place` from record.offset on, as if it were at record.path still. False: it cannot be, or is
 /// already.
-bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place, ProgressPtr progress) {
+bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target, const RotatedFile& place,
+                             ProgressPtr progress) {
   std::uint64_t size = 0;
   auto file = open_file(target, place.path, size);
   if (file == nullptr || files_.contains(file->key)) return false;
@@ -78,7 +80,8 @@ bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target,
     opened.anchor = record.anchor;
     const int fd = ::fcntl(opened.fd(), F_DUPFD_CLOEXEC, 0);
     opened.plain.reset();
-    opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset, parts_.line_limits);
+    opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset,
+                                                         parts_.line_limits);
   } else {
     opened.plain->expect(record.head, record.anchor);
   }
@@ -91,7 +94,8 @@ void FileJob::read_successors(const FileRecord& record, const FileTarget& target
   FileRecord unread;
   unread.path = record.path;
   unread.id = record.id;
-  for (const RotatedFile& next : find_successors(record, rotated, [&](const RotatedFile& file) { return is_known(target, file); })) {
+  for (const RotatedFile& next :
+       find_successors(record, rotated, [&](const RotatedFile& file) { return is_known(target, file); })) {
     unread.id = next_id(unread.id);
     open_elsewhere(unread, target, next, nullptr);
   }
@@ -102,7 +106,8 @@ bool FileJob::is_known(const FileTarget& target, const RotatedFile& file) {
   const auto of_record = [&](const FileRecord& record) { return is_same_content(file, record); };
   if (std::any_of(remembered_.begin(), remembered_.end(), of_record)) return true;
   const MutexLock lock(mutex_);
-  return std::any_of(published_.begin(), published_.end(), [&](const auto& item) { return of_record(item.second.record); });
+  return std::any_of(published_.begin(), published_.end(),
+                     [&](const auto& item) { return of_record(item.second.record); });
 }
 
 /// Renames in the order in which they happened: a file may have been moved on since.

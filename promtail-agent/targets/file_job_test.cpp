@@ -20,7 +20,17 @@ namespace kvasir::agent {
 
 namespace {
 
-enum class TailAction { kWriteLine, kWritePartial, kRename, kCopyTruncate, kDelete, kRead, kRestart, kRotateWhileDown, kCount };
+enum class TailAction {
+  kWriteLine,
+  kWritePartial,
+  kRename,
+  kCopyTruncate,
+  kDelete,
+  kRead,
+  kRestart,
+  kRotateWhileDown,
+  kCount
+};
 
 class SeenLines final : public EntryOutput {
  public:
@@ -152,7 +162,8 @@ class Model : private Harness {
 
   void act() {
     const auto action = static_cast<TailAction>(random_() % static_cast<std::uint64_t>(TailAction::kCount));
-    constexpr const char* kNames[] = {"write", "partial", "rename", "copytruncate", "delete", "read", "restart", "rotate-while-down"};
+    constexpr const char* kNames[] = {"write",  "partial", "rename",  "copytruncate",
+                                      "delete", "read",    "restart", "rotate-while-down"};
     history_ += std::string(" ") + kNames[static_cast<int>(action)] + "@" + std::to_string(count_);
     switch (action) {
       case TailAction::kWriteLine: write(next_line() + "\n"); break;

@@ -17,7 +17,8 @@ Result<std::optional<std::string>> GelfAssembler::add(std::string_view datagram,
   if (datagram.size() < kChunkHeaderBytes) return fail(ErrorCode::kParse, "gelf chunk is too short");
   const auto number = static_cast<unsigned char>(datagram[10]);
   const auto count = static_cast<unsigned char>(datagram[11]);
-  if (count == 0 || count > kGelfChunksMax || number >= count) return fail(ErrorCode::kParse, "gelf chunk has a wrong number");
+  if (count == 0 || count > kGelfChunksMax || number >= count)
+    return fail(ErrorCode::kParse, "gelf chunk has a wrong number");
   if (pending_.size() >= kGelfPendingMax) pending_.erase(pending_.begin());
   const std::string id(datagram.substr(2, 8));
   Pending& pending = pending_[id];

@@ -18,8 +18,10 @@ inline constexpr std::size_t kDatagramBytesMax = 64 << 10;
 
 GelfTarget::GelfTarget(JobParts parts) : parts_(std::move(parts)), config_(parts_.config.gelf) {
   MetricRegistry& metrics = *parts_.services.metrics;
-  entries_ = metrics.counter("promtail_gelf_target_entries_total", "Total number of successful entries sent to the gelf target");
-  parsing_errors_ = metrics.counter("promtail_gelf_target_parsing_errors_total", "Total number of parsing errors while receiving gelf messages");
+  entries_ = metrics.counter("promtail_gelf_target_entries_total",
+                             "Total number of successful entries sent to the gelf target");
+  parsing_errors_ = metrics.counter("promtail_gelf_target_parsing_errors_total",
+                                    "Total number of parsing errors while receiving gelf messages");
 }
 
 GelfTarget::~GelfTarget() { stop(); }
@@ -70,7 +72,8 @@ void GelfTarget::handle(std::string_view datagram) {
     return;
   }
   Labels labels;
-  if (message->level && *message->level >= 0 && *message->level <= 7) labels.set("__gelf_message_level", severity_word(*message->level));
+  if (message->level && *message->level >= 0 && *message->level <= 7)
+    labels.set("__gelf_message_level", severity_word(*message->level));
   if (!message->host.empty()) labels.set("__gelf_message_host", message->host);
   if (!message->version.empty()) labels.set("__gelf_message_version", message->version);
   if (!message->facility.empty()) labels.set("__gelf_message_facility", message->facility);

@@ -8,7 +8,8 @@
 namespace kvasir::agent {
 
 namespace {
-constexpr std::array<std::string_view, 8> kKeywords = {"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"};
+constexpr std::array<std::string_view, 8> kKeywords = {"emerg",   "alert",  "crit", "error",
+                                                       "warning", "notice", "info", "debug"};
 }  // namespace
 
 void add_journal_field(std::string_view data, JournalFields& fields) {
@@ -25,7 +26,8 @@ Labels journal_labels(const JournalFields& fields) {
     pairs.push_back({std::move(lower), value});
     if (name != "PRIORITY") continue;
     const bool digit = value.size() == 1 && value[0] >= '0' && value[0] <= '7';
-    pairs.push_back({"__journal_priority_keyword", digit ? std::string(kKeywords[static_cast<std::size_t>(value[0] - '0')]) : value});
+    pairs.push_back({"__journal_priority_keyword",
+                     digit ? std::string(kKeywords[static_cast<std::size_t>(value[0] - '0')]) : value});
   }
   return Labels::from_unsorted(std::move(pairs));
 }

@@ -28,8 +28,9 @@ Result<std::unique_ptr<JournalTarget>> JournalTarget::create(JobParts parts) {
   std::unique_ptr<JournalTarget> target(new JournalTarget(std::move(parts)));
   const auto max_age = parse_go_duration(target->config_.max_age);
   if (!max_age) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("parsing journal reader 'max_age' config value: time: invalid duration \"{}\"",
-                                                         target->config_.max_age));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("parsing journal reader 'max_age' config value: time: invalid duration \"{}\"",
+                            target->config_.max_age));
   }
   target->max_age_ = *max_age;
   KVASIR_TRY(target->matches_, parse_journal_matches(target->config_.matches));
@@ -67,7 +68,8 @@ std::vector<TargetStatus> JournalTarget::status() const {
 
 void JournalTarget::pause(Duration time) {
   const Duration end = parts_.services.clock->steady() + time;
-  while (!stopping_ && parts_.services.clock->steady() < end) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  while (!stopping_ && parts_.services.clock->steady() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 void JournalTarget::run() {
@@ -87,7 +89,8 @@ void JournalTarget::run() {
     if (stopping_) break;
     if (!result && result.error().message() != told) {
       told = result.error().message();
-      log::error("journal", "cannot read the journal, trying again", {{"job", parts_.config.job_name}, {"error", told}});
+      log::error("journal", "cannot read the journal, trying again",
+                 {{"job", parts_.config.job_name}, {"error", told}});
     }
     pause(kReopenPause);
   }
@@ -103,7 +106,8 @@ Result<void> JournalTarget::open() {
   }
   sd_journal_set_data_threshold(journal_, kFieldBytesMax);
   for (const std::string& term : matches_) {
-    const int added = term == "+" ? sd_journal_add_disjunction(journal_) : sd_journal_add_match(journal_, term.data(), term.size());
+    const int added =
+        term == "+" ? sd_journal_add_disjunction(journal_) : sd_journal_add_match(journal_, term.data(), term.size());
     if (added < 0) return fail(journal_error("match " + term, added));
   }
   return seek();
@@ -113,7 +117,8 @@ Result<void> JournalTarget::open() {
 Result<void> JournalTarget::seek() {
   const TimestampNs oldest = parts_.services.clock->now() - max_age_;
   const auto oldest_us = static_cast<std::uint64_t>(std::max<std::int64_t>(oldest.value, 0) / 1000);
-  if (!last_cursor_.empty() && sd_journal_seek_cursor(journal_, last_cursor_.c_str()) >= 0 && sd_journal_next(journal_) > 0) {
+  if (!last_cursor_.empty() && sd_journal_seek_cursor(journal_, last_cursor_.c_str()) >= 0 &&
+      sd_journal_next(journal_) > 0) {
     std::uint64_t time_us = 0;
     if (sd_journal_get_realtime_usec(journal_, &time_us) >= 0 && time_us >= oldest_us) {
       // On the entry itself the next step leads behind it; otherwise it is gone and this one is new.
@@ -139,8 +144,8 @@ Result<bool> JournalTarget::read_some() {
 
 void JournalTarget::count_error(const char* reason) {
   parts_.services.metrics
-      ->counter("promtail_journal_target_parsing_errors_total", "Total number of parsing errors while reading journal messages",
-                {{"error", reason}})
+      ->counter("promtail_journal_target_parsing_errors_total",
+                "Total number of parsing errors while reading journal messages", {{"error", reason}})
       ->add(1);
 }
 

@@ -10,7 +10,8 @@ namespace kvasir::agent {
 
 TEST_CASE("GELF messages, plain and compressed") {
   const std::string json = R"({"version":"1.1","host":"h","short_message":"m","level":3,"timestamp":1.5,"_x":[1]})";
-  for (const std::string& payload : {json, net::compress(net::ContentEncoding::kGzip, json), json + std::string(1, '\0')}) {
+  for (const std::string& payload :
+       {json, net::compress(net::ContentEncoding::kGzip, json), json + std::string(1, '\0')}) {
     const auto message = parse_gelf(payload);
     REQUIRE(message);
     CHECK(message->host == "h");
@@ -67,13 +68,15 @@ TEST_CASE("a Docker stream gives the same lines however it is cut") {
   };
   const std::string t1 = "2026-01-02T03:04:05.000000001Z ";
   const std::string t2 = "2026-01-02T03:04:05.000000002Z ";
-  const std::string bytes = frame(1, t1 + "out\r\n") + frame(2, t1 + "err\n") + frame(1, t2 + "par") + frame(2, t2 + "e2\n") +
-                            frame(1, t2 + "tial\n") + frame(1, "no time") + frame(1, t1 + "open") + frame(1, t2 + "next\n");
+  const std::string bytes = frame(1, t1 + "out\r\n") + frame(2, t1 + "err\n") + frame(1, t2 + "par") +
+                            frame(2, t2 + "e2\n") + frame(1, t2 + "tial\n") + frame(1, "no time") +
+                            frame(1, t1 + "open") + frame(1, t2 + "next\n");
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
     DockerStream stream(false, 1000);
     std::string got;
     const DockerStream::Sink sink = [&](const DockerLine& line) {
-      got += (line.error_stream ? "E" : "O") + std::string(line.text) + "@" + std::to_string(line.timestamp.value % 10) + " ";
+      got += (line.error_stream ? "E" : "O") + std::string(line.text) + "@" +
+             std::to_string(line.timestamp.value % 10) + " ";
     };
     stream.feed(bytes.substr(0, cut), sink);
     stream.feed(bytes.substr(cut), sink);

@@ -82,7 +82,8 @@ bool PlainFile::still_the_same(std::uint64_t size) {
     const auto now = read_fingerprint(fd_, anchor_.end, anchor_.length);
     if (!now || now->hash != anchor_.hash) return false;
   }
-  if (head_.length <= anchor_.end && anchor_.end == anchor_.length && anchor_.end == offset_) return true;  // it covers the head
+  if (head_.length <= anchor_.end && anchor_.end == anchor_.length && anchor_.end == offset_)
+    return true;  // it covers the head
   const auto now = read_fingerprint(fd_, head_.length, head_.length);
   return now && now->hash == head_.hash;
 }
@@ -99,7 +100,8 @@ bool PlainFile::nothing_new(ReadBuffer& buffer) {
 std::size_t PlainFile::find_newline(std::string_view bytes, std::size_t from) const {
   if (newline_.unit_bytes == 1) {
     const void* found = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
-    return found == nullptr ? std::string_view::npos : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
+    return found == nullptr ? std::string_view::npos
+                            : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
   }
   const auto unit = static_cast<std::size_t>(newline_.unit_bytes);
   const std::size_t low = newline_.big_endian ? unit - 1 : 0;

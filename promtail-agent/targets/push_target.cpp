@@ -76,7 +76,8 @@ std::vector<TargetStatus> PushTarget::status() const {
 Result<void> PushTarget::decode(const net::HttpRequest& request, ingest::DecodedPush& push) const {
   const std::string_view type = request.headers.get("Content-Type").value_or("");
   const auto encoding = net::parse_content_encoding(request.headers.get("Content-Encoding").value_or(""));
-  if (!type.starts_with("application/json")) return ingest::decode_push_snappy(request.body, config_.body_bytes_max, push);
+  if (!type.starts_with("application/json"))
+    return ingest::decode_push_snappy(request.body, config_.body_bytes_max, push);
   if (!encoding) return fail(ErrorCode::kInvalidArgument, "Content-Encoding is not supported");
   if (*encoding == net::ContentEncoding::kIdentity) {
     push.body = request.body;
@@ -114,7 +115,8 @@ Result<bool> PushTarget::take(const ingest::DecodedPush& push, std::string_view 
       const auto& entry = push.entries[stream.entry_begin + i];
       const std::span<const LabelView> metadata(push.metadata.data() + entry.metadata_begin, entry.metadata_count);
       stamp = stamp + Duration(1);
-      if (!parts_.feeder->feed(labels, config_.use_incoming_timestamp ? entry.timestamp : stamp, entry.line, metadata)) return false;
+      if (!parts_.feeder->feed(labels, config_.use_incoming_timestamp ? entry.timestamp : stamp, entry.line, metadata))
+        return false;
     }
   }
   if (broken) return fail(*broken);
@@ -123,7 +125,8 @@ Result<bool> PushTarget::take(const ingest::DecodedPush& push, std::string_view 
 
 net::HttpResponse PushTarget::push(const net::HttpRequest& request) {
   auto decoded = std::make_unique<ingest::DecodedPush>();
-  if (auto result = decode(request, *decoded); !result) return net::HttpResponse::text(400, result.error().message() + "\n");
+  if (auto result = decode(request, *decoded); !result)
+    return net::HttpResponse::text(400, result.error().message() + "\n");
   const auto taken = take(*decoded, request.headers.get("X-Scope-OrgID").value_or(""));
   if (!taken) return net::HttpResponse::text(400, taken.error().message() + "\n");
   net::HttpResponse response;

@@ -35,7 +35,8 @@ class PushTarget final : public Target {
 
  private:
   explicit PushTarget(JobParts parts) : parts_(std::move(parts)), config_(parts_.config.push) {}
-  void add(const std::string& method, const std::string& path, std::function<net::HttpResponse(net::HttpRequest)> answer);
+  void add(const std::string& method, const std::string& path,
+           std::function<net::HttpResponse(net::HttpRequest)> answer);
   net::HttpResponse push(const net::HttpRequest& request);
   net::HttpResponse raw(const net::HttpRequest& request);
   Result<void> decode(const net::HttpRequest& request, ingest::DecodedPush& push) const;

@@ -80,7 +80,8 @@ std::optional<Candidate> look_at(const std::string& path) {
   found.file.device = makedev(status.stx_dev_major, status.stx_dev_minor);
   found.file.inode = status.stx_ino;
   found.file.modified_ns = status.stx_mtime.tv_sec * 1'000'000'000LL + status.stx_mtime.tv_nsec;
-  if ((status.stx_mask & STATX_BTIME) != 0) found.file.born_ns = status.stx_btime.tv_sec * 1'000'000'000LL + status.stx_btime.tv_nsec;
+  if ((status.stx_mask & STATX_BTIME) != 0)
+    found.file.born_ns = status.stx_btime.tv_sec * 1'000'000'000LL + status.stx_btime.tv_nsec;
   found.file.size = status.stx_size;
   return found;
 }

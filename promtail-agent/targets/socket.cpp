@@ -22,14 +22,16 @@ Fd::~Fd() {
 
 Result<Fd> listen_on(const std::string& address, SocketKind kind) {
   const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return fail(ErrorCode::kInvalidArgument, fmt::format("address {}: missing port in address", address));
+  if (colon == std::string::npos)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("address {}: missing port in address", address));
   std::string host = address.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE;
   hints.ai_socktype = kind == SocketKind::kTcp ? SOCK_STREAM : SOCK_DGRAM;
   addrinfo* found = nullptr;
-  const int code = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), address.substr(colon + 1).c_str(), &hints, &found);
+  const int code =
+      ::getaddrinfo(host.empty() ? nullptr : host.c_str(), address.substr(colon + 1).c_str(), &hints, &found);
   if (code != 0) return fail(ErrorCode::kInvalidArgument, fmt::format("address {}: {}", address, ::gai_strerror(code)));
   std::string error = "no address";
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
@@ -38,7 +40,8 @@ Result<Fd> listen_on(const std::string& address, SocketKind kind) {
     const int off = 0;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (one->ai_family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (kind == SocketKind::kUdp) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kUdpBufferBytes, sizeof kUdpBufferBytes);
+    if (kind == SocketKind::kUdp)
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kUdpBufferBytes, sizeof kUdpBufferBytes);
     const bool bound = fd.valid() && ::bind(fd.get(), one->ai_addr, one->ai_addrlen) == 0;
     if (bound && (kind == SocketKind::kUdp || ::listen(fd.get(), kBacklog) == 0)) {
       ::freeaddrinfo(found);

@@ -14,8 +14,9 @@ namespace {
 constexpr std::array<std::string_view, 8> kSeverities = {"emergency", "alert", "critical", "error",
                                                          "warning", "notice", "informational", "debug"};
 constexpr std::array<std::string_view, 24> kFacilities = {
-    "kern", "user", "mail",     "daemon", "auth",   "syslog", "lpr",    "news",   "uucp",   "cron",   "authpriv", "ftp",
-    "ntp",  "security", "console", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"};
+    "kern",   "user",   "mail",     "daemon", "auth",   "syslog",   "lpr",     "news",
+    "uucp",   "cron",   "authpriv", "ftp",    "ntp",    "security", "console", "cron2",
+    "local0", "local1", "local2",   "local3", "local4", "local5",   "local6",  "local7"};
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 inline constexpr int kPriorityMax = 191;
@@ -52,7 +53,8 @@ bool take_param(std::string_view& text, std::map<std::string, std::string>& para
   text.remove_prefix(equals + 2);
   std::string value;
   while (!text.empty() && text[0] != '"') {
-    if (text[0] == '\\' && text.size() > 1 && (text[1] == '"' || text[1] == '\\' || text[1] == ']')) text.remove_prefix(1);
+    if (text[0] == '\\' && text.size() > 1 && (text[1] == '"' || text[1] == '\\' || text[1] == ']'))
+      text.remove_prefix(1);
     value += text[0];
     text.remove_prefix(1);
   }
@@ -107,7 +109,8 @@ void parse_fields(std::string_view text, SyslogMessage& message) {
 
 /// `Oct 11 22:14:15 ` at the front.
 std::optional<std::tm> take_bsd_time(std::string_view& text) {
-  if (text.size() < 16 || text[3] != ' ' || text[6] != ' ' || text[9] != ':' || text[12] != ':' || text[15] != ' ') return {};
+  if (text.size() < 16 || text[3] != ' ' || text[6] != ' ' || text[9] != ':' || text[12] != ':' || text[15] != ' ')
+    return {};
   std::tm parts{};
   std::size_t month = 0;
   while (month < kMonths.size() && kMonths[month] != text.substr(0, 3)) ++month;
@@ -275,7 +278,8 @@ void SyslogFramer::take_lines(std::vector<std::string>& out) {
     start = at + 1;
   }
   held_.erase(0, start);
-  if (held_.size() > message_bytes_max_ + 1) held_.resize(message_bytes_max_ + 1);  // the rest of an overlong one is cut
+  if (held_.size() > message_bytes_max_ + 1)
+    held_.resize(message_bytes_max_ + 1);  // the rest of an overlong one is cut
 }
 
 std::optional<std::string> SyslogFramer::flush() {

@@ -14,7 +14,8 @@ TEST_CASE("RFC 5424 messages") {
       {"<34>1 - h a - - - text", "<34>1 - h a - - - text"},
       {"<13>1 2021-10-11T22:14:15Z h a p m [b@1 y=\"2\" x=\"1\"][a@1 z=\"\\\"\\\\\\]\"] m",
        "<13>1 2021-10-11T22:14:15Z h a p m [a@1 z=\"\\\"\\\\\\]\"][b@1 x=\"1\" y=\"2\"] m"},
-      {"<13>1 2021-10-11T22:14:15Z h a - - - \xef\xbb\xbfwith a mark", "<13>1 2021-10-11T22:14:15Z h a - - - with a mark"},
+      {"<13>1 2021-10-11T22:14:15Z h a - - - \xef\xbb\xbfwith a mark",
+       "<13>1 2021-10-11T22:14:15Z h a - - - with a mark"},
       {"<13>1 2021-10-11T22:14:15Z h", "<13>1 2021-10-11T22:14:15Z h - - - -"},
       {"<13>1 yesterday h a - - - lost", "<13>1 - - - - - -"},
       {"<13>1 - h a - - [broken x=1] m", "<13>1 - h a - - [broken]"},
@@ -47,7 +48,8 @@ TEST_CASE("RFC 3164 messages take the year that is nearest") {
   REQUIRE(plain);
   CHECK(!plain->app_name);
   CHECK(plain->message == "no tag here");
-  for (const char* bad : {"<34>Foo 11 22:14:15 h x", "<34>Oct 41 22:14:15 h x", "<34>Oct 11 25:14:15 h x", "<34>", "x"}) {
+  for (const char* bad :
+       {"<34>Foo 11 22:14:15 h x", "<34>Oct 41 22:14:15 h x", "<34>Oct 11 25:14:15 h x", "<34>", "x"}) {
     CAPTURE(bad);
     CHECK(!parse_rfc3164(bad, january));
   }

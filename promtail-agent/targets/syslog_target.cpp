@@ -62,9 +62,12 @@ struct SyslogTarget::Connection {
 
 SyslogTarget::SyslogTarget(JobParts parts) : parts_(std::move(parts)), config_(parts_.config.syslog) {
   MetricRegistry& metrics = *parts_.services.metrics;
-  entries_ = metrics.counter("promtail_syslog_target_entries_total", "Total number of successful entries sent to the syslog target");
-  parsing_errors_ = metrics.counter("promtail_syslog_target_parsing_errors_total", "Total number of parsing errors while receiving syslog messages");
-  empty_messages_ = metrics.counter("promtail_syslog_empty_messages_total", "Total number of empty messages receiving from syslog");
+  entries_ = metrics.counter("promtail_syslog_target_entries_total",
+                             "Total number of successful entries sent to the syslog target");
+  parsing_errors_ = metrics.counter("promtail_syslog_target_parsing_errors_total",
+                                    "Total number of parsing errors while receiving syslog messages");
+  empty_messages_ =
+      metrics.counter("promtail_syslog_empty_messages_total", "Total number of empty messages receiving from syslog");
 }
 
 Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
@@ -100,7 +103,8 @@ Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
 SyslogTarget::~SyslogTarget() { stop(); }
 
 Result<void> SyslogTarget::start() {
-  KVASIR_TRY(listener_, listen_on(config_.listen_address, config_.listen_protocol == "udp" ? SocketKind::kUdp : SocketKind::kTcp));
+  KVASIR_TRY(listener_,
+             listen_on(config_.listen_address, config_.listen_protocol == "udp" ? SocketKind::kUdp : SocketKind::kTcp));
   listening_ = true;
   thread_ = std::thread([this] { run(); });
   return {};
@@ -214,7 +218,8 @@ void SyslogTarget::read_datagrams() {
   for (;;) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    const ssize_t got = ::recvfrom(listener_.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&address), &size);
+    const ssize_t got =
+        ::recvfrom(listener_.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&address), &size);
     if (got < 0) return;
     std::string_view text(buffer.data(), static_cast<std::size_t>(got));
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);

@@ -36,7 +36,8 @@ namespace {
 
 std::vector<Labels> discovered_labels(const TargetGroup& group) {
   std::vector<Labels> all;
-  const std::vector<std::string> targets = group.targets.empty() ? std::vector<std::string>{"localhost"} : group.targets;
+  const std::vector<std::string> targets =
+      group.targets.empty() ? std::vector<std::string>{"localhost"} : group.targets;
   for (const std::string& target : targets) {
     Labels labels{{"__address__", target}};
     for (const auto& [name, value] : group.labels) labels.set(name, value);

@@ -61,7 +61,10 @@ Result<void> read_file(LoadedConfig& loaded, const CommandLine& line, const EnvS
     KVASIR_TRY(text, expand_env(text, environment));
   }
   auto root = parse_yaml(text);
-  const std::string hint = line.expand_env ? "" : ". Use `-config.expand-env=true` flag if you want to expand environment variables in your config file";
+  const std::string hint =
+      line.expand_env
+          ? ""
+          : ". Use `-config.expand-env=true` flag if you want to expand environment variables in your config file";
   if (!root) return fail(root.error().code(), loaded.file + ": " + root.error().message() + hint);
   const auto table = settings(loaded.config);
   auto read = read_settings(*root, "", table, ignored_keys(), loaded.notes);
@@ -71,7 +74,8 @@ Result<void> read_file(LoadedConfig& loaded, const CommandLine& line, const EnvS
 
 Result<void> finish(ServerConfig& config) {
   const auto& sync = config.ingester.wal_sync;
-  if (sync != "group" && sync != "interval" && sync != "never") return bad("ingester.wal.sync must be group, interval or never");
+  if (sync != "group" && sync != "interval" && sync != "never")
+    return bad("ingester.wal.sync must be group, interval or never");
   if (config.http.log_format != "logfmt" && config.http.log_format != "json") {
     return bad("server.log_format must be logfmt or json");
   }
@@ -120,7 +124,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments) {
       continue;
     }
     const Setting* setting = find_flag(table, name);
-    if (setting == nullptr && name != "config.file" && name != "health.url") return bad("flag provided but not defined: -" + name);
+    if (setting == nullptr && name != "config.file" && name != "health.url")
+      return bad("flag provided but not defined: -" + name);
     const bool is_bool = setting != nullptr && std::holds_alternative<bool*>(setting->target);
     if (!has_value && is_bool) {
       value = "true";

@@ -1,8 +1,9 @@
 // load_config.h -- command line and files to one ServerConfig.
 //
-// Flags:    -x=v, -x v and --x=v; every setting has one (flag_name()); a boolean's value must follow `=` or be left out.
-// Files:    -config.file takes candidates divided by commas, the first that exists wins; without the flag config.yaml and
-//           config/config.yaml are tried, and with neither the server starts on 127.0.0.1:3100 without tenants.
+// Flags:    -x=v, -x v and --x=v; every setting has one (flag_name()); a boolean's value must follow `=` or be left
+//           out.
+// Files:    -config.file takes candidates divided by commas, the first that exists wins; without the flag config.yaml
+//           and config/config.yaml are tried, and with neither the server starts on 127.0.0.1:3100 without tenants.
 // Errors:   not_found (no candidate exists), parse, invalid_argument; texts are for a person at a terminal.
 #pragma once
 

@@ -103,19 +103,22 @@ TEST_CASE("bad files say where") {
   f("limits_config:\n  max_query_length: x\n", "line 2: limits_config.max_query_length: cannot read \"x\" as duration");
   f("limits_config: {retention_stream: [{selector: '{a=\"b\"}', period: 1h}]}\n",
     "line 1: limits_config.retention_stream: retention period must be >= 24h was 1h");
-  const auto got = load_config(*parse_command_line(std::vector<std::string>{"-config.file=/no/such,/other"}), environment());
+  const auto got =
+      load_config(*parse_command_line(std::vector<std::string>{"-config.file=/no/such,/other"}), environment());
   CHECK(got.error().message() == "/no/such,/other does not exist, set config.file for custom config path");
 }
 
 TEST_CASE("credentials need a secret each") {
-  const TempFile file("kvasir: {auth: {required: true, credentials: [{name: g, token: t, role: read, tenants: [a, b]}]}}\n");
+  const TempFile file(
+      "kvasir: {auth: {required: true, credentials: [{name: g, token: t, role: read, tenants: [a, b]}]}}\n");
   const auto loaded = load({"-config.file", file.path}, environment());
   REQUIRE(loaded->config.kvasir.credentials.size() == 1);
   CHECK(loaded->config.kvasir.credentials[0].tenants == std::vector<std::string>{"a", "b"});
   const std::string shown = print_yaml(settings(loaded->config));
   CHECK(shown.find("token: t") == std::string::npos);
   const TempFile broken("kvasir: {auth: {credentials: [{name: g}]}}\n");
-  const auto got = load_config(*parse_command_line(std::vector<std::string>{"-config.file=" + broken.path}), environment());
+  const auto got =
+      load_config(*parse_command_line(std::vector<std::string>{"-config.file=" + broken.path}), environment());
   CHECK_FALSE(got.has_value());
 }
 

@@ -5,7 +5,8 @@
 
 namespace kvasir::server {
 
-/// Markdown: how a configuration is found, then every key with its flag, default and meaning, then the keys without effect.
+/// Markdown: how a configuration is found, then every key with its flag, default and meaning, then the keys without
+///           effect.
 std::string configuration_reference();
 
 }  // namespace kvasir::server

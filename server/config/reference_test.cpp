@@ -17,7 +17,8 @@ TEST_CASE("docs/configuration.md is what the settings say") {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
-  CHECK_MESSAGE(text.str() == configuration_reference(), "run test_server with KVASIR_WRITE_DOCS=1 and commit the page");
+  CHECK_MESSAGE(text.str() == configuration_reference(),
+                "run test_server with KVASIR_WRITE_DOCS=1 and commit the page");
 }
 
 TEST_CASE("every setting has a name of its own and a meaning") {

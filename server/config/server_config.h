@@ -24,7 +24,7 @@ struct HttpConfig {
   std::uint16_t listen_port = 3100;
   std::uint64_t connections_max = 4096;  // 0: kept at the default
   Duration read_timeout = std::chrono::seconds(30);
-  Duration write_timeout = std::chrono::minutes(2);         // longer than query_timeout, so that a timed out query can say so
+  Duration write_timeout = std::chrono::minutes(2);  // longer than query_timeout, so that a timed out query can say so
   Duration idle_timeout = std::chrono::minutes(2);
   Duration graceful_shutdown_timeout = std::chrono::seconds(30);
   std::string path_prefix;

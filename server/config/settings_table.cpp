@@ -38,9 +38,11 @@ Result<void> read_duration(const std::string& text, Duration* out) {
 /// The reference programs count 1 KB as 1024 everywhere in their configuration.
 Result<void> read_bytes(std::string text, BytesTarget out) {
   const std::string as_given = text;
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   if (text.size() > 2 && text.ends_with("IB")) text.erase(text.size() - 2, 1);
-  if (text.size() > 1 && text.ends_with('B') && std::isalpha(static_cast<unsigned char>(text[text.size() - 2]))) text.pop_back();
+  if (text.size() > 1 && text.ends_with('B') && std::isalpha(static_cast<unsigned char>(text[text.size() - 2])))
+    text.pop_back();
   std::uint64_t unit = 1;
   static constexpr std::string_view kUnits = "KMGTP";
   if (const auto at = text.empty() ? std::string_view::npos : kUnits.find(text.back()); at != std::string_view::npos) {
@@ -51,7 +53,8 @@ Result<void> read_bytes(std::string text, BytesTarget out) {
   }
   while (text.ends_with(' ')) text.pop_back();
   const auto value = parse_go_float(text);
-  if (!value || !(*value >= 0) || *value * static_cast<double>(unit) > 9e18) return cannot_read(as_given, "size in bytes");
+  if (!value || !(*value >= 0) || *value * static_cast<double>(unit) > 9e18)
+    return cannot_read(as_given, "size in bytes");
   *out.bytes = static_cast<std::uint64_t>(*value * static_cast<double>(unit));
   return {};
 }
@@ -161,8 +164,8 @@ class Reader {
   Result<void> read(const YamlNode& map, const std::string& prefix) {
     if (map.is_null()) return {};
     if (!map.is_map()) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "line " + std::to_string(map.line) + ": " + (prefix.empty() ? "the file" : prefix) + " must be a map");
+      return fail(ErrorCode::kInvalidArgument, "line " + std::to_string(map.line) + ": " +
+                                                   (prefix.empty() ? "the file" : prefix) + " must be a map");
     }
     for (const auto& entry : map.entries) KVASIR_CHECK_OK(read_entry(entry, prefix));
     return {};
@@ -176,12 +179,15 @@ class Reader {
       notes_.given.insert(path);
       auto done = read_value(*exact, entry.value);
       if (done) return {};
-      return fail(done.error().code(), "line " + std::to_string(entry.line) + ": " + path + ": " + done.error().message());
+      return fail(done.error().code(),
+                  "line " + std::to_string(entry.line) + ": " + path + ": " + done.error().message());
     }
-    const bool ignored = std::any_of(ignored_.begin(), ignored_.end(), [&](auto root) { return at_or_below(path, root); });
-    const bool block = std::any_of(table_.begin(), table_.end(), [&](const Setting& s) { return at_or_below(s.path, path); }) ||
-                       std::any_of(ignored_.begin(), ignored_.end(),
-                                   [&](auto root) { return root != path && at_or_below(root, path); });
+    const bool ignored =
+        std::any_of(ignored_.begin(), ignored_.end(), [&](auto root) { return at_or_below(path, root); });
+    const bool block =
+        std::any_of(table_.begin(), table_.end(), [&](const Setting& s) { return at_or_below(s.path, path); }) ||
+        std::any_of(ignored_.begin(), ignored_.end(),
+                    [&](auto root) { return root != path && at_or_below(root, path); });
     if (block) return read(entry.value, path);
     if (ignored) {
       notes_.ignored.push_back(path);
@@ -244,22 +250,25 @@ Result<void> read_settings(const YamlNode& map, const std::string& prefix, std::
   return Reader(table, ignored, notes).read(map, prefix);
 }
 
-Result<void> set_from_text(const Setting& setting, const std::string& text) { return read_scalar(setting.target, text); }
+Result<void> set_from_text(const Setting& setting, const std::string& text) {
+  return read_scalar(setting.target, text);
+}
 
 std::string print_value(const Setting& setting) {
-  std::string text = std::visit(Overloaded{
-                                    [](const bool* v) { return std::string(*v ? "true" : "false"); },
-                                    [](const double* v) { return format_go_float(*v); },
-                                    [](const std::string* v) { return yaml_scalar(*v); },
-                                    [](const Duration* v) {
-                                      return v->count() < 0 ? "-" + format_prometheus_duration(-*v) : format_prometheus_duration(*v);
-                                    },
-                                    [](const std::vector<std::string>* v) { return print_list(*v); },
-                                    [](const BytesTarget& v) { return print_bytes(*v.bytes); },
-                                    [](const CustomTarget& v) { return v.print(); },
-                                    [](const auto* v) { return std::to_string(*v); },
-                                },
-                                setting.target);
+  std::string text =
+      std::visit(Overloaded{
+                     [](const bool* v) { return std::string(*v ? "true" : "false"); },
+                     [](const double* v) { return format_go_float(*v); },
+                     [](const std::string* v) { return yaml_scalar(*v); },
+                     [](const Duration* v) {
+                       return v->count() < 0 ? "-" + format_prometheus_duration(-*v) : format_prometheus_duration(*v);
+                     },
+                     [](const std::vector<std::string>* v) { return print_list(*v); },
+                     [](const BytesTarget& v) { return print_bytes(*v.bytes); },
+                     [](const CustomTarget& v) { return v.print(); },
+                     [](const auto* v) { return std::to_string(*v); },
+                 },
+                 setting.target);
   return setting.secret && text != "\"\"" ? "********" : text;
 }
 

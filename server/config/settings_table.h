@@ -1,5 +1,5 @@
-// settings_table.h -- one table says what a setting is called, means, and where its value lives; YAML, flags, /config and
-// docs/configuration.md are all read from it.
+// settings_table.h -- one table says what a setting is called, means, and where its value lives; YAML, flags, /config
+// and docs/configuration.md are all read from it.
 //
 // Shape:    Setting = dotted path ("server.http_listen_port"), meaning, target inside a configuration value.
 // Lifetime: a table points into the configuration it was made for; use it while that lives and does not move.
@@ -34,8 +34,8 @@ struct CustomTarget {
   std::function<std::string()> print;  // as YAML flow text
 };
 
-using SettingTarget = std::variant<bool*, std::int64_t*, std::uint64_t*, std::uint32_t*, std::uint16_t*, double*, std::string*, Duration*,
-                                   std::vector<std::string>*, BytesTarget, CustomTarget>;
+using SettingTarget = std::variant<bool*, std::int64_t*, std::uint64_t*, std::uint32_t*, std::uint16_t*, double*,
+                                   std::string*, Duration*, std::vector<std::string>*, BytesTarget, CustomTarget>;
 
 struct Setting {
   std::string path;
@@ -50,13 +50,14 @@ std::string flag_name(const Setting& setting);
 
 /// What a reading found besides values.
 struct ConfigNotes {
-  std::vector<std::string> warnings;  // unknown keys: `line 3: unknown key "server.htp_listen_port", did you mean "http_listen_port"?`
+  std::vector<std::string>
+      warnings;  // unknown keys: `line 3: unknown key "server.htp_listen_port", did you mean "http_listen_port"?`
   std::vector<std::string> ignored;   // known to the reference server, without effect here
   std::set<std::string> given;        // paths that the file sets
 };
 
-/// Reads a map below `prefix` ("" for a whole file) into the targets. `ignored` holds dotted paths that are accepted without effect,
-/// each with everything below it.
+/// Reads a map below `prefix` ("" for a whole file) into the targets. `ignored` holds dotted paths that are accepted
+/// without effect, each with everything below it.
 Result<void> read_settings(const YamlNode& map, const std::string& prefix, std::span<const Setting> table,
                            std::span<const std::string_view> ignored, ConfigNotes& notes);
 

@@ -19,14 +19,16 @@ class Table {
  public:
   Table(net::HttpServer& server, const Services& services) : server_(server), services_(services) {}
 
-  void open(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler, const char* pool = "admin") {
+  void open(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler,
+            const char* pool = "admin") {
     server_.add({std::move(methods), pattern, pool, kFormBytesMax, std::move(handler)});
   }
   /// Only for callers with the role admin.
   void guarded(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler) {
-    open(std::move(methods), pattern, [&services = services_, handler = std::move(handler)](net::HttpRequest request, Reply reply) {
-      if (services.gate.admin(request, *reply)) handler(std::move(request), std::move(reply));
-    });
+    open(std::move(methods), pattern,
+         [&services = services_, handler = std::move(handler)](net::HttpRequest request, Reply reply) {
+           if (services.gate.admin(request, *reply)) handler(std::move(request), std::move(reply));
+         });
   }
 
  private:
@@ -65,7 +67,15 @@ net::HttpResponse build_info() {
   std::string body;
   JsonWriter w(body);
   w.begin_object().key("version").string(BuildInfo::kVersion).key("revision").string(BuildInfo::kKvasirVersion);
-  w.key("branch").string("kvasir").key("buildUser").string("").key("buildDate").string("").key("goVersion").string("").end_object();
+  w.key("branch")
+      .string("kvasir")
+      .key("buildUser")
+      .string("")
+      .key("buildDate")
+      .string("")
+      .key("goVersion")
+      .string("")
+      .end_object();
   return json(200, std::move(body));
 }
 
@@ -86,7 +96,9 @@ net::HttpResponse set_log_level(const net::HttpRequest& request) {
   std::string body;
   JsonWriter w(body);
   w.begin_object().key("status").string(known ? "success" : "failed");
-  w.key("message").string(known ? "Log level set to " + level : "unrecognized log level \"" + level + "\"").end_object();
+  w.key("message")
+      .string(known ? "Log level set to " + level : "unrecognized log level \"" + level + "\"")
+      .end_object();
   return json(known ? 200 : 400, std::move(body));
 }
 
@@ -100,37 +112,45 @@ void add_health(Table& table, const Services& services, LifeCycle& life) {
     const bool open = wants_open_metrics(request.headers.value_or_empty("Accept"));
     std::string text = services.metrics.text();
     auto response = json_answer(request, open ? to_open_metrics(text) : std::move(text), true);
-    response.headers.set("Content-Type", open ? kOpenMetricsType : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
+    response.headers.set("Content-Type",
+                         open ? kOpenMetricsType : "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
     reply->send(std::move(response));
   });
   table.open({"GET"}, "/services", [&life](net::HttpRequest, Reply reply) {
     std::string body;
-    for (const char* name : {"server", "distributor", "ingester", "store", "querier", "query-frontend", "query-scheduler", "compactor", "ruler"}) {
+    for (const char* name : {"server", "distributor", "ingester", "store", "querier", "query-frontend",
+                             "query-scheduler", "compactor", "ruler"}) {
       const bool stopped = life.ingester_stopped && std::string_view(name) == "ingester";
       body += std::string(name) + " => " + (life.stopping ? "Stopping" : stopped ? "Terminated" : "Running") + "\n";
     }
     reply->send(net::HttpResponse::text(200, std::move(body)));
   });
-  table.open({"GET"}, "/loki/api/v1/status/buildinfo", [](net::HttpRequest, Reply reply) { reply->send(build_info()); });
-  table.guarded({"GET"}, "/config", [&services](net::HttpRequest request, Reply reply) { reply->send(config_answer(services, request)); });
+  table.open({"GET"}, "/loki/api/v1/status/buildinfo",
+             [](net::HttpRequest, Reply reply) { reply->send(build_info()); });
+  table.guarded({"GET"}, "/config",
+                [&services](net::HttpRequest request, Reply reply) { reply->send(config_answer(services, request)); });
   table.open({"GET"}, "/log_level", [](net::HttpRequest, Reply reply) {
     reply->send(json(200, "{\"message\":\"Current log level is " + std::string(level_name(log::level())) + "\"}"));
   });
-  table.guarded({"POST"}, "/log_level", [](net::HttpRequest request, Reply reply) { reply->send(set_log_level(request)); });
+  table.guarded({"POST"}, "/log_level",
+                [](net::HttpRequest request, Reply reply) { reply->send(set_log_level(request)); });
   table.open({"GET"}, "/memberlist", [](net::HttpRequest, Reply reply) {
     reply->send(net::HttpResponse::text(200, "This instance doesn't use memberlist."));
   });
 }
 
-void shut_ingester_down(const Services& services, LifeCycle& life, const net::HttpRequest& request, net::HttpReply& reply) {
-  if (life.ingester_stopped.exchange(true)) return reply.send(plain_error(503, "Ingester is stopping or already stopped."));
+void shut_ingester_down(const Services& services, LifeCycle& life, const net::HttpRequest& request,
+                        net::HttpReply& reply) {
+  if (life.ingester_stopped.exchange(true))
+    return reply.send(plain_error(503, "Ingester is stopping or already stopped."));
   services.ingester.set_read_only(true);
   const auto flag = [&](const char* name, bool fallback) {
     const auto text = request.params.value_or_empty(name);
     return text.empty() ? fallback : text == "true";
   };
   if (flag("flush", true)) {
-    if (const auto flushed = services.ingester.flush(); !flushed) return reply.send(plain_error(500, flushed.error().message()));
+    if (const auto flushed = services.ingester.flush(); !flushed)
+      return reply.send(plain_error(500, flushed.error().message()));
   }
   reply.send(no_content());
   if (flag("terminate", true)) life.request_stop();
@@ -144,11 +164,13 @@ void add_life(Table& table, const Services& services, LifeCycle& life) {
   table.guarded({"GET", "POST"}, "/ingester/shutdown", [&](net::HttpRequest request, Reply reply) {
     shut_ingester_down(services, life, request, *reply);
   });
-  table.guarded({"GET", "POST", "DELETE"}, "/ingester/prepare_shutdown", [&life](net::HttpRequest request, Reply reply) {
-    if (request.method == "GET") return reply->send(net::HttpResponse::text(200, life.prepared_to_shut_down ? "set" : "unset"));
-    life.prepared_to_shut_down = request.method == "POST";
-    reply->send(no_content());
-  });
+  table.guarded({"GET", "POST", "DELETE"}, "/ingester/prepare_shutdown",
+                [&life](net::HttpRequest request, Reply reply) {
+                  if (request.method == "GET")
+                    return reply->send(net::HttpResponse::text(200, life.prepared_to_shut_down ? "set" : "unset"));
+                  life.prepared_to_shut_down = request.method == "POST";
+                  reply->send(no_content());
+                });
   table.guarded({"POST"}, "/-/reload", [&life](net::HttpRequest, Reply reply) {
     const auto done = life.reload();
     reply->send(done ? net::HttpResponse::text(200, "") : plain_error(500, done.error().message()));
@@ -161,17 +183,27 @@ std::string ring_json(const Services& services) {
   const std::string now = format_rfc3339(services.clock.now());
   w.begin_object().key("shards").begin_array().begin_object().key("id").string("kvasir").key("state").string("ACTIVE");
   w.key("address").string("127.0.0.1:9095").key("timestamp").string(now).key("registered_timestamp").string(now);
-  w.key("read_only").boolean(false).key("read_only_updated_timestamp").string("0001-01-01T00:00:00Z").key("zone").string("");
+  w.key("read_only")
+      .boolean(false)
+      .key("read_only_updated_timestamp")
+      .string("0001-01-01T00:00:00Z")
+      .key("zone")
+      .string("");
   w.key("tokens").begin_array().integer(1).end_array().end_object().end_array().key("now").string(now).end_object();
   return body;
 }
 
 void add_rings(Table& table, const Services& services) {
-  for (const char* pattern : {"/ring", "/distributor/ring", "/compactor/ring", "/scheduler/ring", "/ruler/ring", "/pattern/ring"}) {
+  for (const char* pattern :
+       {"/ring", "/distributor/ring", "/compactor/ring", "/scheduler/ring", "/ruler/ring", "/pattern/ring"}) {
     table.open({"GET", "POST"}, pattern, [&services](net::HttpRequest request, Reply reply) {
-      const bool wants_json = request.headers.get("Accept").value_or("").find("application/json") != std::string_view::npos;
+      const bool wants_json =
+          request.headers.get("Accept").value_or("").find("application/json") != std::string_view::npos;
       if (wants_json) return reply->send(json(200, ring_json(services)));
-      auto page = net::HttpResponse::text(200, "<!DOCTYPE html><title>Ring</title><h1>Ring</h1><table><tr><th>Instance<th>State<tr><td>kvasir<td>ACTIVE</table>\n");
+      auto page = net::HttpResponse::text(
+          200,
+          "<!DOCTYPE "
+          "html><title>Ring</title><h1>Ring</h1><table><tr><th>Instance<th>State<tr><td>kvasir<td>ACTIVE</table>\n");
       page.headers.set("Content-Type", "text/html; charset=utf-8");
       reply->send(std::move(page));
     });
@@ -197,9 +229,10 @@ void write_limit(JsonWriter& w, const Setting& setting) {
 
 const std::vector<std::string>& published_by_default() {
   static const std::vector<std::string> kNames = {
-      "discover_log_levels", "discover_service_name", "log_level_fields", "max_entries_limit_per_query", "max_line_size_truncate",
-      "max_query_bytes_read", "max_query_length", "max_query_lookback", "max_query_range", "max_query_series", "otlp_config",
-      "query_timeout", "retention_period", "volume_enabled", "volume_max_series"};
+      "discover_log_levels",    "discover_service_name", "log_level_fields", "max_entries_limit_per_query",
+      "max_line_size_truncate", "max_query_bytes_read",  "max_query_length", "max_query_lookback",
+      "max_query_range",        "max_query_series",      "otlp_config",      "query_timeout",
+      "retention_period",       "volume_enabled",        "volume_max_series"};
   return kNames;
 }
 
@@ -242,8 +275,19 @@ void add_running(Table& table, const Services& services) {
     w.begin_object().key("status").string("success").key("data").begin_array();
     for (const auto& query : services.running.list()) {
       const double seconds = static_cast<double>((services.clock.now() - query.started).count()) / 1e9;
-      w.begin_object().key("id").unsigned_integer(query.id).key("tenant").string(query.tenant).key("query").string(query.query);
-      w.key("kind").string(query.kind).key("peer").string(query.peer).key("started").string(format_rfc3339(query.started));
+      w.begin_object()
+          .key("id")
+          .unsigned_integer(query.id)
+          .key("tenant")
+          .string(query.tenant)
+          .key("query")
+          .string(query.query);
+      w.key("kind")
+          .string(query.kind)
+          .key("peer")
+          .string(query.peer)
+          .key("started")
+          .string(format_rfc3339(query.started));
       w.key("seconds").number(seconds).end_object();
     }
     w.end_array().end_object();

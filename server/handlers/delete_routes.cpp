@@ -33,9 +33,11 @@ Result<void> check_max_interval(const net::HttpParams& params, const DeleteParam
   if (text.empty()) return {};
   const auto interval = parse_go_duration(text);
   if (!interval || interval->count() <= 0) return bad("invalid max_interval: valid time units are 's', 'm', 'h'");
-  if (most.count() > 0 && *interval > most) return bad("max_interval can't be greater than " + format_go_duration(most));
+  if (most.count() > 0 && *interval > most)
+    return bad("max_interval can't be greater than " + format_go_duration(most));
   if (*interval > request.end - request.start) {
-    return bad("max_interval can't be greater than the interval to be deleted (" + format_go_duration(request.end - request.start) + ")");
+    return bad("max_interval can't be greater than the interval to be deleted (" +
+               format_go_duration(request.end - request.start) + ")");
   }
   return {};
 }

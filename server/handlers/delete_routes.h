@@ -1,7 +1,8 @@
-// delete_routes.h -- /loki/api/v1/delete: create, list and cancel requests that hide lines at once and erase them later.
+// delete_routes.h -- /loki/api/v1/delete: create, list and cancel requests that hide lines at once and erase them
+// later.
 //
-// Notes:    parameters are read from the URL only, as clients send them. DELETE without request_id is refused, where the reference
-//           server would drop every request of the tenant.
+// Notes:    parameters are read from the URL only, as clients send them. DELETE without request_id is refused, where
+//           the reference server would drop every request of the tenant.
 #pragma once
 
 #include "common/net/http_server.h"

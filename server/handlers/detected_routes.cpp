@@ -63,7 +63,8 @@ Result<FieldRequest> collect_fields(const Services& services, QueryExchange& exc
   KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(call.params.query));
   if (!logql::is_log_query(*expr)) return fail(ErrorCode::kInvalidArgument, "only log selector is supported");
   KVASIR_TRY(request.collector, FieldCollector::create(request.field_limit));
-  KVASIR_CHECK_OK(for_each_tenant(services, std::move(call), [&](const logql::Streams& streams) { request.collector->add(streams); }));
+  KVASIR_CHECK_OK(for_each_tenant(services, std::move(call),
+                                  [&](const logql::Streams& streams) { request.collector->add(streams); }));
   return request;
 }
 
@@ -128,8 +129,15 @@ void write_patterns(std::string& body, const std::vector<LinePattern>& patterns)
   JsonWriter w(body);
   w.begin_object().key("status").string("success").key("data").begin_array();
   for (std::size_t i = 0; i < std::min(patterns.size(), kPatternsShown); ++i) {
-    w.begin_object().key("pattern").string(patterns[i].text).key("level").string(patterns[i].level).key("samples").begin_array();
-    for (const auto& [second, count] : patterns[i].samples) w.begin_array().integer(second).unsigned_integer(count).end_array();
+    w.begin_object()
+        .key("pattern")
+        .string(patterns[i].text)
+        .key("level")
+        .string(patterns[i].level)
+        .key("samples")
+        .begin_array();
+    for (const auto& [second, count] : patterns[i].samples)
+      w.begin_array().integer(second).unsigned_integer(count).end_array();
     w.end_array().end_object();
   }
   w.end_array().end_object();
@@ -140,13 +148,15 @@ net::HttpResponse patterns(const Services& services, QueryExchange& exchange) {
   const auto run = [&]() -> Result<std::vector<LinePattern>> {
     KVASIR_TRY(const TimeBounds bounds, metadata_bounds(services, exchange));
     KVASIR_TRY(const Duration step, parse_step(exchange.params, bounds));
-    KVASIR_TRY(const auto matchers, metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kRequired));
+    KVASIR_TRY(const auto matchers,
+               metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kRequired));
     (void)matchers;
     QueryCall call = log_call(exchange, "patterns", bounds);
     call.check_limits = false;
     call.params.limit = kPatternLines;
     PatternMiner miner(step);
-    KVASIR_CHECK_OK(for_each_tenant(services, std::move(call), [&](const logql::Streams& streams) { miner.add(streams); }));
+    KVASIR_CHECK_OK(
+        for_each_tenant(services, std::move(call), [&](const logql::Streams& streams) { miner.add(streams); }));
     return miner.patterns();
   };
   if (!services.config.pattern_ingester_enabled) return bare_error(404, "");
@@ -164,7 +174,8 @@ void add_detected_routes(net::HttpServer& server, const Services& services) {
                   [&services](QueryExchange& exchange) { return detected_fields(services, exchange); });
   add_query_route(server, services, "/loki/api/v1/detected_field/{name}/values",
                   [&services](QueryExchange& exchange) { return detected_values(services, exchange); });
-  add_query_route(server, services, "/loki/api/v1/patterns", [&services](QueryExchange& exchange) { return patterns(services, exchange); });
+  add_query_route(server, services, "/loki/api/v1/patterns",
+                  [&services](QueryExchange& exchange) { return patterns(services, exchange); });
 }
 
 }  // namespace kvasir::server

@@ -74,7 +74,8 @@ Result<Rows> read_slice(const Services& services, const QueryExchange& exchange,
 }
 
 /// The entry itself; an empty optional if there is none at that place.
-Result<std::optional<logql::PagedRow>> find_entry(const Services& services, const QueryExchange& exchange, EntryPosition position) {
+Result<std::optional<logql::PagedRow>> find_entry(const Services& services, const QueryExchange& exchange,
+                                                  EntryPosition position) {
   Slice slice{"{}", {position.timestamp, position.timestamp + Duration(1)}, logql::Direction::kForward, 1, {}, true};
   if (position.sequence > 0) slice.after = EntryPosition{position.timestamp, position.sequence - 1};
   KVASIR_TRY(Rows rows, read_slice(services, exchange, slice));
@@ -97,10 +98,18 @@ Result<std::string> entry_with_context(const Services& services, const QueryExch
   if (!entry) return fail(ErrorCode::kNotFound, "no such entry");
   const std::string query = request.query.empty() ? entry->labels->to_string() : request.query;
   const TimestampNs at = request.position.timestamp;
-  KVASIR_TRY(Rows before, read_slice(services, exchange, {query, {at - kContextWindow, at + Duration(1)}, logql::Direction::kBackward,
-                                                          request.before, request.position, false}));
-  KVASIR_TRY(const Rows after, read_slice(services, exchange, {query, {at, at + kContextWindow}, logql::Direction::kForward,
-                                                               request.after, request.position, false}));
+  KVASIR_TRY(Rows before, read_slice(services, exchange,
+                                     {query,
+                                      {at - kContextWindow, at + Duration(1)},
+                                      logql::Direction::kBackward,
+                                      request.before,
+                                      request.position,
+                                      false}));
+  KVASIR_TRY(
+      const Rows after,
+      read_slice(
+          services, exchange,
+          {query, {at, at + kContextWindow}, logql::Direction::kForward, request.after, request.position, false}));
   std::reverse(before.begin(), before.end());
   std::string body = "{\"status\":\"success\",\"data\":{\"entry\":";
   append_entry_object(body, entry->entry, *entry->labels, {.categorize = true, .cursor = true});

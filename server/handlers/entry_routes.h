@@ -1,4 +1,5 @@
-// entry_routes.h -- GET /api/v1/entry/{cursor}: one entry by its place in the order of its tenant, with the lines around it.
+// entry_routes.h -- GET /api/v1/entry/{cursor}: one entry by its place in the order of its tenant, with the lines
+// around it.
 //
 // Errors:   400 broken cursor; 404 no such entry (never stored, deleted, or past its retention).
 // Source:   docs/http-extensions.md

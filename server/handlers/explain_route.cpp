@@ -76,7 +76,8 @@ class Explanation {
     KVASIR_TRY(const QueryOutcome outcome, QueryService(services_).run(counting));
     const auto* vector = std::get_if<logql::Vector>(&outcome.result);
     Cost cost{0, outcome.stats};
-    if (vector != nullptr && !vector->series.empty()) cost.rows = static_cast<std::uint64_t>(vector->series.front().points.front().value);
+    if (vector != nullptr && !vector->series.empty())
+      cost.rows = static_cast<std::uint64_t>(vector->series.front().points.front().value);
     return cost;
   }
 
@@ -103,8 +104,14 @@ class Explanation {
   }
 
   void write_cost(const StatsSummary& stats) {
-    writer_.key("blocks").unsigned_integer(stats.blocks_selected).key("blocksOpened").unsigned_integer(stats.blocks_opened);
-    writer_.key("linesRead").unsigned_integer(stats.lines_processed).key("bytesRead").unsigned_integer(stats.bytes_processed);
+    writer_.key("blocks")
+        .unsigned_integer(stats.blocks_selected)
+        .key("blocksOpened")
+        .unsigned_integer(stats.blocks_opened);
+    writer_.key("linesRead")
+        .unsigned_integer(stats.lines_processed)
+        .key("bytesRead")
+        .unsigned_integer(stats.bytes_processed);
     writer_.key("seconds").number(stats.exec_seconds).end_object();
   }
 

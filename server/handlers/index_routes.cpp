@@ -49,7 +49,8 @@ struct Shard {
   IndexStats stats;
 };
 
-/// Streams in the order of their fingerprints, cut where a shard has enough bytes. The shards cover every fingerprint there can be.
+/// Streams in the order of their fingerprints, cut where a shard has enough bytes. The shards cover every fingerprint
+/// there can be.
 std::vector<Shard> cut_shards(const std::map<std::uint64_t, IndexStats>& streams, std::uint64_t target_bytes) {
   std::vector<Shard> shards(1);
   for (const auto& [fingerprint, stats] : streams) {
@@ -77,7 +78,8 @@ net::HttpResponse index_shards(const Services& services, QueryExchange& exchange
   MetadataContext context(services, exchange);
   std::map<std::uint64_t, IndexStats> streams;
   for (const auto& tenant : exchange.tenants.tenants) {
-    const auto volumes = services.store.volumes({tenant.tenant, *matchers, *range, range->begin, Duration(0)}, context.get());
+    const auto volumes =
+        services.store.volumes({tenant.tenant, *matchers, *range, range->begin, Duration(0)}, context.get());
     if (!volumes) return bare_error(volumes.error());
     for (const auto& volume : *volumes) streams[volume.stream->fingerprint.value].bytes += volume.bytes.front();
   }
@@ -85,7 +87,14 @@ net::HttpResponse index_shards(const Services& services, QueryExchange& exchange
   JsonWriter w(body);
   w.begin_object().key("shards").begin_array();
   for (const auto& shard : cut_shards(streams, *target)) {
-    w.begin_object().key("bounds").begin_object().key("min").unsigned_integer(shard.min).key("max").unsigned_integer(shard.max).end_object();
+    w.begin_object()
+        .key("bounds")
+        .begin_object()
+        .key("min")
+        .unsigned_integer(shard.min)
+        .key("max")
+        .unsigned_integer(shard.max)
+        .end_object();
     w.key("stats").begin_object().key("streams").unsigned_integer(shard.stats.streams);
     w.key("chunks").unsigned_integer(shard.stats.chunks).key("bytes").unsigned_integer(shard.stats.bytes);
     w.key("entries").unsigned_integer(shard.stats.entries).end_object().end_object();
@@ -135,7 +144,8 @@ Result<VolumeQuery> parse_volume(const Services& services, const QueryExchange& 
   return query;
 }
 
-Result<std::vector<VolumeSeries>> read_volumes(const Services& services, const QueryExchange& exchange, const VolumeQuery& query) {
+Result<std::vector<VolumeSeries>> read_volumes(const Services& services, const QueryExchange& exchange,
+                                               const VolumeQuery& query) {
   MetadataContext context(services, exchange);
   VolumeRequest request;
   request.matchers = query.matchers;
@@ -189,7 +199,8 @@ net::HttpResponse index_volume(const Services& services, QueryExchange& exchange
   const auto series = volume_points(*volumes, *query);
   const bool matrix = std::any_of(series.begin(), series.end(), [](const auto& s) { return s.points.size() > 1; });
   std::string body;
-  const logql::QueryResult result = matrix ? logql::QueryResult(logql::Matrix{series}) : logql::QueryResult(logql::Vector{series});
+  const logql::QueryResult result =
+      matrix ? logql::QueryResult(logql::Matrix{series}) : logql::QueryResult(logql::Vector{series});
   append_query_answer(body, result, StatsSummary{}, EncodeOptions{});
   return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
 }
@@ -207,9 +218,11 @@ bool is_uuid(std::string_view text) {
 bool worth_showing(const std::string& name, const std::set<std::string>& values) {
   static const std::set<std::string> kAlways = {"cluster", "namespace", "instance", "pod"};
   if (kAlways.count(name) > 0) return true;
-  const bool flags = values.size() <= 2 && std::all_of(values.begin(), values.end(), [](const auto& v) { return v == "0" || v == "1"; });
+  const bool flags = values.size() <= 2 &&
+                     std::all_of(values.begin(), values.end(), [](const auto& v) { return v == "0" || v == "1"; });
   if (flags) return true;
-  const bool numbers = std::all_of(values.begin(), values.end(), [](const auto& v) { return parse_go_float(v).has_value(); });
+  const bool numbers =
+      std::all_of(values.begin(), values.end(), [](const auto& v) { return parse_go_float(v).has_value(); });
   return !numbers && !std::all_of(values.begin(), values.end(), [](const auto& v) { return is_uuid(v); });
 }
 

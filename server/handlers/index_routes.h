@@ -1,4 +1,5 @@
-// index_routes.h -- index/stats, index/volume, index/volume_range and detected_labels: answers from block statistics and labels.
+// index_routes.h -- index/stats, index/volume, index/volume_range and detected_labels: answers from block statistics
+// and labels.
 #pragma once
 
 #include "common/net/http_server.h"

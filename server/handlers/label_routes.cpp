@@ -37,8 +37,9 @@ net::HttpResponse names_answer(const QueryExchange& exchange, const Names& names
 }
 
 /// Calls `read` for every tenant that the selector chooses.
-Result<Names> collect(const Services& services, QueryExchange& exchange,
-                      const std::function<std::vector<std::string>(const std::string&, std::span<const LabelMatcher>, TimeRange)>& read) {
+Result<Names> collect(
+    const Services& services, QueryExchange& exchange,
+    const std::function<std::vector<std::string>(const std::string&, std::span<const LabelMatcher>, TimeRange)>& read) {
   KVASIR_TRY(const TimeRange range, metadata_range(services, exchange));
   KVASIR_TRY(auto matchers, metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kOptional));
   std::vector<std::string> tenants = tenant_names(exchange.tenants);
@@ -52,9 +53,10 @@ Result<Names> collect(const Services& services, QueryExchange& exchange,
 }
 
 net::HttpResponse label_names(const Services& services, QueryExchange& exchange, bool legacy) {
-  auto names = collect(services, exchange, [&](const std::string& tenant, std::span<const LabelMatcher> matchers, TimeRange range) {
-    return services.store.label_names(tenant, matchers, range);
-  });
+  auto names = collect(services, exchange,
+                       [&](const std::string& tenant, std::span<const LabelMatcher> matchers, TimeRange range) {
+                         return services.store.label_names(tenant, matchers, range);
+                       });
   if (!names) return bare_error(names.error());
   if (exchange.tenants.several && !names->empty()) names->emplace(kTenantLabel);
   return names_answer(exchange, *names, legacy);
@@ -63,12 +65,14 @@ net::HttpResponse label_names(const Services& services, QueryExchange& exchange,
 net::HttpResponse label_values(const Services& services, QueryExchange& exchange, bool legacy) {
   const std::string name(exchange.request.path_params.value_or_empty("name"));
   const bool wants_tenants = exchange.tenants.several && name == kTenantLabel;
-  auto values = collect(services, exchange, [&](const std::string& tenant, std::span<const LabelMatcher> matchers, TimeRange range) {
-    if (wants_tenants) return std::vector<std::string>{tenant};
-    return services.store.label_values(tenant, name, matchers, range);
-  });
+  auto values = collect(services, exchange,
+                        [&](const std::string& tenant, std::span<const LabelMatcher> matchers, TimeRange range) {
+                          if (wants_tenants) return std::vector<std::string>{tenant};
+                          return services.store.label_values(tenant, name, matchers, range);
+                        });
   if (!values) return bare_error(values.error());
-  if (exchange.tenants.policy != nullptr && exchange.tenants.policy->mask.hides(name) && !values->empty()) *values = {std::string(kMasked)};
+  if (exchange.tenants.policy != nullptr && exchange.tenants.policy->mask.hides(name) && !values->empty())
+    *values = {std::string(kMasked)};
   return names_answer(exchange, *values, legacy);
 }
 
@@ -122,18 +126,24 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
 
 void add_label_routes(net::HttpServer& server, const Services& services) {
   for (const char* pattern : {"/loki/api/v1/labels", "/loki/api/v1/label"}) {
-    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return label_names(services, exchange, false); },
-                    ReadPolicies::kApplied);
+    add_query_route(
+        server, services, pattern,
+        [&services](QueryExchange& exchange) { return label_names(services, exchange, false); },
+        ReadPolicies::kApplied);
   }
-  add_query_route(server, services, "/api/prom/label", [&services](QueryExchange& exchange) { return label_names(services, exchange, true); },
-                  ReadPolicies::kApplied);
-  add_query_route(server, services, "/loki/api/v1/label/{name}/values",
-                  [&services](QueryExchange& exchange) { return label_values(services, exchange, false); }, ReadPolicies::kApplied);
-  add_query_route(server, services, "/api/prom/label/{name}/values",
-                  [&services](QueryExchange& exchange) { return label_values(services, exchange, true); }, ReadPolicies::kApplied);
+  add_query_route(
+      server, services, "/api/prom/label",
+      [&services](QueryExchange& exchange) { return label_names(services, exchange, true); }, ReadPolicies::kApplied);
+  add_query_route(
+      server, services, "/loki/api/v1/label/{name}/values",
+      [&services](QueryExchange& exchange) { return label_values(services, exchange, false); }, ReadPolicies::kApplied);
+  add_query_route(
+      server, services, "/api/prom/label/{name}/values",
+      [&services](QueryExchange& exchange) { return label_values(services, exchange, true); }, ReadPolicies::kApplied);
   for (const char* pattern : {"/loki/api/v1/series", "/api/prom/series"}) {
-    add_query_route(server, services, pattern, [&services](QueryExchange& exchange) { return series(services, exchange); },
-                    ReadPolicies::kApplied);
+    add_query_route(
+        server, services, pattern, [&services](QueryExchange& exchange) { return series(services, exchange); },
+        ReadPolicies::kApplied);
   }
 }
 

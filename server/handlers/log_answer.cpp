@@ -31,7 +31,9 @@ LogForm form_of(const Services& services, const QueryExchange& exchange) {
   return form;
 }
 
-std::string cursor_text(const logql::LogPage& page) { return page.resume ? logql::format_cursor(*page.resume) : std::string(); }
+std::string cursor_text(const logql::LogPage& page) {
+  return page.resume ? logql::format_cursor(*page.resume) : std::string();
+}
 
 /// One entry as a line of its own.
 void append_row(std::string& out, const logql::PagedRow& row, const LogForm& form) {
@@ -126,7 +128,8 @@ void send_whole(const LogForm& form, const PagedQuery& query, logql::LogPage pag
 }
 
 /// The rest of an answer after its first page. Returning early drops the reply, which cuts the connection.
-void send_pages(const LogForm& form, PagedQuery& query, logql::LogPage page, const std::shared_ptr<net::HttpReply>& reply) {
+void send_pages(const LogForm& form, PagedQuery& query, logql::LogPage page,
+                const std::shared_ptr<net::HttpReply>& reply) {
   AnswerStream stream(reply, form.ndjson ? kNdjsonType : kJsonType, form.encoding);
   PageWriter writer(form, stream);
   writer.begin();
@@ -157,7 +160,9 @@ void answer_log_query(const Services& services, const QueryExchange& exchange, s
   const auto form = std::make_shared<const LogForm>(form_of(services, exchange));
   if (first->last) return send_whole(*form, *query, std::move(*first), *reply);
   const auto page = std::make_shared<logql::LogPage>(std::move(*first));
-  const auto rest = [form, query = std::move(query), page, reply] { send_pages(*form, *query, std::move(*page), reply); };
+  const auto rest = [form, query = std::move(query), page, reply] {
+    send_pages(*form, *query, std::move(*page), reply);
+  };
   if (services.answers.post(rest)) return;
   auto busy = bare_error(429, "too many long answers are on their way, try again");
   busy.headers.set("Retry-After", "1");

@@ -1,7 +1,9 @@
-// log_answer.h -- sends the entries of a paged query: whole when one page holds them, otherwise page by page in flat memory.
+// log_answer.h -- sends the entries of a paged query: whole when one page holds them, otherwise page by page in flat
+// memory.
 //
-// Shape:    JSON: the shape of Loki's answers. Of an answer that does not fit one page each page is grouped by itself, so that a
-//           stream may come more than once, and `warnings` stand at the end. NDJSON: one object per entry, in the order of the query.
+// Shape:    JSON: the shape of Loki's answers. Of an answer that does not fit one page each page is grouped by itself,
+//           so that a stream may come more than once, and `warnings` stand at the end. NDJSON: one object per entry, in
+//           the order of the query.
 // Threads:  called on a query thread; pages after the first are made and sent on the pool Services::answers.
 // Errors:   before the first byte as a status; later the connection is cut.
 #pragma once

@@ -8,7 +8,8 @@ namespace kvasir::server {
 Result<TimeBounds> metadata_bounds(const Services& services, const QueryExchange& exchange) {
   KVASIR_TRY(const TimeBounds bounds, parse_bounds(exchange.params, services.clock.now()));
   if (bounds.end < bounds.start) {
-    return fail(ErrorCode::kInvalidArgument, "this data is no longer available, it is past now - max_query_lookback (0s)");
+    return fail(ErrorCode::kInvalidArgument,
+                "this data is no longer available, it is past now - max_query_lookback (0s)");
   }
   KVASIR_CHECK_OK(check_query_length(bounds.end - bounds.start, effective_settings(exchange.tenants)));
   return bounds;
@@ -32,7 +33,7 @@ Result<std::vector<LabelMatcher>> metadata_selector(std::string_view text, Selec
 
 MetadataContext::MetadataContext(const Services& services, const QueryExchange& exchange)
     : budget_("metadata request", 0, &services.query_budget),
-      context_(services.clock, services.clock.steady() + effective_settings(exchange.tenants).query_timeout, exchange.client, budget_,
-               logql::QueryLimits{}) {}
+      context_(services.clock, services.clock.steady() + effective_settings(exchange.tenants).query_timeout,
+               exchange.client, budget_, logql::QueryLimits{}) {}
 
 }  // namespace kvasir::server

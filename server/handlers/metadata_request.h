@@ -1,4 +1,5 @@
-// metadata_request.h -- what label, series, index and detected routes share: a selector, a checked time range, a query context.
+// metadata_request.h -- what label, series, index and detected routes share: a selector, a checked time range, a query
+// context.
 #pragma once
 
 #include <string_view>
@@ -12,7 +13,8 @@
 
 namespace kvasir::server {
 
-/// start, end and since as a half-open range that includes `end`. Errors: the texts for the client; too long for the tenant.
+/// start, end and since as a half-open range that includes `end`. Errors: the texts for the client; too long for the
+/// tenant.
 Result<TimeRange> metadata_range(const Services& services, const QueryExchange& exchange);
 /// The same without the inclusive end, for routes that echo the times.
 Result<TimeBounds> metadata_bounds(const Services& services, const QueryExchange& exchange);

@@ -23,7 +23,8 @@ net::HttpResponse error_answer(const Error& error) {
     case ErrorCode::kDeadlineExceeded: return prometheus_error(503, "timeout", error.message());
     case ErrorCode::kCancelled: return prometheus_error(503, "canceled", error.message());
     case ErrorCode::kLimitExceeded: return prometheus_error(422, "execution", error.message());
-    default: return prometheus_error(status_of(error), status_of(error) < 500 ? "bad_data" : "internal", error.message());
+    default:
+      return prometheus_error(status_of(error), status_of(error) < 500 ? "bad_data" : "internal", error.message());
   }
 }
 
@@ -33,7 +34,8 @@ QueryCall metric_call(const QueryExchange& exchange, const char* route) {
   call.route = route;
   call.peer = exchange.request.peer;
   call.client = exchange.client;
-  call.may_use_cache = exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
+  call.may_use_cache =
+      exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
   call.queued = exchange.queued;
   call.check_selectors = false;
   return call;
@@ -41,7 +43,8 @@ QueryCall metric_call(const QueryExchange& exchange, const char* route) {
 
 net::HttpResponse answer_metric(const Services& services, QueryExchange& exchange, QueryCall call) {
   const auto expr = logql::parse_query(call.params.query);
-  if (expr && logql::is_log_query(**expr)) return prometheus_error(400, "bad_data", "the query gives log lines, not metrics");
+  if (expr && logql::is_log_query(**expr))
+    return prometheus_error(400, "bad_data", "the query gives log lines, not metrics");
   const auto outcome = QueryService(services).run(call);
   if (!outcome) return error_answer(outcome.error());
   std::string body = "{\"status\":\"success\",\"data\":{\"resultType\":";
@@ -188,7 +191,8 @@ net::HttpResponse exemplars(const Services& services, QueryExchange& exchange) {
     if (!outcome) return error_answer(outcome.error());
     for (const auto& stream : std::get<logql::Streams>(outcome->result).streams) append_exemplars(list, stream);
   }
-  return json_answer(exchange.request, "{\"status\":\"success\",\"data\":[" + list + "]}\n", services.config.querier.compress_responses);
+  return json_answer(exchange.request, "{\"status\":\"success\",\"data\":[" + list + "]}\n",
+                     services.config.querier.compress_responses);
 }
 
 /// Ids are hexadecimal, with dashes in UUIDs; anything else could not be found by id.
@@ -224,7 +228,8 @@ net::HttpResponse trace_logs(const Services& services, QueryExchange& exchange) 
 
 void add_prometheus_routes(net::HttpServer& server, const Services& services) {
   const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
-    add_query_route(server, services, pattern, [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
+    add_query_route(server, services, pattern,
+                    [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
   };
   add("/api/v1/query", instant);
   add("/api/v1/query_range", range);

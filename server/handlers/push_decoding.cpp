@@ -36,7 +36,8 @@ std::optional<Refusal> undo_encoding(net::HttpRequest& request, std::uint64_t li
   return std::nullopt;
 }
 
-Result<void> decode_body(PushForm form, std::string_view media_type, std::string body, std::uint64_t limit, DecodedPush& push) {
+Result<void> decode_body(PushForm form, std::string_view media_type, std::string body, std::uint64_t limit,
+                         DecodedPush& push) {
   if (!net::equal_ignore_case(media_type, "application/json")) return ingest::decode_push_snappy(body, limit, push);
   push.body = std::move(body);
   return ingest::decode_push_json(form == PushForm::kV1 ? ingest::JsonForm::kV1 : ingest::JsonForm::kLegacy, push);
@@ -64,7 +65,8 @@ DecodedOrRefused decode_loki(const PushDecoding& decoding, net::HttpRequest& req
   const std::uint64_t limit = decoding.limits.decompressed_max;
   if (auto refusal = undo_encoding(request, limit)) return std::move(*refusal);
   const std::string_view media_type = media_type_of(request);
-  if (const auto problem = media_type_problem(media_type); !problem.empty()) return Refusal{400, std::string(problem), {}};
+  if (const auto problem = media_type_problem(media_type); !problem.empty())
+    return Refusal{400, std::string(problem), {}};
   auto push = decoding.pool.get();
   const auto decoded = decode_body(decoding.form, media_type, std::move(request.body), limit, *push);
   if (!decoded) return refusal_of(decoded.error());
@@ -77,7 +79,8 @@ std::optional<Refusal> undo_otlp_encoding(net::HttpRequest& request, std::uint64
   const auto encoding = net::parse_content_encoding(name);
   if (encoding == ContentEncoding::kIdentity) return std::nullopt;
   if (!encoding || encoding == ContentEncoding::kDeflate) {
-    return Refusal{400, "unsupported content encoding " + std::string(name) + ": only gzip, lz4 and zstd are supported", {}};
+    return Refusal{
+        400, "unsupported content encoding " + std::string(name) + ": only gzip, lz4 and zstd are supported", {}};
   }
   auto plain = net::decompress(*encoding, request.body, limit);
   if (!plain) return refusal_of(plain.error());
@@ -105,8 +108,10 @@ DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& req
 
 DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& request) {
   if (request.body.size() > decoding.limits.wire_max) {
-    return Refusal{413, "request body too large: message size too large than max (" + std::to_string(request.body.size()) +
-                            " vs " + std::to_string(decoding.limits.wire_max) + ")", {}};
+    return Refusal{413,
+                   "request body too large: message size too large than max (" + std::to_string(request.body.size()) +
+                       " vs " + std::to_string(decoding.limits.wire_max) + ")",
+                   {}};
   }
   if (decoding.form == PushForm::kOtlp || decoding.form == PushForm::kOtlpGrpc) return decode_otlp(decoding, request);
   return decode_loki(decoding, request);

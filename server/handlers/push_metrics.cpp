@@ -17,9 +17,11 @@ constexpr std::size_t kSeriesPerTenant = static_cast<std::size_t>(ingest::Discar
 
 PushMetrics::PushMetrics(prometheus::Registry& registry)
     : lines_received_(family(registry, "loki_distributor_lines_received_total", "Lines in pushes that were read")),
-      bytes_received_(family(registry, "loki_distributor_bytes_received_total", "Bytes of lines and metadata in pushes that were read")),
+      bytes_received_(family(registry, "loki_distributor_bytes_received_total",
+                             "Bytes of lines and metadata in pushes that were read")),
       lines_discarded_(family(registry, "loki_discarded_samples_total", "Entries that were refused, by reason")),
-      bytes_discarded_(family(registry, "loki_discarded_bytes_total", "Bytes of entries that were refused, by reason")) {}
+      bytes_discarded_(
+          family(registry, "loki_discarded_bytes_total", "Bytes of entries that were refused, by reason")) {}
 
 void PushMetrics::received(const Origin& origin, std::uint64_t lines, std::uint64_t bytes) {
   MutexLock lock(mutex_);

@@ -1,7 +1,7 @@
 // push_metrics.h -- the distributor's counters under Loki's names.
 //
-// Labels:   tenant, format (loki, otlp), reason, retention_hours, policy, is_internal_stream. Series per tenant are bounded by
-//           kTenantSeriesMax, later tenants share `other`.
+// Labels:   tenant, format (loki, otlp), reason, retention_hours, policy, is_internal_stream. Series per tenant are
+//           bounded by kTenantSeriesMax, later tenants share `other`.
 // Threads:  any; counters are looked up once per push.
 #pragma once
 
@@ -40,7 +40,8 @@ class PushMetrics {
   prometheus::Family<prometheus::Counter>& lines_discarded_;
   prometheus::Family<prometheus::Counter>& bytes_discarded_;
   Mutex mutex_;
-  std::map<std::tuple<std::string, std::string, std::string, std::string>, Counters> counters_ KVASIR_GUARDED_BY(mutex_);
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, Counters> counters_
+      KVASIR_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvasir::server

@@ -36,7 +36,11 @@ net::HttpResponse with_verdicts(net::HttpResponse response, const ingest::PushVe
   w.begin_object().key("accepted").unsigned_integer(verdicts.accepted_count());
   w.key("refused").unsigned_integer(verdicts.refused_count()).key("verdicts").begin_array();
   for (const auto& verdict : verdicts.refused()) {
-    w.begin_object().key("stream").unsigned_integer(verdict.place.stream).key("entry").unsigned_integer(verdict.place.entry);
+    w.begin_object()
+        .key("stream")
+        .unsigned_integer(verdict.place.stream)
+        .key("entry")
+        .unsigned_integer(verdict.place.entry);
     w.key("status").integer(verdict.status).key("reason").string(ingest::discard_reason_name(verdict.reason));
     w.key("error").string(verdict.message).end_object();
   }
@@ -99,7 +103,8 @@ class PushHandler {
     pending->reply = reply;
     pending->form = form;
     pending->origin = origin_of(*context, form);
-    const bool asks = !is_otlp(form) && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
+    const bool asks =
+        !is_otlp(form) && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
     if (asks) pending->verdicts = std::make_shared<ingest::PushVerdicts>();
     const auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
@@ -113,7 +118,8 @@ class PushHandler {
 
  private:
   static PushMetrics::Origin origin_of(const RequestContext& context, PushForm form) {
-    const auto hours = std::chrono::duration_cast<std::chrono::hours>(context.settings->retention.retention_period).count();
+    const auto hours =
+        std::chrono::duration_cast<std::chrono::hours>(context.settings->retention.retention_period).count();
     return {context.tenant, hours > 0 ? std::to_string(hours) : "", is_otlp(form) ? "otlp" : "loki"};
   }
 

@@ -17,7 +17,8 @@ void answer_safely(const StreamingQueryHandler& handler, const std::shared_ptr<Q
   try {
     handler(exchange, reply);
   } catch (const std::exception& e) {
-    log::error("query", "a handler ended with an exception", {{"target", exchange->request.target}, {"error", e.what()}});
+    log::error("query", "a handler ended with an exception",
+               {{"target", exchange->request.target}, {"error", e.what()}});
     reply->send(bare_error(500, "internal error"));
   }
 }
@@ -65,8 +66,8 @@ void add_query_route(net::HttpServer& server, const Services& services, std::str
                   policies);
 }
 
-void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, StreamingQueryHandler handler,
-                     ReadPolicies policies) {
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern,
+                     StreamingQueryHandler handler, ReadPolicies policies) {
   net::HttpRoute route;
   route.methods = {"GET", "POST"};
   route.pattern = std::move(pattern);

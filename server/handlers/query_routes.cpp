@@ -27,9 +27,11 @@ QueryCall call_of(const Services& services, const QueryExchange& exchange, std::
   call.route = std::move(route);
   call.peer = exchange.request.peer;
   call.tags = clean_query_tags(exchange.request.headers.get("X-Query-Tags").value_or(""));
-  if (services.config.querier.per_request_limits_enabled) call.limits = exchange.request.headers.value_or_empty("X-Loki-Query-Limits");
+  if (services.config.querier.per_request_limits_enabled)
+    call.limits = exchange.request.headers.value_or_empty("X-Loki-Query-Limits");
   call.client = exchange.client;
-  call.may_use_cache = exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
+  call.may_use_cache =
+      exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
   call.queued = exchange.queued;
   return call;
 }
@@ -160,8 +162,9 @@ net::HttpResponse format_query(const net::HttpRequest& request) {
 
 void add_query_routes(net::HttpServer& server, const Services& services) {
   const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
-    add_query_route(server, services, pattern, [&services, handler](QueryExchange& exchange) { return handler(services, exchange); },
-                    ReadPolicies::kApplied);
+    add_query_route(
+        server, services, pattern,
+        [&services, handler](QueryExchange& exchange) { return handler(services, exchange); }, ReadPolicies::kApplied);
   };
   add_query_route(server, services, "/loki/api/v1/query_range",
                   StreamingQueryHandler([&services](const std::shared_ptr<QueryExchange>& exchange,
@@ -175,7 +178,9 @@ void add_query_routes(net::HttpServer& server, const Services& services) {
   format.methods = {"GET", "POST"};
   format.pattern = "/loki/api/v1/format_query";
   format.pool = "admin";
-  format.handler = [](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) { reply->send(format_query(request)); };
+  format.handler = [](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) {
+    reply->send(format_query(request));
+  };
   server.add(std::move(format));
 }
 

@@ -27,7 +27,9 @@ using Reply = std::shared_ptr<HttpReply>;
 constexpr std::string_view kWritten = R"({"status":"success","data":null,"errorType":"","error":""})";
 constexpr std::uint64_t kGroupBytesMax = 4 << 20;
 
-void send_error(HttpReply& reply, int status, const std::string& text) { reply.send(HttpResponse::text(status, text + "\n")); }
+void send_error(HttpReply& reply, int status, const std::string& text) {
+  reply.send(HttpResponse::text(status, text + "\n"));
+}
 
 void send_written(HttpReply& reply) {
   auto response = HttpResponse::json(202, std::string(kWritten));
@@ -67,7 +69,8 @@ void keep_rules_with_labels(RuleNamespaces& namespaces, std::string_view wanted)
     wanted = comma == std::string_view::npos ? std::string_view() : wanted.substr(comma + 1);
   }
   const auto has_any = [&pairs](const Rule& rule) {
-    return std::any_of(rule.labels.begin(), rule.labels.end(), [&](const auto& label) { return pairs.contains(label); });
+    return std::any_of(rule.labels.begin(), rule.labels.end(),
+                       [&](const auto& label) { return pairs.contains(label); });
   };
   for (auto& [name, groups] : namespaces) {
     for (auto& group : groups) std::erase_if(group.rules, [&](const Rule& rule) { return !has_any(rule); });
@@ -114,7 +117,8 @@ class RuleApi {
     auto group = alerts::parse_rule_group(*node);
     if (!group) return send_error(reply, 400, group.error().message());
     if (auto refused = over_limit(*context, *group); !refused.empty()) return send_error(reply, 400, refused);
-    const auto stored = services_.ruler.store().set_group(context->tenant, param(request, "namespace"), std::move(*group));
+    const auto stored =
+        services_.ruler.store().set_group(context->tenant, param(request, "namespace"), std::move(*group));
     if (!stored) return send_error(reply, status_of(stored.error()), stored.error().message());
     services_.ruler.reload();
     send_written(reply);
@@ -123,7 +127,8 @@ class RuleApi {
   void remove_group(const HttpRequest& request, HttpReply& reply) {
     const auto context = services_.gate.single_tenant(request, reply, Role::kWrite);
     if (!context) return;
-    finish(services_.ruler.store().delete_group(context->tenant, param(request, "namespace"), param(request, "group")), reply);
+    finish(services_.ruler.store().delete_group(context->tenant, param(request, "namespace"), param(request, "group")),
+           reply);
   }
 
   void remove_namespace(const HttpRequest& request, HttpReply& reply) {
@@ -150,7 +155,8 @@ class RuleApi {
     const auto& limits = *context.settings;
     const std::uint64_t rules_max = limits.ruler.max_rules_per_rule_group;
     if (rules_max != 0 && group.rules.size() > rules_max) {
-      return fmt::format("per-user rules per rule group limit (limit: {} actual: {}) exceeded", rules_max, group.rules.size());
+      return fmt::format("per-user rules per rule group limit (limit: {} actual: {}) exceeded", rules_max,
+                         group.rules.size());
     }
     std::size_t others = 0;
     for (const auto& [name, groups] : services_.ruler.rules(context.tenant)) others += groups.size();
@@ -287,8 +293,8 @@ void RuleApi::alert_states(const HttpRequest& request, HttpReply& reply) {
 
 using ApiCall = void (RuleApi::*)(const HttpRequest&, HttpReply&);
 
-void add(net::HttpServer& server, const std::shared_ptr<RuleApi>& api, std::vector<std::string> methods, std::string pattern,
-         ApiCall call) {
+void add(net::HttpServer& server, const std::shared_ptr<RuleApi>& api, std::vector<std::string> methods,
+         std::string pattern, ApiCall call) {
   server.add({.methods = std::move(methods),
               .pattern = std::move(pattern),
               .pool = "admin",

@@ -2,7 +2,8 @@
 //
 // Routes:   GET/POST/DELETE /loki/api/v1/rules[/{namespace}[/{group}]] and the same under /api/prom/rules,
 //           GET /prometheus/api/v1/rules, GET /prometheus/api/v1/alerts.
-// Errors:   plain text as clients match it: `no rule groups found`, `group does not exist`, `unable to decoded rule group` ...
+// Errors:   plain text as clients match it: `no rule groups found`, `group does not exist`, `unable to decoded rule
+//           group` ...
 // Threads:  handlers run on the "admin" pool; ruler and gate outlive the server.
 #pragma once
 

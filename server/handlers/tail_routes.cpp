@@ -30,10 +30,12 @@ Result<TailRequest> parse_tail(const Services& services, const net::HttpRequest&
   KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(tail.query));
   (void)expr;
   KVASIR_TRY(tail.limit, parse_limit(params, "limit", kDefaultLimit));
-  KVASIR_TRY(tail.start, parse_bounds(params, services.clock.now()).map([](const TimeBounds& bounds) { return bounds.start; }));
+  KVASIR_TRY(tail.start,
+             parse_bounds(params, services.clock.now()).map([](const TimeBounds& bounds) { return bounds.start; }));
   if (const auto delay = params.value_or_empty("delay_for"); !delay.empty()) {
     const auto seconds = parse_int64(delay);
-    if (!seconds) return fail(ErrorCode::kInvalidArgument, "strconv.Atoi: parsing \"" + std::string(delay) + "\": invalid syntax");
+    if (!seconds)
+      return fail(ErrorCode::kInvalidArgument, "strconv.Atoi: parsing \"" + std::string(delay) + "\": invalid syntax");
     if (*seconds > kDelaySecondsMax) return fail(ErrorCode::kInvalidArgument, "delay_for can't be greater than 5");
     tail.options.delay = std::chrono::seconds(std::max<std::int64_t>(*seconds, 0));
   }
@@ -45,8 +47,8 @@ Result<TailRequest> parse_tail(const Services& services, const net::HttpRequest&
 }
 
 /// The newest entries of [start, now), oldest first.
-Result<std::vector<TailEntry>> read_history(const Services& services, const RequestContext& context, const TailRequest& tail,
-                                            std::stop_token stop) {
+Result<std::vector<TailEntry>> read_history(const Services& services, const RequestContext& context,
+                                            const TailRequest& tail, std::stop_token stop) {
   QueryCall call;
   call.tenants.tenants.push_back(context);
   call.route = "tail";
@@ -71,14 +73,17 @@ Result<std::vector<TailEntry>> read_history(const Services& services, const Requ
 void begin_tail(const Services& services, TailHub& hub, const RequestContext& context, const TailRequest& tail,
                 const std::shared_ptr<net::WebSocketSession>& socket) {
   const auto query = logql::parse_log_query(tail.query);
-  if (!query || query->has_stats() || !query->pipes.empty()) return socket->close(kServerError, "only log selector is supported");
+  if (!query || query->has_stats() || !query->pipes.empty())
+    return socket->close(kServerError, "only log selector is supported");
   auto session = TailSession::create(tail.options, *query, services.store);
   if (!session) return socket->close(kServerError, session.error().message());
   (*session)->attach(socket);
   const std::int64_t most = context.settings->query.max_concurrent_tail_requests;
   if (!hub.add(*session, most)) {
-    return socket->close(kServerError, "rpc error: code = Code(400) desc = max concurrent tail requests limit exceeded, count > limit (" +
-                                           std::to_string(hub.count(context.tenant) + 1) + " > " + std::to_string(most) + ")");
+    return socket->close(
+        kServerError,
+        "rpc error: code = Code(400) desc = max concurrent tail requests limit exceeded, count > limit (" +
+            std::to_string(hub.count(context.tenant) + 1) + " > " + std::to_string(most) + ")");
   }
   QueryJob job;
   job.run = [&services, context, tail, session = *session, socket](Duration) {
@@ -87,10 +92,12 @@ void begin_tail(const Services& services, TailHub& hub, const RequestContext& co
     session->begin_live(std::move(*history));
   };
   job.on_dropped = [socket] { socket->close(kServerError, "the server is stopping"); };
-  if (!services.scheduler.submit(context.tenant, std::move(job))) socket->close(kServerError, "too many outstanding requests");
+  if (!services.scheduler.submit(context.tenant, std::move(job)))
+    socket->close(kServerError, "too many outstanding requests");
 }
 
-void handle_tail(const Services& services, TailHub& hub, const net::HttpRequest& request, net::HttpReply& reply, bool legacy) {
+void handle_tail(const Services& services, TailHub& hub, const net::HttpRequest& request, net::HttpReply& reply,
+                 bool legacy) {
   const auto context = services.gate.single_tenant(request, reply, Role::kRead);
   if (!context) return;
   auto tail = parse_tail(services, request, legacy);

@@ -1,5 +1,6 @@
-// The write path under a disk that fails: every operation of a scenario is made to fail, once or from then on, and the power is
-// cut at every operation. Law: acknowledged is a subset of recovered, recovered is a subset of sent, each entry once.
+// The write path under a disk that fails: every operation of a scenario is made to fail, once or from then on, and the
+// power is cut at every operation. Law: acknowledged is a subset of recovered, recovered is a subset of sent, each
+// entry once.
 #include <doctest/doctest.h>
 
 #include <thread>
@@ -187,7 +188,8 @@ TEST_CASE_FIXTURE(Quiet, "the power is cut while threads push, seal and flush") 
       std::vector<std::thread> pushers;
       for (int p = 0; p < 3; ++p) {
         pushers.emplace_back([&, p] {
-          for (int i = 0; i < 30 && !(*store)->died(); ++i) push_noting(**store, ledgers[p], "t", batch_of(p * 1000 + i));
+          for (int i = 0; i < 30 && !(*store)->died(); ++i)
+            push_noting(**store, ledgers[p], "t", batch_of(p * 1000 + i));
         });
       }
       for (auto& pusher : pushers) pusher.join();

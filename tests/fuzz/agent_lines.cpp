@@ -26,7 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   JsonPool pool;
   const JsonNode* node = parse_json(text, pool);
   if (node == nullptr) return 0;
-  // What was written can be read, and is written the same way again; bytes that are not UTF-8 become U+FFFD the first time.
+  // What was written can be read, and is written the same way again; bytes that are not UTF-8 become U+FFFD the first
+  // time.
   std::string once;
   append_json(once, *node);
   JsonPool second;

@@ -34,7 +34,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string shown(kMask.apply(line, storage));
   simdjson::dom::parser before, after;
   simdjson::dom::element root;
-  if (before.parse(simdjson::padded_string(line)).get(root) != simdjson::SUCCESS || !(root.is_object() || root.is_array())) return 0;
+  if (before.parse(simdjson::padded_string(line)).get(root) != simdjson::SUCCESS ||
+      !(root.is_object() || root.is_array()))
+    return 0;
   simdjson::dom::element masked;
   if (after.parse(simdjson::padded_string(std::string_view(shown))).get(masked) != simdjson::SUCCESS) __builtin_trap();
   check(masked);

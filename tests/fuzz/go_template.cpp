@@ -1,4 +1,5 @@
-// A template from untrusted text, run over two labels: it must end, with output or with an error, and say the same twice.
+// A template from untrusted text, run over two labels: it must end, with output or with an error, and say the same
+// twice.
 #include <cstdlib>
 
 #include "logql/pipeline/template/template.h"

@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   const auto message = read_grpc_message(body, 1000);
   if (message) {
-    KVASIR_ASSERT(message->payload.size() == declared_grpc_bytes(body) && message->payload.size() <= 1000, "a length is not what it says");
+    KVASIR_ASSERT(message->payload.size() == declared_grpc_bytes(body) && message->payload.size() <= 1000,
+                  "a length is not what it says");
     if (!message->compressed) KVASIR_ASSERT(frame_grpc_message(message->payload) == body, "a frame does not come back");
   }
   const auto text = percent_decode(encode_grpc_text(body));

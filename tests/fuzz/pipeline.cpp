@@ -1,5 +1,5 @@
-// A pipeline in the first line of the input, run over the rest of it. Two laws: a warm runner gives what a fresh one gives, and
-// reading only the needed labels gives the same grouped result.
+// A pipeline in the first line of the input, run over the rest of it. Two laws: a warm runner gives what a fresh one
+// gives, and reading only the needed labels gives the same grouped result.
 #include <cstdlib>
 
 #include "logql/pipeline/pipeline.h"

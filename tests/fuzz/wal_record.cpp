@@ -1,5 +1,5 @@
-// Bytes as a write-ahead log behind its file header, and as the payload of each kind of record (the checksum would otherwise keep
-// the fuzzer out). What can be read must not reach outside the bytes.
+// Bytes as a write-ahead log behind its file header, and as the payload of each kind of record (the checksum would
+// otherwise keep the fuzzer out). What can be read must not reach outside the bytes.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -91,8 +91,10 @@ void check_numbers(const chunks::FieldNumbers& numbers, const std::string& name,
 }
 
 constexpr const char* kPatterns[] = {
-    "<a> <b> <c>", "<a>\"<b>\"<c>", "<_> - - [<a>] \"<b> <c> <_>\" <_>", "{<a>:<b>,<c>", "<a>=<b> <c>=<_>", "ts=<a> level=<b> <c>",
-    "<a>/<b>-<c>", "<a>ms<b>", "<a>\":<b>,\"<c>\"<_>", "[<a>] <b>: <c>",
+    "<a> <b> <c>",    "<a>\"<b>\"<c>",   "<_> - - [<a>] \"<b> <c> <_>\" <_>",
+    "{<a>:<b>,<c>",   "<a>=<b> <c>=<_>", "ts=<a> level=<b> <c>",
+    "<a>/<b>-<c>",    "<a>ms<b>",        "<a>\":<b>,\"<c>\"<_>",
+    "[<a>] <b>: <c>",
 };
 
 /// What `| pattern` captures; counts the rows that were answered.

@@ -44,7 +44,8 @@ std::vector<Setup> ways(const Setup& setup, QueryGenerator& generate) {
   };
   const auto flip = [&] { return generate.one_in(2); };
   return {way(64, 1, {}, true), way(16, 3, {false, false, false, false}, true),
-          way(1 + generate.below(20), static_cast<std::uint32_t>(1 + generate.below(4)), {flip(), flip(), flip(), flip()}, flip())};
+          way(1 + generate.below(20), static_cast<std::uint32_t>(1 + generate.below(4)),
+              {flip(), flip(), flip(), flip()}, flip())};
 }
 
 void fill(TestingQueries& queries, const Setup& setup) {
@@ -81,7 +82,8 @@ void put_in_order(Points& points) {
 
 std::string text(const Points& points) {
   std::string out;
-  for (const auto& p : points) out += p.labels.to_string() + " @" + std::to_string(p.timestamp_ms) + " " + std::to_string(p.value) + "\n";
+  for (const auto& p : points)
+    out += p.labels.to_string() + " @" + std::to_string(p.timestamp_ms) + " " + std::to_string(p.value) + "\n";
   return out;
 }
 
@@ -119,7 +121,8 @@ Verdict judge(NaiveEvaluator& naive, const Expr& expr, const Setup& setup, bool 
     } else if (const auto* number = std::get_if<double>(&*value)) {
       verdict.points.push_back({{}, at_ms, *number});
     } else {
-      for (const auto& sample : std::get<NaiveVector>(*value)) verdict.points.push_back({sample.labels, at_ms, sample.value});
+      for (const auto& sample : std::get<NaiveVector>(*value))
+        verdict.points.push_back({sample.labels, at_ms, sample.value});
     }
   }
   return verdict;
@@ -134,14 +137,18 @@ Points points_of(const QueryResult& result) {
   };
   if (const auto* matrix = std::get_if<Matrix>(&result)) add(matrix->series);
   if (const auto* vector = std::get_if<Vector>(&result)) add(vector->series);
-  if (const auto* scalar = std::get_if<Scalar>(&result)) out.push_back({{}, scalar->point.timestamp_ms, scalar->point.value});
+  if (const auto* scalar = std::get_if<Scalar>(&result))
+    out.push_back({{}, scalar->point.timestamp_ms, scalar->point.value});
   return out;
 }
 
 /// Whether the samples of some range are grouped while they are read: then a line need not be read to its end.
-bool may_skip_labels(const std::string& query) { return query.find("sum") != std::string::npos || query.find(" by ") != std::string::npos; }
+bool may_skip_labels(const std::string& query) {
+  return query.find("sum") != std::string::npos || query.find(" by ") != std::string::npos;
+}
 
-void check_result(const Result<QueryResult>& result, const Verdict& strict, const Verdict& lenient, const std::string& query) {
+void check_result(const Result<QueryResult>& result, const Verdict& strict, const Verdict& lenient,
+                  const std::string& query) {
   if (!result) {
     const std::string kind = kind_of(result.error());
     CHECK_MESSAGE((strict.errors.contains(kind) || lenient.errors.contains(kind)), "fails: ", result.error().message());
@@ -149,7 +156,9 @@ void check_result(const Result<QueryResult>& result, const Verdict& strict, cons
   }
   // A broken line that nothing was read of, or nothing behind what was needed, is no error of the query.
   const bool skipped = !strict.errors.empty();
-  if (skipped) REQUIRE_MESSAGE((may_skip_labels(query) || query.find("absent") != std::string::npos), "answers, but should fail: ", *strict.errors.begin());
+  if (skipped)
+    REQUIRE_MESSAGE((may_skip_labels(query) || query.find("absent") != std::string::npos),
+                    "answers, but should fail: ", *strict.errors.begin());
   const Verdict& judged = skipped ? lenient : strict;
   REQUIRE_MESSAGE(judged.errors.empty(), "answers, but should fail: ", *judged.errors.begin());
   Points got = points_of(*result);
@@ -201,7 +210,8 @@ using Entries = std::map<Labels, std::vector<NaiveEntry>>;
 
 std::string text(const std::vector<NaiveEntry>& entries) {
   std::string out;
-  for (const auto& entry : entries) out += entry.labels.to_string() + " @" + std::to_string(entry.timestamp.value) + " " + entry.line + "\n";
+  for (const auto& entry : entries)
+    out += entry.labels.to_string() + " @" + std::to_string(entry.timestamp.value) + " " + entry.line + "\n";
   return out;
 }
 
@@ -213,7 +223,8 @@ void set_range(Setup& setup, QueryGenerator& generate) {
 }
 
 TimeRange range_of(const Setup& setup) {
-  return {{static_cast<std::int64_t>(setup.options.start) * kNsPerSecond}, {static_cast<std::int64_t>(setup.options.end) * kNsPerSecond}};
+  return {{static_cast<std::int64_t>(setup.options.start) * kNsPerSecond},
+          {static_cast<std::int64_t>(setup.options.end) * kNsPerSecond}};
 }
 
 void check_logs(std::uint64_t seed, bool ordered) {
@@ -281,7 +292,9 @@ void check_table(std::uint64_t seed) {
       for (std::size_t c = 0; c < got.columns.size(); ++c) {
         const auto* number = std::get_if<double>(&want->rows[r][c]);
         if (number == nullptr) CHECK(got.rows[r][c] == std::get<std::string>(want->rows[r][c]));
-        if (number != nullptr) CHECK_MESSAGE(close(parse_go_float(got.rows[r][c]).value_or(-1e300), *number), got.rows[r][c], " is not ", *number);
+        if (number != nullptr)
+          CHECK_MESSAGE(close(parse_go_float(got.rows[r][c]).value_or(-1e300), *number), got.rows[r][c], " is not ",
+                        *number);
       }
     }
   }

@@ -143,7 +143,8 @@ Labels matched_labels(const BinaryOperation& operation, const Labels& many, cons
   return labels;
 }
 
-Result<NaiveVector> combine_vectors(const BinaryOperation& operation, const NaiveVector& left, const NaiveVector& right) {
+Result<NaiveVector> combine_vectors(const BinaryOperation& operation, const NaiveVector& left,
+                                    const NaiveVector& right) {
   const auto& matching = operation.matching;
   const GroupSide group = matching ? matching->group : GroupSide::kNone;
   const bool one_is_left = group == GroupSide::kRight;
@@ -151,7 +152,8 @@ Result<NaiveVector> combine_vectors(const BinaryOperation& operation, const Naiv
   const NaiveVector& many = one_is_left ? right : left;
   std::map<Labels, const NaiveSample*> partners;
   for (const auto& sample : one) {
-    if (!partners.emplace(key_of(sample.labels, matching), &sample).second) return matching_fails("found duplicate series");
+    if (!partners.emplace(key_of(sample.labels, matching), &sample).second)
+      return matching_fails("found duplicate series");
   }
   NaiveVector out;
   std::set<Labels> used;
@@ -164,7 +166,8 @@ Result<NaiveVector> combine_vectors(const BinaryOperation& operation, const Naiv
     const auto value = combine(operation, a, b, a);
     if (!value) continue;
     const Labels labels = matched_labels(operation, sample.labels, partner->second->labels);
-    if (!used.insert(group == GroupSide::kNone ? key : labels).second) return matching_fails("multiple matches for labels");
+    if (!used.insert(group == GroupSide::kNone ? key : labels).second)
+      return matching_fails("multiple matches for labels");
     out.push_back({labels, *value});
   }
   return out;
@@ -251,15 +254,16 @@ bool pins(const RangeAggregation& range, const LabelMatcher& wanted) {
 std::vector<std::string> pinned_by_all(const Ranges& ranges) {
   std::vector<std::string> out;
   for (const auto& matcher : ranges.begin()->second->range.selector.matchers) {
-    const bool by_all = std::all_of(ranges.begin(), ranges.end(), [&](const auto& r) { return pins(*r.second, matcher); });
+    const bool by_all =
+        std::all_of(ranges.begin(), ranges.end(), [&](const auto& r) { return pins(*r.second, matcher); });
     if (matcher.op() == MatchOp::kEqual && by_all) out.push_back(matcher.name());
   }
   return out;
 }
 
 bool can_be_summed(RangeOp op) {
-  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime || op == RangeOp::kBytesRate ||
-         op == RangeOp::kSumOverTime || op == RangeOp::kRateCounter;
+  return op == RangeOp::kCountOverTime || op == RangeOp::kRate || op == RangeOp::kBytesOverTime ||
+         op == RangeOp::kBytesRate || op == RangeOp::kSumOverTime || op == RangeOp::kRateCounter;
 }
 
 /// `variants(sum by (x) (count_over_time(...))) of (range)`: the metric over that range.
@@ -320,7 +324,8 @@ Result<NaiveVector> NaiveEvaluator::aggregate(const VectorAggregation& aggregati
   return out;
 }
 
-Result<NaiveValue> NaiveEvaluator::binary(const BinaryOperation& operation, TimestampNs at, const PinnedNames& pinned) const {
+Result<NaiveValue> NaiveEvaluator::binary(const BinaryOperation& operation, TimestampNs at,
+                                          const PinnedNames& pinned) const {
   PinnedNames names = is_arithmetic(operation) ? pinned : PinnedNames();
   if (names.empty() && is_arithmetic(operation)) {
     Ranges ranges;
@@ -335,7 +340,8 @@ Result<NaiveValue> NaiveEvaluator::binary(const BinaryOperation& operation, Time
   const auto* a = std::get_if<double>(&left);
   const auto* b = std::get_if<double>(&right);
   if (a != nullptr && b != nullptr) {
-    return NaiveValue(is_comparison(operation.op) ? (holds(operation.op, *a, *b) ? 1.0 : 0.0) : arithmetic(operation.op, *a, *b));
+    return NaiveValue(is_comparison(operation.op) ? (holds(operation.op, *a, *b) ? 1.0 : 0.0)
+                                                  : arithmetic(operation.op, *a, *b));
   }
   if (a == nullptr && b == nullptr) {
     const auto& x = std::get<NaiveVector>(left);
@@ -346,7 +352,8 @@ Result<NaiveValue> NaiveEvaluator::binary(const BinaryOperation& operation, Time
   }
   NaiveVector out;
   for (const auto& [labels, value] : std::get<NaiveVector>(a != nullptr ? right : left)) {
-    if (const auto result = combine(operation, a != nullptr ? *a : value, b != nullptr ? *b : value, value)) out.push_back({labels, *result});
+    if (const auto result = combine(operation, a != nullptr ? *a : value, b != nullptr ? *b : value, value))
+      out.push_back({labels, *result});
   }
   return NaiveValue(std::move(out));
 }

@@ -1,8 +1,8 @@
 // naive_evaluator.h -- LogQL evaluated the slow and obvious way, to judge the engine by.
 //
-// Shape:    rows in a vector; every query looks at every row at every step. No blocks, no hints, no partial aggregates, no
-//           threads: what is written here should be the definition of the language, readable beside docs/logql-extensions.md.
-//           naive_evaluator.cpp has the expressions, naive_rows.cpp what reads rows.
+// Shape:    rows in a vector; every query looks at every row at every step. No blocks, no hints, no partial aggregates,
+//           no threads: what is written here should be the definition of the language, readable beside
+//           docs/logql-extensions.md. naive_evaluator.cpp has the expressions, naive_rows.cpp what reads rows.
 // Shares:   the parser and the pipeline (unhinted) with the engine; those have judges of their own.
 // Errors:   a sample with an error fails the query, as in the engine; so does vector matching that is not unique.
 #pragma once
@@ -73,7 +73,8 @@ class NaiveEvaluator {
   /// A metric expression at one instant.
   Result<NaiveValue> evaluate(const Expr& expr, TimestampNs at) const { return evaluate(expr, at, {}); }
   /// The first `limit` entries of [begin, end) in the direction, or in the order that the query asks for.
-  Result<std::vector<NaiveEntry>> entries(const LogQuery& query, TimeRange range, Direction direction, std::size_t limit) const;
+  Result<std::vector<NaiveEntry>> entries(const LogQuery& query, TimeRange range, Direction direction,
+                                          std::size_t limit) const;
   /// The rows of a query with `stats` over [begin, end).
   Result<NaiveTable> table(const LogQuery& query, TimeRange range) const;
 
@@ -107,8 +108,8 @@ class NaiveEvaluator {
 
   bool selects(const Selector& selector, const NaiveRow& row) const;
   bool selects_by_field(const LabelMatcher& matcher, const NaiveRow& row) const;
-  Result<std::vector<Processed>> process(const Selector& selector, const std::vector<Stage>& stages, const Unwrap* unwrap,
-                                         TimeRange range) const;
+  Result<std::vector<Processed>> process(const Selector& selector, const std::vector<Stage>& stages,
+                                         const Unwrap* unwrap, TimeRange range) const;
   Result<Samples> samples(const RangeAggregation& aggregation, TimestampNs at) const;
 
   std::vector<NaiveRow> rows_;

@@ -41,7 +41,9 @@ std::string level_of(std::string text) {
 }
 
 bool stands_as_word(const std::string& line, const std::string& word) {
-  const auto is_word = [&](std::size_t i) { return i < line.size() && (std::isalnum(static_cast<unsigned char>(line[i])) || line[i] == '_'); };
+  const auto is_word = [&](std::size_t i) {
+    return i < line.size() && (std::isalnum(static_cast<unsigned char>(line[i])) || line[i] == '_');
+  };
   for (std::size_t at = line.find(word); at != std::string::npos; at = line.find(word, at + 1)) {
     if ((at == 0 || !is_word(at - 1)) && !is_word(at + word.size())) return true;
   }
@@ -69,7 +71,8 @@ std::optional<std::string> field_of(const std::string& line, const std::string& 
 
 // ---- order
 
-bool ordered_before(const std::vector<OrderKey>& keys, const std::vector<std::string>& a, const std::vector<std::string>& b) {
+bool ordered_before(const std::vector<OrderKey>& keys, const std::vector<std::string>& a,
+                    const std::vector<std::string>& b) {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (a[i].empty() != b[i].empty()) return b[i].empty();
     const int order = naive_compare(a[i], b[i]);
@@ -155,7 +158,8 @@ NaiveTable stats_of(const Stats& stats, const std::vector<Fields>& rows) {
 }
 
 void apply_pipe(NaiveTable& table, const Pipe& pipe) {
-  if (const auto* limit = std::get_if<Limit>(&pipe)) table.rows.resize(std::min<std::size_t>(table.rows.size(), limit->count));
+  if (const auto* limit = std::get_if<Limit>(&pipe))
+    table.rows.resize(std::min<std::size_t>(table.rows.size(), limit->count));
   if (const auto* filter = std::get_if<LabelFilter>(&pipe)) {
     std::erase_if(table.rows, [&](const CellRow& row) {
       Labels labels;
@@ -221,7 +225,9 @@ NaiveEvaluator::NaiveEvaluator(std::vector<NaiveRow> rows) {
 bool NaiveEvaluator::selects_by_field(const LabelMatcher& matcher, const NaiveRow& row) const {
   const bool equal = matcher.op() == MatchOp::kEqual;
   const std::string level = equal && matcher.name() == "level" ? level_of(matcher.value()) : "";
-  const auto matches = [&](const std::string& value) { return level.empty() ? matcher.matches(value) : level_of(value) == level; };
+  const auto matches = [&](const std::string& value) {
+    return level.empty() ? matcher.matches(value) : level_of(value) == level;
+  };
   for (const auto& label : row.metadata) {
     if (label.name == matcher.name() && matches(label.value)) return true;
   }
@@ -234,13 +240,15 @@ bool NaiveEvaluator::selects_by_field(const LabelMatcher& matcher, const NaiveRo
 bool NaiveEvaluator::selects(const Selector& selector, const NaiveRow& row) const {
   return std::all_of(selector.matchers.begin(), selector.matchers.end(), [&](const LabelMatcher& matcher) {
     const bool positive = matcher.op() == MatchOp::kEqual || matcher.op() == MatchOp::kRegex;
-    const bool known = std::any_of(rows_.begin(), rows_.end(), [&](const auto& r) { return r.stream.has(matcher.name()); });
+    const bool known =
+        std::any_of(rows_.begin(), rows_.end(), [&](const auto& r) { return r.stream.has(matcher.name()); });
     if (!options_.field_selectors || !positive || matcher.matches_empty() || known) return matcher.matches(row.stream);
     return selects_by_field(matcher, row);
   });
 }
 
-Result<std::vector<NaiveEvaluator::Processed>> NaiveEvaluator::process(const Selector& selector, const std::vector<Stage>& stages,
+Result<std::vector<NaiveEvaluator::Processed>> NaiveEvaluator::process(const Selector& selector,
+                                                                       const std::vector<Stage>& stages,
                                                                        const Unwrap* unwrap, TimeRange range) const {
   KVASIR_TRY(const auto pipeline, Pipeline::compile(stages, unwrap, {}));
   PipelineRunner runner(pipeline);
@@ -251,9 +259,9 @@ Result<std::vector<NaiveEvaluator::Processed>> NaiveEvaluator::process(const Sel
     for (const Label& label : row.metadata) metadata.push_back({label.name, label.value});
     runner.bind(row.stream);
     if (!runner.process(row.timestamp, row.line, metadata)) continue;
-    out.push_back({&row, runner.final_labels(), runner.labels_of(LabelCategory::kStream), runner.labels_of(LabelCategory::kMetadata),
-                   runner.labels_of(LabelCategory::kParsed), std::string(runner.line()), unwrap == nullptr ? 0 : runner.value(),
-                   std::string(runner.error())});
+    out.push_back({&row, runner.final_labels(), runner.labels_of(LabelCategory::kStream),
+                   runner.labels_of(LabelCategory::kMetadata), runner.labels_of(LabelCategory::kParsed),
+                   std::string(runner.line()), unwrap == nullptr ? 0 : runner.value(), std::string(runner.error())});
   }
   return out;
 }
@@ -265,13 +273,15 @@ Result<NaiveEvaluator::Samples> NaiveEvaluator::samples(const RangeAggregation& 
   const TimeRange window{last - range.range + Duration(1), last + Duration(1)};
   KVASIR_TRY(const auto rows, process(range.selector, range.stages, unwrap, window));
   // Metadata may carry a name like an error's; without a stage that can fail it means nothing.
-  const bool can_fail = unwrap != nullptr || std::any_of(range.stages.begin(), range.stages.end(),
-                                                         [](const Stage& s) { return !std::holds_alternative<LineFilter>(s); });
+  const bool can_fail = unwrap != nullptr || std::any_of(range.stages.begin(), range.stages.end(), [](const Stage& s) {
+                          return !std::holds_alternative<LineFilter>(s);
+                        });
   const bool counts_bytes = aggregation.op == RangeOp::kBytesOverTime || aggregation.op == RangeOp::kBytesRate;
   Samples out;
   for (const Processed& row : rows) {
     const bool forgiven = options_.forgive_parsers && (row.error == "JSONParserErr" || row.error == "LogfmtParserErr");
-    if (can_fail && !row.error.empty() && !forgiven) return fail(ErrorCode::kInvalidArgument, "pipeline error: " + row.error);
+    if (can_fail && !row.error.empty() && !forgiven)
+      return fail(ErrorCode::kInvalidArgument, "pipeline error: " + row.error);
     Labels labels = row.labels;
     const bool keeps_unwrapped = aggregation.grouping && !aggregation.grouping->without;
     if (unwrap != nullptr && !keeps_unwrapped) labels.erase(unwrap->label);
@@ -300,9 +310,11 @@ Result<std::vector<NaiveEntry>> NaiveEvaluator::entries(const LogQuery& query, T
       std::erase_if(rows, [&](const Processed& row) { return !passes(*filter, row.labels); });
     }
     // A later order decides first.
-    if (const auto* order = std::get_if<OrderBy>(&pipe)) keys.insert(keys.begin(), order->keys.begin(), order->keys.end());
+    if (const auto* order = std::get_if<OrderBy>(&pipe))
+      keys.insert(keys.begin(), order->keys.begin(), order->keys.end());
   }
-  // Rows that are equal in every key come by time, in the direction of the request or of the key that is the time itself.
+  // Rows that are equal in every key come by time, in the direction of the request or of the key that is the time
+  // itself.
   bool backward = direction == Direction::kBackward;
   if (!keys.empty() && keys.front().field == "timestamp") backward = keys.front().descending;
   if (backward) std::reverse(rows.begin(), rows.end());

@@ -40,13 +40,15 @@ class Random {
 // ---- regular expressions
 
 std::string random_regex(Random& random, int depth) {
-  static constexpr const char* kAtoms[] = {"a", "b", "ab", ".", "\\.", "[ab]", "[^a]", "\\d", "\\w", "^", "$", "\\b", "\\x61", "\\Qa.b\\E", "(?i)a", " "};
+  static constexpr const char* kAtoms[] = {"a",   "b", "ab", ".",   "\\.",   "[ab]",      "[^a]",  "\\d",
+                                           "\\w", "^", "$",  "\\b", "\\x61", "\\Qa.b\\E", "(?i)a", " "};
   static constexpr const char* kRepeats[] = {"", "", "", "*", "+", "?", "{2}", "{0,1}", "{1,}", "*?", "+?"};
   std::string out;
   for (std::size_t n = 1 + random.below(3); n > 0; --n) {
     const bool group = depth > 0 && random.below(3) == 0;
     static constexpr const char* kOpen[] = {"(", "(?:", "(?P<g>", "(?s:"};
-    out += (group ? random.pick(kOpen) + random_regex(random, depth - 1) + ")" : random.pick(kAtoms)) + random.pick(kRepeats);
+    out += (group ? random.pick(kOpen) + random_regex(random, depth - 1) + ")" : random.pick(kAtoms)) +
+           random.pick(kRepeats);
   }
   if (random.below(4) == 0) out += "|" + random_regex(random, depth == 0 ? 0 : depth - 1);
   return out;
@@ -55,7 +57,8 @@ std::string random_regex(Random& random, int depth) {
 // ---- JSON
 
 std::string random_string(Random& random) {
-  static constexpr const char* kPieces[] = {"a", "B", "9", " ", "_", "-", ".", "\"", "\\", "/", "\n", "\xc3\xa9", "\xf0\x9f\x9a\x80", "{", "}", "[", ","};
+  static constexpr const char* kPieces[] = {
+      "a", "B", "9", " ", "_", "-", ".", "\"", "\\", "/", "\n", "\xc3\xa9", "\xf0\x9f\x9a\x80", "{", "}", "[", ","};
   std::string out;
   for (std::size_t n = random.below(6); n > 0; --n) out += random.pick(kPieces);
   return out;

@@ -1,5 +1,6 @@
-// The engine over the real store against the engine over plain lines in memory, which the naive evaluator judges: generated and
-// damaged lines in segments that overlap and in the head, with each pushdown on and off, blocks fresh and blocks from the cache.
+// The engine over the real store against the engine over plain lines in memory, which the naive evaluator judges:
+// generated and damaged lines in segments that overlap and in the head, with each pushdown on and off, blocks fresh and
+// blocks from the cache.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -36,7 +37,8 @@ class Twin {
     for (const TestEntry& entry : entries) {
       std::vector<Label> metadata;
       if (!entry.trace.empty()) metadata.push_back({"trace_id", entry.trace});
-      plain_.add(Labels{{"s", entry.stream}, {"service_name", "test"}}, {entry.timestamp}, entry.line, std::move(metadata));
+      plain_.add(Labels{{"s", entry.stream}, {"service_name", "test"}}, {entry.timestamp}, entry.line,
+                 std::move(metadata));
       first_ = std::min(first_, entry.timestamp);
       last_ = std::max(last_, entry.timestamp);
     }
@@ -48,7 +50,11 @@ class Twin {
     CAPTURE(query);
     const logql::Pushdowns none{false, false, false, false};
     const std::string expected = answer(plain_, query, none);
-    const logql::Pushdowns ways[] = {{}, none, {false, true, true, true}, {true, false, true, true}, {true, true, false, true},
+    const logql::Pushdowns ways[] = {{},
+                                     none,
+                                     {false, true, true, true},
+                                     {true, false, true, true},
+                                     {true, true, false, true},
                                      {true, true, true, false}};
     for (const logql::Pushdowns& way : ways) {
       CAPTURE(way.block_statistics);
@@ -176,11 +182,28 @@ TEST_CASE("odd lines, long lines and many lines of one instant are ordinary") {
   constexpr std::int64_t kStart = 1'768'032'000'000'000'000;
   std::vector<TestEntry> odd;
   const std::string json = R"({"level":"error","status":503,"duration_ms":12})";
-  const std::string texts[] = {
-      "", std::string("nul \0 error", 11), "crlf error\r\n", "two\nlines error", "\xff\xfe error", json, json + "\r\n", json + " tail",
-      std::string("{\"level\":\"a\0b\",\"status\":501}", 28), "{\"level\":\"\xff\",\"status\":502}", "{\"status\":\"5e2\",\"level\":\"x\"}",
-      "level=error status=503 duration=1s", "level=\"a\\u0041\" duration=2s", "\xef\xbf\xbd error", "{}", "[1,2]", "null", "=", "\"\"",
-      "10.0.0.1 - - [x] \"GET /a HTTP/1.1\" 200 7", "10.0.0.1 - - [x] \"GET /a\xff HTTP/1.1\" 200 7", "a - - [b] \"c d"};
+  const std::string texts[] = {"",
+                               std::string("nul \0 error", 11),
+                               "crlf error\r\n",
+                               "two\nlines error",
+                               "\xff\xfe error",
+                               json,
+                               json + "\r\n",
+                               json + " tail",
+                               std::string("{\"level\":\"a\0b\",\"status\":501}", 28),
+                               "{\"level\":\"\xff\",\"status\":502}",
+                               "{\"status\":\"5e2\",\"level\":\"x\"}",
+                               "level=error status=503 duration=1s",
+                               "level=\"a\\u0041\" duration=2s",
+                               "\xef\xbf\xbd error",
+                               "{}",
+                               "[1,2]",
+                               "null",
+                               "=",
+                               "\"\"",
+                               "10.0.0.1 - - [x] \"GET /a HTTP/1.1\" 200 7",
+                               "10.0.0.1 - - [x] \"GET /a\xff HTTP/1.1\" 200 7",
+                               "a - - [b] \"c d"};
   for (int i = 0; i < 2000; ++i) {
     const std::string& line = texts[static_cast<std::size_t>(i) % std::size(texts)];
     odd.push_back({"a", kStart + i * 10'000'000LL, line, i % 5 == 0 ? "0123456789abcdef0123456789abcdef" : ""});

@@ -2,7 +2,7 @@
 """Checks the rules of the house that a script can check. Closes with the number of broken ones; 0 is success.
 
 Rules: include directions (includes.json), one home for Beast and for tl::, banned words, the head comment of every header,
-lengths of files and functions (long_functions.json is a ratchet: its numbers may only fall), sizes of files.
+lengths of lines, files and functions (long_functions.json is a ratchet: its numbers may only fall), sizes of files.
 """
 import json
 import re
@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "tests" / "rules"
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 800
+COLUMNS_MAX = 120
 FILE_BYTES_MAX = 1 << 20
 BANNED = [
     (r"system_clock::now", "read the time through a Clock&", lambda p: p != "common/clock.cpp"),
@@ -90,6 +91,12 @@ def check_shape(path, text):
         yield f"{path}: {lines} lines (limit {FILE_LINES_MAX})"
 
 
+def check_columns(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > COLUMNS_MAX and '"' not in line:  # a literal may not be breakable
+            yield f"{path}:{number}: {len(line)} columns (limit {COLUMNS_MAX})"
+
+
 def function_lengths(paths):
     """{"path:function": lines} of every function over the limit, by Universal Ctags."""
     listing = "\n".join(str(ROOT / p) for p in paths)
@@ -122,6 +129,7 @@ def main():
         broken += check_homes(path, text)
         broken += check_words(path, text)
         broken += check_shape(path, text)
+        broken += check_columns(path, text)
     broken += check_functions([p for p in sources if not p.startswith(("tests/", "bench/")) and not p.endswith("_test.cpp")])
     for path in tracked():
         if (ROOT / path).stat().st_size > FILE_BYTES_MAX:

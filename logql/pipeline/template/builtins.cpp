@@ -17,8 +17,8 @@ std::string type_text(const Value& value) { return std::string(value.type_name()
 // ---- comparison
 
 bool comparable(const Value& value) {
-  return value.kind() == Kind::kBool || value.kind() == Kind::kInt || value.kind() == Kind::kFloat || value.is_string() ||
-         value.kind() == Kind::kTime;
+  return value.kind() == Kind::kBool || value.kind() == Kind::kInt || value.kind() == Kind::kFloat ||
+         value.is_string() || value.kind() == Kind::kTime;
 }
 
 bool equal_values(const Value& a, const Value& b) {
@@ -51,7 +51,9 @@ Result<bool> equals_any(const Call& call) {
 }
 
 Result<bool> less(const Value& a, const Value& b) {
-  const auto ordered = [](const Value& v) { return v.kind() == Kind::kInt || v.kind() == Kind::kFloat || v.is_string(); };
+  const auto ordered = [](const Value& v) {
+    return v.kind() == Kind::kInt || v.kind() == Kind::kFloat || v.is_string();
+  };
   if (a.is_nil() || b.is_nil()) return refuse("invalid type for comparison");
   if (a.kind() != b.kind()) return refuse("incompatible types for comparison");
   if (!ordered(a)) return refuse("invalid type for comparison");
@@ -82,13 +84,15 @@ Result<Value> le(const Call& call) {
 
 Result<Value> gt(const Call& call) {
   KVASIR_TRY(const bool smaller, less(call[0], call[1]));
-  const bool unordered = call[0].kind() == Kind::kFloat && (std::isnan(call[0].as_real()) || std::isnan(call[1].as_real()));
+  const bool unordered =
+      call[0].kind() == Kind::kFloat && (std::isnan(call[0].as_real()) || std::isnan(call[1].as_real()));
   return Value::boolean(!smaller && !unordered && !equal_values(call[0], call[1]));
 }
 
 Result<Value> ge(const Call& call) {
   KVASIR_TRY(const bool smaller, less(call[0], call[1]));
-  const bool unordered = call[0].kind() == Kind::kFloat && (std::isnan(call[0].as_real()) || std::isnan(call[1].as_real()));
+  const bool unordered =
+      call[0].kind() == Kind::kFloat && (std::isnan(call[0].as_real()) || std::isnan(call[1].as_real()));
   return Value::boolean(!smaller && !unordered);
 }
 
@@ -192,7 +196,12 @@ Result<Value> last_of(const Call& call) { return call[call.size() - 1]; }
 FunctionSet make_builtins() {
   FunctionSet set;
   set.add("and", "a*", last_of).add("or", "a*", last_of).add("not", "a", logical_not);
-  set.add("eq", "aa*", eq).add("ne", "aa", ne).add("lt", "aa", lt).add("le", "aa", le).add("gt", "aa", gt).add("ge", "aa", ge);
+  set.add("eq", "aa*", eq)
+      .add("ne", "aa", ne)
+      .add("lt", "aa", lt)
+      .add("le", "aa", le)
+      .add("gt", "aa", gt)
+      .add("ge", "aa", ge);
   set.add("len", "a", length).add("index", "aa*", index).add("slice", "aa*", slice);
   set.add("print", "a*", print).add("printf", "sa*", printf).add("println", "a*", println);
   set.add("html", "a*", html).add("js", "a*", js).add("urlquery", "a*", urlquery);

@@ -1,6 +1,7 @@
 // coercion.h -- any value as an integer or a float, the lenient way of arithmetic template functions.
 //
-// Notes:    strings are parsed (integers in any base, decimals truncated), booleans are 1 or 0, anything unreadable is 0.
+// Notes:    strings are parsed (integers in any base, decimals truncated), booleans are 1 or 0, anything unreadable is
+//           0.
 // Threads:  free functions without state.
 #pragma once
 

@@ -27,7 +27,11 @@ using Piped = std::optional<Value>;
 class Execution {
  public:
   Execution(const Program& program, Environment& environment, std::string& out)
-      : program_(program), environment_(environment), out_(out), name_(program.name), output_limit_(out.size() + kOutputBytesMax) {}
+      : program_(program),
+        environment_(environment),
+        out_(out),
+        name_(program.name),
+        output_limit_(out.size() + kOutputBytesMax) {}
 
   Result<void> run(const Value& data) {
     variables_.push_back({"$", data});
@@ -48,10 +52,9 @@ class Execution {
     std::size_t line_start = program_.text.rfind('\n', node.position == 0 ? std::string::npos : node.position - 1);
     if (node.position == 0 || line_start == std::string::npos) line_start = 0;
     else ++line_start;
-    return fail(ErrorCode::kInvalidArgument,
-                "template: " + program_.name + ":" + std::to_string(node.line) + ":" +
-                    std::to_string(node.position - line_start) + ": executing " + quoted(name_) + " at <" + node_text(node) +
-                    ">: " + message);
+    return fail(ErrorCode::kInvalidArgument, "template: " + program_.name + ":" + std::to_string(node.line) + ":" +
+                                                 std::to_string(node.position - line_start) + ": executing " +
+                                                 quoted(name_) + " at <" + node_text(node) + ">: " + message);
   }
 
   Result<void> count_step(const Node& node) {
@@ -169,7 +172,8 @@ class Execution {
   Result<Flow> walk_template(const Node& node, const Value& dot) {
     const auto found = program_.definitions.find(node.text);
     if (found == program_.definitions.end()) return error_at(node, "template " + quoted(node.text) + " not defined");
-    if (++depth_ > kCallDepthMax) return error_at(node, "exceeded maximum template depth (" + std::to_string(kCallDepthMax) + ")");
+    if (++depth_ > kCallDepthMax)
+      return error_at(node, "exceeded maximum template depth (" + std::to_string(kCallDepthMax) + ")");
     Value inner;
     if (node.pipe) {
       KVASIR_TRY(inner, evaluate_pipe(*node.pipe, dot));
@@ -253,7 +257,8 @@ class Execution {
   };
 
   Result<Value> evaluate_chain(const Node& node, const Value& dot, const Arguments& arguments) {
-    if (node.operand->kind == NodeKind::kNil) return error_at(node, "indirection through explicit nil in " + node_text(node));
+    if (node.operand->kind == NodeKind::kNil)
+      return error_at(node, "indirection through explicit nil in " + node_text(node));
     KVASIR_TRY(const Value start, evaluate_any(*node.operand, dot));
     return evaluate_fields(node, dot, node.names, arguments, start);
   }
@@ -290,8 +295,8 @@ class Execution {
     return error_at(node, "can't evaluate field " + name + " in type " + std::string(receiver.type_name()));
   }
 
-  Result<Value> evaluate_time_method(const Node& node, const Value& dot, const std::string& name, const Arguments& arguments,
-                                     const Value& receiver) {
+  Result<Value> evaluate_time_method(const Node& node, const Value& dot, const std::string& name,
+                                     const Arguments& arguments, const Value& receiver) {
     const Function* method = find_time_method(name);
     if (method == nullptr) return error_at(node, "can't evaluate field " + name + " in type time.Time");
     return call(*method, {node, node, name}, dot, arguments, receiver);
@@ -330,7 +335,8 @@ class Execution {
     const std::size_t got = arguments.count() + (arguments.piped ? 1 : 0);
     if (got < fixed || (!variadic && got != fixed)) {
       return error_at(site.name_node, "wrong number of args for " + std::string(site.name) + ": want " +
-                                          (variadic ? "at least " : "") + std::to_string(fixed) + " got " + std::to_string(got));
+                                          (variadic ? "at least " : "") + std::to_string(fixed) + " got " +
+                                          std::to_string(got));
     }
     boost::container::small_vector<Value, 6> values;
     if (receiver) values.push_back(*receiver);
@@ -344,7 +350,8 @@ class Execution {
       values.push_back(value);
     }
     auto result = function.body(Call{std::span<const Value>(values.data(), values.size()), environment_});
-    if (!result) return error_at(site.command, "error calling " + std::string(site.name) + ": " + result.error().message());
+    if (!result)
+      return error_at(site.command, "error calling " + std::string(site.name) + ": " + result.error().message());
     return *result;
   }
 
@@ -359,7 +366,8 @@ class Execution {
   }
 
   Result<Value> evaluate_argument(const Node& node, const Value& dot, char type) {
-    if (node.kind == NodeKind::kNil && type != 'a') return error_at(node, "cannot assign nil to " + std::string(type_of(type)));
+    if (node.kind == NodeKind::kNil && type != 'a')
+      return error_at(node, "cannot assign nil to " + std::string(type_of(type)));
     if (node.kind == NodeKind::kNumber || node.kind == NodeKind::kString || node.kind == NodeKind::kBool) {
       return constant_argument(node, type);
     }
@@ -383,7 +391,8 @@ class Execution {
                       (type == 'f' && value.kind() == Value::Kind::kFloat) ||
                       (type == 't' && value.kind() == Value::Kind::kTime);
     if (fits) return value;
-    return error_at(node, "wrong type for value; expected " + std::string(type_of(type)) + "; got " + std::string(value.type_name()));
+    return error_at(node, "wrong type for value; expected " + std::string(type_of(type)) + "; got " +
+                              std::string(value.type_name()));
   }
 
   // An operand as a value.

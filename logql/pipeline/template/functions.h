@@ -1,8 +1,9 @@
-// functions.h -- the functions a template may call. Sets are plugged together: Go's builtins, LogQL's, and whatever a caller
-// adds (the agent's Sprig set).
+// functions.h -- the functions a template may call. Sets are plugged together: Go's builtins, LogQL's, and whatever a
+// caller adds (the agent's Sprig set).
 //
-// Signature: one letter a parameter: s string, i integer, f float, t time, a anything; a trailing `*` repeats the last one.
-//            The executor checks counts and types and words the errors as Go does; a function sees checked arguments.
+// Signature: one letter a parameter: s string, i integer, f float, t time, a anything; a trailing `*` repeats the last
+//            one. The executor checks counts and types and words the errors as Go does; a function sees checked
+//            arguments.
 // Errors:    a function's Error message appears as `error calling NAME: MESSAGE`.
 // Threads:   a FunctionSet is immutable once built; functions keep no state.
 #pragma once

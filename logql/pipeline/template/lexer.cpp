@@ -17,9 +17,17 @@ constexpr std::string_view kLeft = "{{";
 constexpr std::string_view kRight = "}}";
 
 constexpr std::array<std::pair<std::string_view, TokenKind>, 12> kKeywords{{
-    {"block", TokenKind::kBlock}, {"break", TokenKind::kBreak}, {"continue", TokenKind::kContinue},
-    {"define", TokenKind::kDefine}, {"else", TokenKind::kElse}, {"end", TokenKind::kEndKeyword}, {"if", TokenKind::kIf},
-    {"nil", TokenKind::kNil}, {"range", TokenKind::kRange}, {"template", TokenKind::kTemplate}, {"with", TokenKind::kWith},
+    {"block", TokenKind::kBlock},
+    {"break", TokenKind::kBreak},
+    {"continue", TokenKind::kContinue},
+    {"define", TokenKind::kDefine},
+    {"else", TokenKind::kElse},
+    {"end", TokenKind::kEndKeyword},
+    {"if", TokenKind::kIf},
+    {"nil", TokenKind::kNil},
+    {"range", TokenKind::kRange},
+    {"template", TokenKind::kTemplate},
+    {"with", TokenKind::kWith},
     {".", TokenKind::kDot},
 }};
 
@@ -50,7 +58,10 @@ class Lexer {
 
  private:
   bool starts(std::string_view prefix) const { return text_.substr(at_, prefix.size()) == prefix; }
-  bool at_right_trim() const { return at_ + 1 < text_.size() && is_space(text_[at_]) && text_[at_ + 1] == '-' && text_.substr(at_ + 2, 2) == kRight; }
+  bool at_right_trim() const {
+    return at_ + 1 < text_.size() && is_space(text_[at_]) && text_[at_ + 1] == '-' &&
+           text_.substr(at_ + 2, 2) == kRight;
+  }
 
   void add(TokenKind kind, std::size_t begin, std::size_t end) {
     const auto text = text_.substr(begin, end - begin);
@@ -62,8 +73,11 @@ class Lexer {
   }
   // Positions only grow, so lines are counted once.
   int line_at(std::size_t position) {
-    if (position < counted_to_) return line_ - static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(position), text_.begin() + static_cast<std::ptrdiff_t>(counted_to_), '\n'));
-    line_ += static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(counted_to_), text_.begin() + static_cast<std::ptrdiff_t>(position), '\n'));
+    if (position < counted_to_)
+      return line_ - static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(position),
+                                                 text_.begin() + static_cast<std::ptrdiff_t>(counted_to_), '\n'));
+    line_ += static_cast<int>(std::count(text_.begin() + static_cast<std::ptrdiff_t>(counted_to_),
+                                         text_.begin() + static_cast<std::ptrdiff_t>(position), '\n'));
     counted_to_ = position;
     return line_;
   }
@@ -134,12 +148,14 @@ class Lexer {
     if (c == '\'') return take_character();
     if (c == '(') return ++parens_, take_fixed(TokenKind::kLeftParen, 1);
     if (c == ')') return parens_-- == 0 ? error("unexpected right paren") : take_fixed(TokenKind::kRightParen, 1);
-    const bool number = is_digit(c) || c == '+' || c == '-' || (c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]));
+    const bool number =
+        is_digit(c) || c == '+' || c == '-' || (c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]));
     if (number) return take_number();
     if (c == '.') return take_name(TokenKind::kField, 1);
     if (c == '$') return take_name(TokenKind::kVariable, 1);
     if (name_length(at_) != 0) return take_name(TokenKind::kIdentifier, 0);
-    if (static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f) return take_fixed(TokenKind::kOther, 1);
+    if (static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f)
+      return take_fixed(TokenKind::kOther, 1);
     error("unrecognized character in action: " + code_point_name(decode_utf8(text_.substr(at_)).value));
   }
 
@@ -219,7 +235,8 @@ class Lexer {
     const std::size_t begin = at_++;
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      const bool exponent_sign = (c == '+' || c == '-') && std::string_view("eEpP").find(text_[at_ - 1]) != std::string_view::npos;
+      const bool exponent_sign =
+          (c == '+' || c == '-') && std::string_view("eEpP").find(text_[at_ - 1]) != std::string_view::npos;
       if (name_length(at_) == 0 && c != '.' && !exponent_sign) break;
       at_ += std::max<std::size_t>(1, name_length(at_));
     }

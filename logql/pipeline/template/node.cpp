@@ -74,7 +74,8 @@ class Reads {
 
 // The name of a `{{.name}}` action.
 const std::string* plain_field(const Node& node) {
-  if (node.kind != NodeKind::kAction || !node.pipe->variables.empty() || node.pipe->children.size() != 1) return nullptr;
+  if (node.kind != NodeKind::kAction || !node.pipe->variables.empty() || node.pipe->children.size() != 1)
+    return nullptr;
   const Node& command = *node.pipe->children[0];
   if (command.children.size() != 1 || command.children[0]->kind != NodeKind::kField) return nullptr;
   return command.children[0]->names.size() == 1 ? &command.children[0]->names[0] : nullptr;

@@ -31,7 +31,7 @@ struct Node {
   std::size_t position = 0;
   int line = 1;
 
-  std::string text;                 // kText, kString (value), kIdentifier, kTemplate (name); operands: as written, see source
+  std::string text;  // kText, kString (value), kIdentifier, kTemplate (name); operands: as written, see source
   std::string source;               // kNumber, kString, kBool: as written
   std::vector<std::string> names;   // kField, kVariable (with its `$`), kChain
   Value constant;                   // kBool, kNumber, kString

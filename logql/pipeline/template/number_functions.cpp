@@ -17,8 +17,12 @@ Unexpected refuse(std::string message) { return fail(ErrorCode::kInvalidArgument
 
 std::int64_t wrap(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
-std::int64_t plus(std::int64_t a, std::int64_t b) { return wrap(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b)); }
-std::int64_t times(std::int64_t a, std::int64_t b) { return wrap(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b)); }
+std::int64_t plus(std::int64_t a, std::int64_t b) {
+  return wrap(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+std::int64_t times(std::int64_t a, std::int64_t b) {
+  return wrap(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
 std::int64_t larger(std::int64_t a, std::int64_t b) { return std::max(a, b); }
 std::int64_t smaller(std::int64_t a, std::int64_t b) { return std::min(a, b); }
 
@@ -139,7 +143,8 @@ void add_number_functions(FunctionSet& set) {
   set.add("round", "aia*", round_places);
   set.add("bytes", "s", bytes).add("duration", "s", duration_seconds).add("duration_seconds", "s", duration_seconds);
   set.add("default", "aa*", default_value);
-  set.add("fromJson", "s", [](const Call& c) -> Result<Value> { return value_from_json(c.text(0), c.environment.heap); });
+  set.add("fromJson", "s",
+          [](const Call& c) -> Result<Value> { return value_from_json(c.text(0), c.environment.heap); });
 }
 
 }  // namespace kvasir::gotemplate

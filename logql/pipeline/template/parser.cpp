@@ -73,11 +73,13 @@ class Parser {
   }
   void unexpected(const Token& token, std::string_view context) {
     line_ = token.line;
-    if (token.kind != TokenKind::kError) return error("unexpected " + describe_token(token) + " in " + std::string(context));
+    if (token.kind != TokenKind::kError)
+      return error("unexpected " + describe_token(token) + " in " + std::string(context));
     std::string extra;
     if (action_line_ != 0 && action_line_ != token.line) {
       const bool ends_in_action = token.text.ends_with(" action");
-      extra = (ends_in_action ? " started at " : " in action started at ") + program_.name + ":" + std::to_string(action_line_);
+      extra = (ends_in_action ? " started at " : " in action started at ") + program_.name + ":" +
+              std::to_string(action_line_);
     }
     error(token.text + extra);
   }
@@ -238,7 +240,8 @@ class Parser {
     next_non_space();
     const Token name_token = next_non_space();
     std::string name;
-    if (!take_template_name(name_token, name, "define clause") || !expect(TokenKind::kRightDelimiter, "define clause")) return;
+    if (!take_template_name(name_token, name, "define clause") || !expect(TokenKind::kRightDelimiter, "define clause"))
+      return;
     define(name, "define clause");
   }
 
@@ -302,7 +305,11 @@ class Parser {
 
   static bool starts_operand(TokenKind kind) {
     switch (kind) {
-      case TokenKind::kBool: case TokenKind::kCharacter: case TokenKind::kDot: case TokenKind::kField: case TokenKind::kIdentifier:
+      case TokenKind::kBool:
+      case TokenKind::kCharacter:
+      case TokenKind::kDot:
+      case TokenKind::kField:
+      case TokenKind::kIdentifier:
       case TokenKind::kNumber: case TokenKind::kNil: case TokenKind::kRawString: case TokenKind::kString:
       case TokenKind::kVariable: case TokenKind::kLeftParen: return true;
       default: return false;
@@ -321,7 +328,8 @@ class Parser {
         add_variable(pipe, variable);
         return;
       }
-      const bool second_follows = following.kind == TokenKind::kComma && context == "range" && pipe.variables.size() < 2;
+      const bool second_follows =
+          following.kind == TokenKind::kComma && context == "range" && pipe.variables.size() < 2;
       if (!second_follows) {
         if (following.kind == TokenKind::kComma && context == "range") return error("too many declarations in range");
         at_ = start;

@@ -131,7 +131,8 @@ class Printer {
 
   void pad(const Spec& spec, std::string_view text, bool zeros_allowed = false) {
     const std::size_t width = count_runes(text);
-    const std::size_t missing = spec.width && static_cast<std::size_t>(*spec.width) > width ? static_cast<std::size_t>(*spec.width) - width : 0;
+    const std::size_t missing =
+        spec.width && static_cast<std::size_t>(*spec.width) > width ? static_cast<std::size_t>(*spec.width) - width : 0;
     if (spec.minus) {
       out_ += text;
       out_.append(missing, ' ');
@@ -174,7 +175,8 @@ class Printer {
   }
 
   bool format_string(const Spec& spec, std::string_view text) {
-    if (spec.precision && spec.verb != 'x' && spec.verb != 'X') text = first_runes(text, static_cast<std::size_t>(*spec.precision));
+    if (spec.precision && spec.verb != 'x' && spec.verb != 'X')
+      text = first_runes(text, static_cast<std::size_t>(*spec.precision));
     switch (spec.verb) {
       case 'v':
         if (!spec.sharp) return pad(spec, text), true;
@@ -188,7 +190,8 @@ class Printer {
   }
 
   static std::string quoted(std::string_view text, const Spec& spec) {
-    if (spec.verb == 'q' && spec.sharp && text.find('`') == std::string_view::npos && text.find('\n') == std::string_view::npos) {
+    if (spec.verb == 'q' && spec.sharp && text.find('`') == std::string_view::npos &&
+        text.find('\n') == std::string_view::npos) {
       return "`" + std::string(text) + "`";
     }
     std::string out;

@@ -12,7 +12,9 @@ namespace {
 
 using Groups = std::vector<re2::StringPiece>;
 
-bool is_name_char(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_name_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 // Calls on_match(groups) for every match, left to right. An empty match right behind the last one does not count.
 template <class OnMatch>
@@ -24,7 +26,8 @@ void for_each_match(const re2::RE2& regex, std::string_view original, OnMatch&& 
   std::size_t at = 0;
   std::size_t last_end = std::string_view::npos;
   while (at <= text.size()) {
-    if (!regex.Match(whole, at, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) return;
+    if (!regex.Match(whole, at, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size())))
+      return;
     const auto begin = static_cast<std::size_t>(groups[0].data() - text.data());
     const std::size_t end = begin + groups[0].size();
     if (end != begin || begin != last_end) {
@@ -41,10 +44,12 @@ void append_group(std::string& out, const re2::RE2& regex, const Groups& groups,
   std::size_t index = groups.size();
   if (const auto number = parse_uint64(name)) {
     index = *number;
-  } else if (const auto found = regex.NamedCapturingGroups().find(std::string(name)); found != regex.NamedCapturingGroups().end()) {
+  } else if (const auto found = regex.NamedCapturingGroups().find(std::string(name));
+             found != regex.NamedCapturingGroups().end()) {
     index = static_cast<std::size_t>(found->second);
   }
-  if (index < groups.size()) out.append(groups[index].data() == nullptr ? "" : groups[index].data(), groups[index].size());
+  if (index < groups.size())
+    out.append(groups[index].data() == nullptr ? "" : groups[index].data(), groups[index].size());
 }
 
 void expand(std::string& out, std::string_view replacement, const re2::RE2& regex, const Groups& groups) {
@@ -87,7 +92,8 @@ std::string replace_all(const re2::RE2& regex, std::string_view text, const Appe
 }  // namespace
 
 std::string regex_replace_all(const re2::RE2& regex, std::string_view text, std::string_view replacement) {
-  return replace_all(regex, text, [&](std::string& out, const Groups& groups) { expand(out, replacement, regex, groups); });
+  return replace_all(regex, text,
+                     [&](std::string& out, const Groups& groups) { expand(out, replacement, regex, groups); });
 }
 
 std::string regex_replace_all_literal(const re2::RE2& regex, std::string_view text, std::string_view replacement) {

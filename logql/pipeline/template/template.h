@@ -1,9 +1,9 @@
 // template.h -- Go's text/template: parse once, execute per entry.
 //
 // Use:      Template::parse("line", text, logql_functions()); then execute(data, environment, out) for each entry.
-// Errors:   parse errors as Go words them: `template: line:1: unclosed action`; execution errors likewise: `template: line:1:4:
-//           executing "line" at <.a.z>: can't evaluate field z in type string`. After an execution error `out` holds what was
-//           written so far; callers drop it.
+// Errors:   parse errors as Go words them: `template: line:1: unclosed action`; execution errors likewise: `template:
+//           line:1:4: executing "line" at <.a.z>: can't evaluate field z in type string`. After an execution error
+//           `out` holds what was written so far; callers drop it.
 // Limits:   kTemplateBytesMax of text, kNestingMax of blocks and calls, kOutputBytesMax of output.
 // Threads:  a Template is immutable; an Environment belongs to one thread.
 #pragma once
@@ -35,9 +35,11 @@ class Template {
   /// Appends to `out`. Does not reset environment.heap: the caller does, once per entry.
   Result<void> execute(const Value& data, Environment& environment, std::string& out) const;
 
-  /// The keys of the root map that an execution may read, or nothing if it may read any of them (`index . "x"`, `range .`).
+  /// The keys of the root map that an execution may read, or nothing if it may read any of them (`index . "x"`, `range
+  /// .`).
   const std::optional<std::vector<std::string>>& fields() const;
-  /// Set if the template is only text and fields of the root, `{{.a}} and {{.b}}`: callers may then do without execute().
+  /// Set if the template is only text and fields of the root, `{{.a}} and {{.b}}`: callers may then do without
+  /// execute().
   struct Segment {
     bool is_field = false;
     std::string text;  // or the name of the field

@@ -78,8 +78,10 @@ TEST_CASE("functions on text") {
   check("{{.a | upper}}{{ToLower \"AB\"}}{{title \"a-b_c d.e\"}}", "X YabA-B_c D.E");
   check("{{.a | trunc 1}}|{{.a | trunc -1}}|{{.u | trunc 2}}", "x|y|h\xc3");
   check("{{substr 1 2 \"abc\"}}{{substr -1 2 \"abc\"}}{{substr 1 -1 \"abc\"}}{{substr 1 9 \"abc\"}}", "babbcbc");
-  check("{{.path | replace \"/api\" \"\"}}{{Replace .path \"/\" \"_\" 1}}{{replace \"\" \"-\" \"ab\"}}", "/orders/6_api/orders/6-a-b-");
-  check("{{trimPrefix \"/api\" .path}}{{trimSuffix \"/6\" .path}}{{TrimPrefix .path \"/api\"}}", "/orders/6/api/orders/orders/6");
+  check("{{.path | replace \"/api\" \"\"}}{{Replace .path \"/\" \"_\" 1}}{{replace \"\" \"-\" \"ab\"}}",
+        "/orders/6_api/orders/6-a-b-");
+  check("{{trimPrefix \"/api\" .path}}{{trimSuffix \"/6\" .path}}{{TrimPrefix .path \"/api\"}}",
+        "/orders/6/api/orders/orders/6");
   check("{{TrimLeft .path \"/ap\"}} {{TrimRight \"0.2ms\" \"ms\"}} {{Trim .path \"/\"}} {{trimAll \"/\" .path}}",
         "i/orders/6 0.2 api/orders/6 api/orders/6");
   check("[{{trim \" y \"}}{{TrimSpace \"\\tz\\n\"}}]", "[yz]");
@@ -87,7 +89,8 @@ TEST_CASE("functions on text") {
   check("{{alignLeft 4 \"ab\"}}|{{alignRight 4 \"ab\"}}|{{alignLeft 2 .u}}|{{alignRight 2 .u}}|{{alignLeft -1 \"q\"}}",
         "ab  |  ab|h\xc3\xa9|ne|q");
   check("{{contains \"b\" \"abc\"}} {{hasPrefix \"a\" \"abc\"}} {{hasSuffix \"b\" \"abc\"}}", "true true false");
-  check("{{b64enc \"order\"}} {{b64dec \"aGVsbG8=\"}} {{b64dec \"!!!\"}}", "b3JkZXI= hello illegal base64 data at input byte 0");
+  check("{{b64enc \"order\"}} {{b64dec \"aGVsbG8=\"}} {{b64dec \"!!!\"}}",
+        "b3JkZXI= hello illegal base64 data at input byte 0");
   check("{{urlencode \"a b/c\"}} {{urldecode \"a%20b%2Bc+d\"}}", "a+b%2Fc a b+c d");
   check("{{html \"<b>&'\"}} {{js \"it's\"}} {{urlquery \"a b&c\"}}", "&lt;b&gt;&amp;&#39; it\\'s a+b%26c");
   check("{{default \"d\" .none}} {{.n | default \"d\"}} {{default 5 0}}", "d 253 5");
@@ -105,14 +108,20 @@ TEST_CASE("regular expressions") {
 
 TEST_CASE("numbers") {
   check("{{add .n 1 2 3}} {{sub .n 100}} {{mul .n 2}} {{div .n 3}} {{mod .n 7}}", "259 153 506 84 1");
-  check("{{addf .n 0.5}} {{subf .n 0.25}} {{mulf .n 1.5}} {{divf .n 7}} {{addf 0.1 0.2}}", "253.5 252.75 379.5 36.142857142857146 0.3");
+  check("{{addf .n 0.5}} {{subf .n 0.25}} {{mulf .n 1.5}} {{divf .n 7}} {{addf 0.1 0.2}}",
+        "253.5 252.75 379.5 36.142857142857146 0.3");
   check("{{max .n 100 200}} {{min .n 100 200}} {{maxf .n 10.5}} {{minf .n 10.5}}", "253 100 253 10.5");
   check("{{ceil 1.2}} {{floor -1.2}} {{round 3.14159 2}} {{round 2.5 0}} {{round -1.5 0}}", "2 -2 3.14 3 -2");
-  check("{{int \"010\"}} {{int \"0x1F\"}} {{int \"3.7\"}} {{int \" 5\"}} {{int \"1_000\"}} {{int true}} {{int \"abc\"}}", "8 31 3 0 1000 1 0");
+  check(
+      "{{int \"010\"}} {{int \"0x1F\"}} {{int \"3.7\"}} {{int \" 5\"}} {{int \"1_000\"}} {{int true}} {{int \"abc\"}}",
+      "8 31 3 0 1000 1 0");
   check("{{float64 \"8.86\"}} {{float64 \"x\"}} {{add \"a\" 1}} {{add 1 2.9}}", "8.86 0 1 3");
-  check("{{bytes \"2 kB\"}} {{bytes \"32.3KiB\"}} {{duration \"253ms\"}} {{duration_seconds \"1m\"}}", "2000 33075 0.253 60");
-  check("{{mulf 1234567 1}} {{mulf 0.00001 1}} {{mulf 123456.5 1}} {{mulf 1e20 1}}", "1.234567e+06 1e-05 123456.5 1e+20");
-  check("{{lt 1 2}} {{le 2 2}} {{ge 1 2}} {{gt 2 1}} {{eq .n \"1\" \"253\"}} {{ne 1 2}}", "true true false true true true");
+  check("{{bytes \"2 kB\"}} {{bytes \"32.3KiB\"}} {{duration \"253ms\"}} {{duration_seconds \"1m\"}}",
+        "2000 33075 0.253 60");
+  check("{{mulf 1234567 1}} {{mulf 0.00001 1}} {{mulf 123456.5 1}} {{mulf 1e20 1}}",
+        "1.234567e+06 1e-05 123456.5 1e+20");
+  check("{{lt 1 2}} {{le 2 2}} {{ge 1 2}} {{gt 2 1}} {{eq .n \"1\" \"253\"}} {{ne 1 2}}",
+        "true true false true true true");
 }
 
 TEST_CASE("times") {
@@ -125,7 +134,8 @@ TEST_CASE("times") {
         "2023-11-14 22:13:20 +0000 UTC 2023-11-14 22:13:20.123 +0000 UTC 2022-01-08 00:00:00 +0000 UTC");
   check("{{toDate \"2006-01-02\" \"2025-12-24\" | date \"02 Jan 06\"}} {{toDate \"2006\" \"nope\"}}",
         "24 Dec 25 0001-01-01 00:00:00 +0000 UTC");
-  check("{{toDateInZone \"2006-01-02 15:04\" \"Europe/Berlin\" \"2025-07-01 12:00\" | unixEpochMillis}}", "1751364000000");
+  check("{{toDateInZone \"2006-01-02 15:04\" \"Europe/Berlin\" \"2025-07-01 12:00\" | unixEpochMillis}}",
+        "1751364000000");
   check("{{__timestamp__.Unix}} {{__timestamp__.Year}} {{__timestamp__.Weekday}} {{__timestamp__.Format \"15h\"}}",
         "1768032060 2026 Saturday 08h");
 }
@@ -172,16 +182,26 @@ TEST_CASE("execution errors are Go's") {
   failed("{{.a now}}", "2: executing \"line\" at <.a>: a is not a method but has arguments");
   failed("{{trunc .a}}", "2: executing \"line\" at <trunc>: wrong number of args for trunc: want 2 got 1");
   failed("{{.a | toDate}}", "7: executing \"line\" at <toDate>: wrong number of args for toDate: want 2 got 1");
-  failed("{{div .n 0}}", "2: executing \"line\" at <div .n 0>: error calling div: runtime error: integer divide by zero");
+  failed("{{div .n 0}}",
+         "2: executing \"line\" at <div .n 0>: error calling div: runtime error: integer divide by zero");
   failed("{{index .a 99}}", "2: executing \"line\" at <index .a 99>: error calling index: index out of range: 99");
-  failed("{{slice .a 2 1}}", "2: executing \"line\" at <slice .a 2 1>: error calling slice: invalid slice index: 2 > 1");
-  failed("{{urldecode \"%zz\"}}", "2: executing \"line\" at <urldecode \"%zz\">: error calling urldecode: invalid URL escape \"%zz\"");
-  failed("{{substr 5 2 .path}}", "2: executing \"line\" at <substr 5 2 .path>: error calling substr: runtime error: slice bounds out of range [5:2]");
-  failed("{{repeat -1 \"x\"}}", "2: executing \"line\" at <repeat -1 \"x\">: error calling repeat: strings: negative Repeat count");
+  failed("{{slice .a 2 1}}",
+         "2: executing \"line\" at <slice .a 2 1>: error calling slice: invalid slice index: 2 > 1");
+  failed("{{urldecode \"%zz\"}}",
+         "2: executing \"line\" at <urldecode \"%zz\">: error calling urldecode: invalid URL escape \"%zz\"");
+  failed("{{substr 5 2 .path}}",
+         "2: executing \"line\" at <substr 5 2 .path>: error calling substr: runtime error: slice bounds out of range "
+         "[5:2]");
+  failed("{{repeat -1 \"x\"}}",
+         "2: executing \"line\" at <repeat -1 \"x\">: error calling repeat: strings: negative Repeat count");
   failed("{{regexReplaceAll \"(\" .a \"x\"}}",
-         "2: executing \"line\" at <regexReplaceAll \"(\" .a \"x\">: error calling regexReplaceAll: error parsing regexp: missing closing ): `(`");
-  failed("{{unixToTime \"12\"}}", "2: executing \"line\" at <unixToTime \"12\">: error calling unixToTime: unable to parse time '12': %!w(<nil>)");
-  failed("{{duration \"abc\"}}", "2: executing \"line\" at <duration \"abc\">: error calling duration: time: invalid duration \"abc\"");
+         "2: executing \"line\" at <regexReplaceAll \"(\" .a \"x\">: error calling regexReplaceAll: error parsing "
+         "regexp: missing closing ): `(`");
+  failed(
+      "{{unixToTime \"12\"}}",
+      "2: executing \"line\" at <unixToTime \"12\">: error calling unixToTime: unable to parse time '12': %!w(<nil>)");
+  failed("{{duration \"abc\"}}",
+         "2: executing \"line\" at <duration \"abc\">: error calling duration: time: invalid duration \"abc\"");
   failed("{{lt .n 5}}", "2: executing \"line\" at <lt .n 5>: error calling lt: incompatible types for comparison");
   failed("{{template \"x\"}}", "11: executing \"line\" at <{{template \"x\"}}>: template \"x\" not defined");
   failed("{{range .a}}{{end}}", "8: executing \"line\" at <.a>: range can't iterate over x y");

@@ -42,7 +42,9 @@ std::string_view trim_right(std::string_view text, std::string_view cutset) {
   return text;
 }
 
-std::string_view trim_both(std::string_view text, std::string_view cutset) { return trim_right(trim_left(text, cutset), cutset); }
+std::string_view trim_both(std::string_view text, std::string_view cutset) {
+  return trim_right(trim_left(text, cutset), cutset);
+}
 
 std::string_view without_prefix(std::string_view text, std::string_view prefix) {
   if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
@@ -87,13 +89,17 @@ Result<Value> repeat(const Call& call) {
 
 // ---- parts of a text
 
-Unexpected out_of_bounds(const std::string& bounds) { return refuse("runtime error: slice bounds out of range " + bounds); }
+Unexpected out_of_bounds(const std::string& bounds) {
+  return refuse("runtime error: slice bounds out of range " + bounds);
+}
 
 Result<Value> substr(const Call& call) {
   const std::int64_t start = call.integer(0), end = call.integer(1);
   const std::string_view text = call.text(2);
   const auto size = static_cast<std::int64_t>(text.size());
-  const auto range = [](std::int64_t from, std::int64_t to) { return "[" + std::to_string(from) + ":" + std::to_string(to) + "]"; };
+  const auto range = [](std::int64_t from, std::int64_t to) {
+    return "[" + std::to_string(from) + ":" + std::to_string(to) + "]";
+  };
   if (start < 0) {
     if (end < 0) return out_of_bounds("[:" + std::to_string(end) + "]");
     if (end > size) return out_of_bounds("[:" + std::to_string(end) + "] with length " + std::to_string(size));
@@ -136,7 +142,8 @@ Result<Value> align(const Call& call, bool left) {
   const auto width = static_cast<std::size_t>(wanted);
   const std::size_t runes = count_runes(text);
   if (runes >= width) {
-    return Value::string(left ? text.substr(0, rune_offset(text, width)) : text.substr(rune_offset(text, runes - width)));
+    return Value::string(left ? text.substr(0, rune_offset(text, width))
+                              : text.substr(rune_offset(text, runes - width)));
   }
   const std::string padding(width - runes, ' ');
   return call.string(left ? std::string(text) + padding : padding + std::string(text));
@@ -145,7 +152,8 @@ Result<Value> align(const Call& call, bool left) {
 Result<std::string> indented(const Call& call) {
   const std::int64_t count = call.integer(0);
   if (count < 0) return refuse("strings: negative Repeat count");
-  if (static_cast<std::uint64_t>(count) > kOutputBytesMax / (call.text(1).size() + 1)) return refuse("indent is too wide");
+  if (static_cast<std::uint64_t>(count) > kOutputBytesMax / (call.text(1).size() + 1))
+    return refuse("indent is too wide");
   const std::string padding(static_cast<std::size_t>(count), ' ');
   return padding + replace_text(call.text(1), "\n", "\n" + padding, -1);
 }
@@ -218,11 +226,16 @@ FunctionSet make_shared() {
     return c.string(replace_text(c.text(0), c.text(1), c.text(2), c.integer(3)));
   });
   set.add("Trim", "ss", [](const Call& c) -> Result<Value> { return Value::string(trim_both(c.text(0), c.text(1))); });
-  set.add("TrimLeft", "ss", [](const Call& c) -> Result<Value> { return Value::string(trim_left(c.text(0), c.text(1))); });
-  set.add("TrimRight", "ss", [](const Call& c) -> Result<Value> { return Value::string(trim_right(c.text(0), c.text(1))); });
-  set.add("TrimPrefix", "ss", [](const Call& c) -> Result<Value> { return Value::string(without_prefix(c.text(0), c.text(1))); });
-  set.add("TrimSuffix", "ss", [](const Call& c) -> Result<Value> { return Value::string(without_suffix(c.text(0), c.text(1))); });
-  set.add("TrimSpace", "s", [](const Call& c) -> Result<Value> { return Value::string(logql::trim_unicode_space(c.text(0))); });
+  set.add("TrimLeft", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(trim_left(c.text(0), c.text(1))); });
+  set.add("TrimRight", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(trim_right(c.text(0), c.text(1))); });
+  set.add("TrimPrefix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(without_prefix(c.text(0), c.text(1))); });
+  set.add("TrimSuffix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(without_suffix(c.text(0), c.text(1))); });
+  set.add("TrimSpace", "s",
+          [](const Call& c) -> Result<Value> { return Value::string(logql::trim_unicode_space(c.text(0))); });
   set.add("regexReplaceAll", "sss", regex_replace);
   set.add("regexReplaceAllLiteral", "sss", regex_replace_literal);
   return set;
@@ -239,18 +252,24 @@ void add_text_functions(FunctionSet& set) {
   set.add("lower", "s", [](const Call& c) -> Result<Value> { return c.string(logql::to_lower(c.text(0))); });
   set.add("upper", "s", [](const Call& c) -> Result<Value> { return c.string(logql::to_upper(c.text(0))); });
   set.add("title", "s", title);
-  set.add("trim", "s", [](const Call& c) -> Result<Value> { return Value::string(logql::trim_unicode_space(c.text(0))); });
-  set.add("trimAll", "ss", [](const Call& c) -> Result<Value> { return Value::string(trim_both(c.text(1), c.text(0))); });
-  set.add("trimPrefix", "ss", [](const Call& c) -> Result<Value> { return Value::string(without_prefix(c.text(1), c.text(0))); });
-  set.add("trimSuffix", "ss", [](const Call& c) -> Result<Value> { return Value::string(without_suffix(c.text(1), c.text(0))); });
+  set.add("trim", "s",
+          [](const Call& c) -> Result<Value> { return Value::string(logql::trim_unicode_space(c.text(0))); });
+  set.add("trimAll", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(trim_both(c.text(1), c.text(0))); });
+  set.add("trimPrefix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(without_prefix(c.text(1), c.text(0))); });
+  set.add("trimSuffix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::string(without_suffix(c.text(1), c.text(0))); });
   set.add("replace", "sss", [](const Call& c) -> Result<Value> {
     return c.string(replace_text(c.text(2), c.text(0), c.text(1), -1));
   });
   set.add("contains", "ss", [](const Call& c) -> Result<Value> {
     return Value::boolean(c.text(1).find(c.text(0)) != std::string_view::npos);
   });
-  set.add("hasPrefix", "ss", [](const Call& c) -> Result<Value> { return Value::boolean(c.text(1).starts_with(c.text(0))); });
-  set.add("hasSuffix", "ss", [](const Call& c) -> Result<Value> { return Value::boolean(c.text(1).ends_with(c.text(0))); });
+  set.add("hasPrefix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::boolean(c.text(1).starts_with(c.text(0))); });
+  set.add("hasSuffix", "ss",
+          [](const Call& c) -> Result<Value> { return Value::boolean(c.text(1).ends_with(c.text(0))); });
   set.add("repeat", "is", repeat).add("substr", "iis", substr).add("trunc", "is", trunc);
   set.add("indent", "is", indent).add("nindent", "is", nindent);
   set.add("alignLeft", "is", [](const Call& c) { return align(c, true); });

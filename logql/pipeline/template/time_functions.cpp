@@ -89,7 +89,8 @@ void add_time_functions(FunctionSet& set) {
   set.add("__timestamp__", "", [](const Call& c) -> Result<Value> {
     return c.environment.heap.time(TimeZone::utc().at(c.environment.timestamp));
   });
-  set.add("now", "", [](const Call& c) -> Result<Value> { return c.environment.heap.time(current_time(c.environment)); });
+  set.add("now", "",
+          [](const Call& c) -> Result<Value> { return c.environment.heap.time(current_time(c.environment)); });
   set.add("date", "sa", date).add("toDate", "ss", to_date).add("toDateInZone", "sss", to_date_in_zone);
   set.add("unixEpoch", "t", [](const Call& c) { return epoch(c, 1); });
   set.add("unixEpochMillis", "t", [](const Call& c) { return epoch(c, 1000); });

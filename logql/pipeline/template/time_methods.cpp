@@ -20,12 +20,15 @@ FunctionSet make_methods() {
   set.add("Unix", kNone, [](const Call& c) -> Result<Value> { return Value::integer(self(c).unix_seconds); });
   set.add("UnixMilli", kNone, [](const Call& c) -> Result<Value> { return Value::integer(scaled(self(c), 1000)); });
   set.add("UnixMicro", kNone, [](const Call& c) -> Result<Value> { return Value::integer(scaled(self(c), 1000000)); });
-  set.add("UnixNano", kNone, [](const Call& c) -> Result<Value> { return Value::integer(scaled(self(c), 1000000000)); });
+  set.add("UnixNano", kNone,
+          [](const Call& c) -> Result<Value> { return Value::integer(scaled(self(c), 1000000000)); });
   set.add("Nanosecond", kNone, [](const Call& c) -> Result<Value> { return Value::integer(self(c).nanoseconds); });
   set.add("Year", kNone, [](const Call& c) -> Result<Value> { return Value::integer(go_date(self(c)).year); });
-  set.add("Month", kNone, [](const Call& c) -> Result<Value> { return Value::string(kGoMonthNames[go_date(self(c)).month - 1]); });
+  set.add("Month", kNone,
+          [](const Call& c) -> Result<Value> { return Value::string(kGoMonthNames[go_date(self(c)).month - 1]); });
   set.add("Day", kNone, [](const Call& c) -> Result<Value> { return Value::integer(go_date(self(c)).day); });
-  set.add("Weekday", kNone, [](const Call& c) -> Result<Value> { return Value::string(kGoDayNames[go_date(self(c)).weekday]); });
+  set.add("Weekday", kNone,
+          [](const Call& c) -> Result<Value> { return Value::string(kGoDayNames[go_date(self(c)).weekday]); });
   set.add("YearDay", kNone, [](const Call& c) -> Result<Value> { return Value::integer(go_date(self(c)).year_day); });
   set.add("Hour", kNone, [](const Call& c) -> Result<Value> { return Value::integer(go_date(self(c)).hour); });
   set.add("Minute", kNone, [](const Call& c) -> Result<Value> { return Value::integer(go_date(self(c)).minute); });

@@ -1,4 +1,5 @@
-// time_methods.h -- the methods of time values that templates may call: `__timestamp__.Unix`, `.Year`, `.Format "2006"`.
+// time_methods.h -- the methods of time values that templates may call: `__timestamp__.Unix`, `.Year`, `.Format
+// "2006"`.
 //
 // Notes:    written as functions; the time is the first argument and is not part of the signature.
 // Threads:  immutable.

@@ -127,7 +127,8 @@ void Value::append_to(std::string& out) const {
 }
 
 void OwnedMap::set(std::string_view key, Value value) {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key, [](const auto& pair, auto k) { return pair.first < k; });
+  const auto at =
+      std::lower_bound(pairs_.begin(), pairs_.end(), key, [](const auto& pair, auto k) { return pair.first < k; });
   if (at != pairs_.end() && at->first == key) at->second = value;
   else pairs_.insert(at, {key, value});
 }
@@ -137,7 +138,8 @@ void OwnedMap::erase(std::string_view key) {
 }
 
 std::optional<Value> OwnedMap::find(std::string_view key) const {
-  const auto at = std::lower_bound(pairs_.begin(), pairs_.end(), key, [](const auto& pair, auto k) { return pair.first < k; });
+  const auto at =
+      std::lower_bound(pairs_.begin(), pairs_.end(), key, [](const auto& pair, auto k) { return pair.first < k; });
   if (at == pairs_.end() || at->first != key) return std::nullopt;
   return at->second;
 }

@@ -1,7 +1,7 @@
 // value.h -- what a Go template computes with: nil, booleans, numbers, strings, times, lists and maps.
 //
-// Shape:    Value is small and trivially copied; strings, times, lists and maps live elsewhere: in the caller's data, in the
-//           template (its literals) or in the Heap of the execution.
+// Shape:    Value is small and trivially copied; strings, times, lists and maps live elsewhere: in the caller's data,
+//           in the template (its literals) or in the Heap of the execution.
 // Lifetime: a Value is good until Heap::reset() or the end of what it points into.
 // Threads:  a Heap belongs to one thread.
 #pragma once
