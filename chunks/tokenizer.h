@@ -1,12 +1,11 @@
-// tokenizer.h -- cuts a line into fixed text and variables, so that lines written by one statement share their fixed
-// text.
+// tokenizer.h -- cuts a line into fixed text and variables; lines written by one statement share their fixed text.
 //
 // JSON:     (first byte `{`) every string or bare value is a variable; keys and punctuation are fixed. A flat scan, no
-// tree: any
-//           bytes give some cut.
+//           tree: any bytes give some cut.
 // Else:     the value of key=value, the inside of a quoted string, instants, and words with a digit are variables;
 //           digits at the end of a word and digits before a unit stand alone.
-// Law:      the cut depends on the line's bytes only; joining fixed text and variables gives the line back.
+// Law:      joining fixed text and variables gives the line back. A line may also be cut as the line before it was,
+//           where that fits; both cuts give the same bytes.
 #pragma once
 
 #include <cstdint>
