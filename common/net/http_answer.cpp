@@ -2,7 +2,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <array>
 #include <ctime>
-#include <span>
 
 #include "common/clock.h"
 #include "common/net/http_session.h"
@@ -209,9 +208,9 @@ void Session::write_next() {
   }
   writing_ = true;
   if (state_ == State::kRunning) set_deadline(server_->options.write_timeout);
+  // By value: the operation keeps its own copy of the array; what is not used of it is empty.
   stream_.async_write_some(
-      std::span(buffers.data(), count),
-      [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_written(ec, size); });
+      buffers, [self = shared_from_this()](ErrorCodeIo ec, std::size_t size) { self->on_written(ec, size); });
 }
 
 void Session::on_written(ErrorCodeIo ec, std::size_t size) {

@@ -214,6 +214,20 @@ TEST_CASE("a streamed answer is chunked and the connection kept") {
   }
 }
 
+TEST_CASE("a stream that fills the socket arrives whole") {
+  Fixture fixture;
+  const std::string response =
+      ask(fixture, "GET /stream?pieces=300&big=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  CHECK(response.ends_with("\r\n0\r\n\r\n"));
+  std::size_t at = response.find("\r\n\r\n") + 4;
+  for (int i = 0; i < 300; ++i) {
+    REQUIRE(response.compare(at, 7, "186a0\r\n") == 0);
+    const std::string piece = response.substr(at + 7, 100'000);
+    REQUIRE(piece == std::string(100'000, static_cast<char>('a' + i % 26)));
+    at += 7 + 100'000 + 2;
+  }
+}
+
 TEST_CASE("a stream that is not ended looks cut") {
   Fixture fixture;
   CHECK_FALSE(ask(fixture, "GET /stream?forget HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("0\r\n\r\n"));
