@@ -98,10 +98,11 @@ def systemd():
 
 
 def prometheus():
-    """promtool and amtool take their files, and every PromQL of a dashboard."""
+    """promtool and amtool take their files, and every PromQL of a dashboard; alerts fire when they should."""
     promtool, amtool = tool("promtool"), tool("amtool")
     run(promtool, "check", "rules", *sorted((DEPLOY / "prometheus").glob("*alerts.yaml")))
     run(promtool, "check", "config", DEPLOY / "prometheus/prometheus.yaml")
+    run(promtool, "test", "rules", ROOT / "tests/e2e/alerts_test.yaml")
     run(amtool, "check-config", DEPLOY / "alertmanager/alertmanager.yaml")
     rules = [{"record": f"panel:number:{i}", "expr": with_variables(query)} for i, (_, query) in enumerate(queries("prometheus"))]
     assert len(rules) >= 10, "the dashboards hold PromQL"
