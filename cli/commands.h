@@ -30,6 +30,7 @@ struct QueryFlags {
   std::string step;
   std::string interval;
   bool forward = false;
+  bool answer_order = false;  // entries are printed in the order of the answer, not of time
   bool tail = false;
   unsigned delay_for = 0;     // seconds, tail only
   bool statistics = false;

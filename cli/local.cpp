@@ -7,8 +7,10 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <unordered_map>
 
 #include "cli/line_stamp.h"
+#include "cli/query_shape.h"
 #include "common/net/content_encoding.h"
 #include "common/number.h"
 #include "logql/engine.h"
@@ -64,6 +66,17 @@ Result<TimeRange> query_range(const QueryFlags& flags, TimeRange all) {
   return all;
 }
 
+// A query that begins with a pipe reads everything.
+std::string with_selector(const std::string& query) {
+  std::size_t at = query.find_first_not_of(" \t\r\n");
+  while (at != std::string::npos && query[at] == '#') {
+    at = query.find('\n', at);
+    at = query.find_first_not_of(" \t\r\n", at);
+  }
+  const bool begins_with_pipe = at != std::string::npos && (query[at] == '|' || query[at] == '!');
+  return begins_with_pipe ? "{} " + query.substr(at) : query;
+}
+
 Duration default_step(TimeRange range) {
   return std::max<Duration>(std::chrono::seconds(1),
                             std::chrono::duration_cast<std::chrono::seconds>((range.end - range.begin) / 250));
@@ -74,25 +87,29 @@ Duration default_step(TimeRange range) {
 void add_lines(logql::MemorySource& source, const Labels& stream, std::string_view text, TimestampNs fallback,
                TimeRange& range) {
   TimestampNs time = fallback;
+  std::unordered_map<std::int64_t, std::int64_t> lines_at;  // equal lines of equal time would be one
   while (!text.empty()) {
     const auto end = text.find('\n');
     auto line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     time = find_line_stamp(line, fallback).value_or(time);
-    source.add(stream, time, line);
-    range.begin = range.empty() ? time : std::min(range.begin, time);
-    range.end = std::max(range.end, time + Duration(1));
+    const TimestampNs own = time + Duration(lines_at[time.value]++);
+    source.add(stream, own, line);
+    range.begin = range.empty() ? own : std::min(range.begin, own);
+    range.end = std::max(range.end, own + Duration(1));
   }
 }
 
-Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
+Result<void> run_local_query(const LocalFlags& local, const QueryFlags& asked) {
+  QueryFlags flags = asked;
+  flags.query = with_selector(asked.query);
+  flags = fitted_to_query(flags);
   logql::MemorySource source({.exact = false});
   TimeRange all;
   KVASIR_CHECK_OK(load(local, source, all));
   logql::QueryParams params;
-  params.query =
-      flags.query.find_first_not_of(" \n") == flags.query.find_first_of("|!") ? "{} " + flags.query : flags.query;
+  params.query = flags.query;
   KVASIR_TRY(const auto range, query_range(flags, all));
   params.start = local.instant ? range.end : range.begin;
   params.end = range.end;
@@ -100,7 +117,7 @@ Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
   params.step = flags.step.empty() ? default_step(range) : parse_duration(flags.step).value_or(default_step(range));
   params.limit = flags.limit == 0 ? std::numeric_limits<std::uint32_t>::max() : flags.limit;
   params.direction = flags.forward ? logql::Direction::kForward : logql::Direction::kBackward;
-  params.as_table = true;
+  params.as_table = flags.step.empty();
   MemoryBudget budget("query", 0);
   logql::QueryContext context(system_clock(), system_clock().steady() + kLocalDeadline, std::stop_token(), budget,
                               logql::QueryLimits{.series_max = 0, .multi_variant_queries = true});
@@ -116,7 +133,7 @@ Result<void> run_local_query(const LocalFlags& local, const QueryFlags& flags) {
   }
   EntryPrinter printer(flags.print, std::cout);
   printer.set_common_labels(streams->streams, std::cerr);
-  for (const auto& item : in_time_order(streams->streams, flags.forward)) printer.print(item);
+  for (const auto& item : in_order(streams->streams, flags)) printer.print(item);
   return {};
 }
 

@@ -2,6 +2,7 @@
 //
 // Shape:    every line becomes an entry of the stream {filename="..."} or {source="stdin"}. Its time is the first stamp
 //           in the line's first bytes (line_stamp.h), else that of the line before, else the file's own.
+//           Lines of equal time are a nanosecond apart, so that equal lines stay two.
 //           Files ending in .gz and .zst are decompressed. A query that begins with a pipe gets the selector {}.
 // Errors:   io and corruption with the file's name; parse errors as from a server.
 // Limits:   kLocalFileBytesMax of each file after decompression.

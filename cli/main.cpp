@@ -150,15 +150,15 @@ class Program {
   }
 
   void add_query_commands() {
-    CLI::App& query = add(app_, "query", "entries of a log query, or a metric query over a range",
+    query_ = &add(app_, "query", "entries of a log query, or a metric query over a range",
                           [this](Connection& c) { return flags_.tail ? run_tail(c, flags_) : run_query(c, flags_); });
-    add_entry_flags(query, flags_);
-    add_time_flags(query, flags_.times);
-    query.add_option("--step", flags_.step, "resolution of a metric query, like 1m");
-    query.add_option("--interval", flags_.interval, "at most one entry in this time");
-    query.add_option("--batch", flags_.batch, "entries fetched at a time")->check(CLI::Range(1, 5000));
-    query.add_flag("-t,--tail,-f,--follow", flags_.tail, "go on printing new entries");
-    add_local_flags(query);
+    add_entry_flags(*query_, flags_);
+    add_time_flags(*query_, flags_.times);
+    query_->add_option("--step", flags_.step, "resolution of a metric query, like 1m");
+    query_->add_option("--interval", flags_.interval, "at most one entry in this time");
+    query_->add_option("--batch", flags_.batch, "entries fetched at a time")->check(CLI::Range(1, 5000));
+    query_->add_flag("-t,--tail,-f,--follow", flags_.tail, "go on printing new entries");
+    add_local_flags(*query_);
     instant_ = &add(app_, "instant-query", "a metric query at one instant",
                     [this](Connection& c) { return run_instant_query(c, flags_); });
     add_entry_flags(*instant_, flags_);
@@ -247,6 +247,9 @@ class Program {
   Result<void> run_command() {
     KVASIR_CHECK_OK(finish_print_options(global_, flags_));
     local_.instant = instant_->parsed();
+    if (local_.standard_input && !query_->parsed() && !instant_->parsed()) {
+      return fail(ErrorCode::kInvalidArgument, "--stdin is for query and instant-query");
+    }
     if (asks_files()) return run_local_query(local_, flags_);
     for (const Command& command : commands_) {
       if (!command.app->parsed()) continue;
@@ -259,6 +262,7 @@ class Program {
 
   CLI::App app_{"kvasirctl: queries a Kvasir or Loki server from a terminal"};
   std::vector<Command> commands_;
+  CLI::App* query_ = nullptr;
   CLI::App* instant_ = nullptr;
   GlobalFlags global_;
   QueryFlags flags_;

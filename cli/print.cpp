@@ -131,11 +131,16 @@ void print_columns(const std::vector<std::string>& names, const Rows& rows, std:
   for (const auto& row : rows) print_row(row);
 }
 
-std::vector<PrintEntry> in_time_order(const std::vector<logql::ResultStream>& streams, bool forward) {
+std::vector<PrintEntry> in_answer_order(const std::vector<logql::ResultStream>& streams) {
   std::vector<PrintEntry> entries;
   for (const auto& stream : streams) {
     for (const auto& entry : stream.entries) entries.push_back({&stream.labels, &entry});
   }
+  return entries;
+}
+
+std::vector<PrintEntry> in_time_order(const std::vector<logql::ResultStream>& streams, bool forward) {
+  std::vector<PrintEntry> entries = in_answer_order(streams);
   std::stable_sort(entries.begin(), entries.end(), [forward](const PrintEntry& a, const PrintEntry& b) {
     return forward ? a.entry->timestamp < b.entry->timestamp : a.entry->timestamp > b.entry->timestamp;
   });

@@ -57,6 +57,8 @@ class EntryPrinter {
   std::size_t width_ = 0;
 };
 
+/// Entries of all streams, one stream after the other.
+std::vector<PrintEntry> in_answer_order(const std::vector<logql::ResultStream>& streams);
 /// Entries of all streams in time order, oldest first if `forward`.
 std::vector<PrintEntry> in_time_order(const std::vector<logql::ResultStream>& streams, bool forward);
 

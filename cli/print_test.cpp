@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/line_stamp.h"
 #include "cli/local.h"
+#include "cli/query_shape.h"
 
 using namespace kvasir;
 using namespace kvasir::cli;
@@ -92,6 +93,25 @@ TEST_CASE("times: flags name themselves in errors") {
   CHECK_FALSE(resolve_times({.from = "1768032001"}, clock).has_value());
 }
 
+TEST_CASE("a query says itself how its entries are ordered and how many are wanted") {
+  const auto fitted = [](std::string query, std::uint32_t limit) {
+    QueryFlags flags;
+    flags.query = std::move(query);
+    flags.limit = limit;
+    return fitted_to_query(std::move(flags));
+  };
+  CHECK(fitted(R"({a="b"} | limit 2)", 30).limit == 2);
+  CHECK(fitted(R"({a="b"} | limit 2)", 0).limit == 2);
+  CHECK(fitted(R"({a="b"} | limit 200)", 30).limit == 30);
+  CHECK(fitted(R"({a="b"} | order by timestamp asc)", 30).forward);
+  CHECK_FALSE(fitted(R"({a="b"} | order by timestamp desc)", 30).forward);
+  CHECK_FALSE(fitted(R"({a="b"} | order by timestamp asc)", 30).answer_order);
+  CHECK(fitted(R"({a="b"} | logfmt | order by timestamp, n)", 30).answer_order);
+  CHECK(fitted(R"({a="b"} | logfmt | order by n)", 30).answer_order);
+  CHECK(fitted(R"({a="b"} | logfmt | order by n)", 0).batch == 5000);
+  CHECK(fitted("{a=", 30).limit == 30);
+}
+
 TEST_CASE("stamps of the usual log formats are found") {
   setenv("TZ", "UTC", 1);
   tzset();
@@ -126,5 +146,5 @@ TEST_CASE("lines of local files keep the times they carry") {
             "two\n1234567890123456789012345 three",
             TimestampNs{1'768'000'000'000'000'000}, range);
   CHECK(range.begin == TimestampNs{1'768'000'000'000'000'000});
-  CHECK(range.end == *parse_rfc3339("2026-01-10T09:00:00Z") + Duration(1));
+  CHECK(range.end == *parse_rfc3339("2026-01-10T09:00:00Z") + Duration(2));  // the last line has the time before it
 }

@@ -5,6 +5,7 @@
 
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/query_shape.h"
 #include "common/number.h"
 #include "logql/syntax/parser.h"
 
@@ -12,7 +13,6 @@ namespace kvasir::cli {
 namespace {
 
 constexpr int kTailRetriesMax = 5;
-constexpr std::uint32_t kOrderedEntriesMax = 5000;
 constexpr std::uint16_t kAbnormalClosure = 1006;
 
 net::HttpParams range_params(const QueryFlags& flags, TimeRange range, std::uint32_t limit) {
@@ -56,7 +56,7 @@ class Pager {
     }
     if (first_page_) printer_.set_common_labels(streams->streams, std::cerr);
     first_page_ = false;
-    const auto entries = in_time_order(streams->streams, flags_.forward);
+    const auto entries = in_order(streams->streams, flags_);
     if (answer.cursor) return print_page(entries, *answer.cursor);
     const std::size_t printed = print_new(entries);
     if (entries.size() < asked || printed == 0) return false;
@@ -112,30 +112,6 @@ class Pager {
   bool first_page_ = true;
 };
 
-const logql::OrderBy* order_of(const logql::LogQuery& query) {
-  for (const auto& pipe : query.pipes) {
-    const auto* order = std::get_if<logql::OrderBy>(&pipe);
-    if (order != nullptr && !order->keys.empty()) return order;
-  }
-  return nullptr;
-}
-
-// `| order by timestamp` says which end comes first, whatever --forward says. What is ordered by a field is one page:
-// no time says where the next one would begin.
-QueryFlags fitted_to_query(QueryFlags flags) {
-  const auto parsed = logql::parse_log_query(flags.query);
-  if (!parsed) return flags;  // the server words the error
-  const auto* order = order_of(*parsed);
-  if (order == nullptr) return flags;
-  if (order->keys.front().field == "timestamp") {
-    flags.forward = !order->keys.front().descending;
-  } else {
-    flags.batch = flags.limit == 0 ? kOrderedEntriesMax : flags.limit;
-    flags.limit = flags.batch;
-  }
-  return flags;
-}
-
 struct TailState {
   EntryPrinter printer;
   TimestampNs last;
@@ -157,7 +133,7 @@ Result<bool> read_tail(net::WebSocketClient& socket, TailState& state) {
     if (frame.dropped_entries > 0) std::cerr << "warning: the server dropped " << frame.dropped_entries << " entries\n";
   }
   if (socket.close_code() == kAbnormalClosure) return true;
-  if (!socket.close_reason().empty()) std::cerr << socket.close_reason() << "\n";
+  if (!socket.close_reason().empty()) return fail(ErrorCode::kUnavailable, socket.close_reason());
   return false;
 }
 

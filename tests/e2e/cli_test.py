@@ -112,6 +112,19 @@ def check_paging(ctl, url):
     assert len(ctl.lines("query", '{job="crowd"}', "-o", "raw", "--limit", "1500", "--batch", "700")) == 1500
     ordered = ctl.lines("query", '{job="crowd"} | logfmt | order by n desc', "-o", "raw", "--limit", "1500", "--batch", "700")
     assert ordered == [f"n={n}" for n in range(2499, 999, -1)], (len(ordered), ordered[:3], ordered[-3:])
+    assert len(ctl.lines("query", '{job="crowd"} | limit 2', "-o", "raw")) == 2
+
+
+def check_files(ctl):
+    """The engine over standard input: equal lines stay two, and the query says how they are ordered."""
+    text = "2026-01-10T12:00:00Z n=3 ssh: failed\n2026-01-10T12:00:00Z n=3 ssh: failed\n2026-01-10T12:01:00Z n=1 cron: failed\n"
+    rows = ctl.lines("--stdin", "query", '| pattern "<_> <_> <unit>: <_>" | stats count() by unit', text=text)
+    assert [row.split() for row in rows] == [["unit", "count()"], ["cron", "1"], ["ssh", "2"]], rows
+    for order, wanted in (("timestamp asc", "331"), ("timestamp desc", "133"), ("n", "133"), ("n desc", "331")):
+        lines = ctl.lines("--stdin", "query", f"# a comment\n\t| logfmt | order by {order}", "-o", "raw", text=text)
+        assert "".join(line.split("n=")[1][0] for line in lines) == wanted, (order, lines)
+    assert json.loads("\n".join(ctl.lines("--stdin", "query", "| stats count()", "--step", "10m", text=text)))
+    assert "--stdin is for query" in ctl.error("--stdin", "labels")
 
 
 def check_mistakes(ctl):
@@ -119,6 +132,7 @@ def check_mistakes(ctl):
     assert "--since is not a duration" in ctl.error("labels", "--since", "soon")
     assert "--output must be one of" in ctl.error("labels", "-o", "xml")
     assert ctl.run("query").returncode != 0
+    assert "error: only log selector is supported" in ctl.error("tail", '{env="prod"} | stats count()')
     assert "refused" in ctl.run("labels", "--addr", "http://127.0.0.1:1").stderr
 
 
@@ -133,6 +147,7 @@ def main():
         check_format(ctl)
         check_delete(ctl, url)
         check_paging(ctl, url)
+        check_files(ctl)
         check_mistakes(ctl)
     print("every command answered")
 
