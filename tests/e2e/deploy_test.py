@@ -95,6 +95,27 @@ def systemd():
             assert not run(analyze, "verify", unit).strip()
             run(analyze, "security", "--offline=true", f"--threshold={most}", unit)
         refuses([analyze, "verify"], "[Service]\nExecStart=/nothing/here\n", world.folder, "broken.service")
+        command = [tool("systemd-sysusers"), f"--root={world.folder}", "--dry-run", DEPLOY / "systemd/sysusers.conf"]
+        users = subprocess.run(command, capture_output=True, text=True)
+        assert users.returncode == 0 and "Creating user 'kvasir'" in users.stderr, users
+    run(BIN / "kvasir", f"-config.file={DEPLOY / 'systemd/kvasir.yaml'}", "-verify-config")
+    run(BIN / "kvasir-agent", f"-config.file={DEPLOY / 'systemd/agent.yaml'}", "-check-syntax")
+    check_writable("kvasir.service", parsed("systemd/kvasir.yaml")["common"]["path_prefix"])
+    check_writable("kvasir-agent.service", parsed("systemd/agent.yaml")["positions"]["filename"])
+
+
+def check_writable(unit, path):
+    """Under ProtectSystem=strict a service writes below its StateDirectory only."""
+    text = (DEPLOY / "systemd" / unit).read_text()
+    state = re.search(r"^StateDirectory=(\S+)$", text, re.M).group(1)
+    assert "ProtectSystem=strict" in text and f"{path}/".startswith(f"/var/lib/{state}/"), f"{unit} may not write {path}"
+
+
+def parsed(name):
+    """A YAML file below deploy/."""
+    to_json = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"
+    documents = json.loads(run(python_with(*CHECKERS) / "python", "-c", to_json, input=(DEPLOY / name).read_text()))
+    return documents[0] if len(documents) == 1 else documents
 
 
 def prometheus():
