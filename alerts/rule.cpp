@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "alerts/alert_template.h"
+#include "alerts/yaml_source.h"
 #include "common/number.h"
 #include "logql/syntax/parser.h"
 #include "logql/syntax/printer.h"
@@ -129,6 +130,7 @@ Rule broken_rule(const YamlNode& node, std::size_t index, const Error& error) {
   rule.expr = text_of(node, "expr");
   if (rule.name.empty()) rule.name = fmt::format("rule {}", index + 1);
   rule.error = error.message();
+  rule.source = yaml_source(node);
   return rule;
 }
 
@@ -155,7 +157,16 @@ void append_text_map(std::string& out, std::string_view key, const TextMap& map,
     out += fmt::format("{}    {}: {}\n", indent, yaml_scalar(name), yaml_scalar(value));
 }
 
+// The text as an item of a list.
+std::string list_item(std::string_view source, const std::string& indent) {
+  return indent + "- " + indented(source, indent + "  ").substr(indent.size() + 2);
+}
+
 void append_rule(std::string& out, const Rule& rule, const std::string& indent) {
+  if (!rule.source.empty()) {
+    out += list_item(rule.source, indent);
+    return;
+  }
   const std::string inner = indent + "  ";
   out +=
       fmt::format("{}- {}: {}\n", indent, rule.kind == Rule::Kind::kAlert ? "alert" : "record", yaml_scalar(rule.name));
@@ -215,6 +226,7 @@ Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text) {
       auto checked = rule ? check_rule(*rule, head->name) : Result<void>(Unexpected(rule.error()));
       head->rules.push_back(checked ? std::move(*rule) : broken_rule(item, i, checked.error()));
     }
+    head->source = yaml_source(node);
     groups.push_back(std::move(*head));
   }
   return groups;
@@ -228,6 +240,13 @@ std::string rule_namespaces_yaml(const RuleNamespaces& namespaces) {
   return out;
 }
 
-std::string rule_file_yaml(const std::vector<RuleGroup>& groups) { return "groups:\n" + group_list(groups); }
+std::string rule_file_yaml(const std::vector<RuleGroup>& groups) {
+  std::string out = "groups:\n";
+  for (const auto& group : groups) {
+    const std::string printed = "    - " + group_body(group, "      ");
+    out += group.source.empty() ? printed : list_item(group.source, "    ");
+  }
+  return out;
+}
 
 }  // namespace kvasir::alerts

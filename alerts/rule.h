@@ -33,6 +33,7 @@ struct Rule {
   TextMap annotations;
   int line = 0;            // in its file
   std::string error;       // not empty: never evaluated, reported as `health: err`
+  std::string source{};    // of a rule with an error: its YAML, since the fields above do not hold all of it
 };
 
 struct RuleGroup {
@@ -40,6 +41,7 @@ struct RuleGroup {
   Duration interval{0};    // 0 = the ruler's default
   std::uint64_t limit = 0; // most series or alerts one rule may make; 0 = any number
   std::vector<Rule> rules;
+  std::string source{};    // as read from a file: its YAML, which is what goes back into the file
 };
 
 /// namespace (file) -> groups, in the order they were written.
@@ -51,10 +53,10 @@ Result<RuleGroup> parse_rule_group(const YamlNode& node);
 /// A file with `groups:`. Broken rules carry their error; the whole file fails only if it is not of that shape.
 Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text);
 
-/// A group, or a map from namespace to groups, as the rule API answers them.
+/// A group, or a map from namespace to groups, as the rule API answers them. A broken rule stands as it was read.
 std::string rule_group_yaml(const RuleGroup& group);
 std::string rule_namespaces_yaml(const RuleNamespaces& namespaces);
-/// A file with `groups:`.
+/// A file with `groups:`. A group that was read from a file stands as it was read.
 std::string rule_file_yaml(const std::vector<RuleGroup>& groups);
 
 }  // namespace kvasir::alerts

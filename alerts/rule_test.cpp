@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "alerts/rule_store.h"
+#include "alerts/yaml_source.h"
 #include "common/mem_filesystem.h"
 
 using namespace kvasir;
@@ -98,4 +99,65 @@ TEST_CASE("the store keeps a file a namespace and reports what it cannot read") 
   CHECK_FALSE(store.set_group("..", "x", *group).has_value());
   REQUIRE(store.delete_group("t1", "ns 1", "grp1").has_value());
   CHECK(store.delete_namespace("t1", "ns 1").error().message() == "group namespace does not exist");
+}
+
+namespace {
+
+constexpr std::string_view kBrokenFile = R"(groups:
+- name: other
+  query_offset: 1m
+  rules:
+  - {alert: A, expr: 'rate({a="b"}[5m]', for: 5m}
+  - {alert: B, expr: vector(1), for: abc, keep_firing_for: '10m'}
+  - alert: C
+    expr: |
+      vector(1)
+        > 0
+    annotations: {text: '{{ nothing', count: 7, "null": null}
+    labels: {}
+  - {expr: vector(2), labels: {severity: page}}
+  - 7
+)";
+
+}  // namespace
+
+TEST_CASE("YAML source reads back as the same node") {
+  const auto node = parse_yaml(kBrokenFile);
+  const std::string source = yaml_source(*node);
+  const auto again = parse_yaml(source);
+  REQUIRE(again.has_value());
+  CHECK(yaml_source(*again) == source);
+  const auto& rules = again->find("groups")->items[0].find("rules")->items;
+  CHECK(rules[1].find("for")->text == "abc");
+  CHECK(rules[2].find("expr")->text == "vector(1)\n  > 0\n");
+  CHECK(rules[2].find("annotations")->find("count")->as_integer() == 7);
+  CHECK(rules[2].find("annotations")->find("null")->is_null());
+}
+
+TEST_CASE("a write leaves the other groups of the file as they were read, broken rules too") {
+  MemFilesystem disk;
+  RuleStore store("rules", disk);
+  REQUIRE(disk.make_directories("rules/t1").has_value());
+  REQUIRE(write_atomically(disk, "rules/t1/f", kBrokenFile).has_value());
+  const auto before = store.load().tenants["t1"]["f"];
+  REQUIRE(store.set_group("t1", "f", *parse_rule_group(*parse_yaml(kGroup))).has_value());
+  REQUIRE(store.delete_group("t1", "f", "grp1").has_value());
+  const auto after = store.load().tenants["t1"]["f"];
+  REQUIRE(after.size() == 1);
+  CHECK(after[0].source == before[0].source);
+  REQUIRE(after[0].rules.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK_FALSE(after[0].rules[i].error.empty());
+    CHECK(after[0].rules[i].error == before[0].rules[i].error);
+  }
+}
+
+TEST_CASE("a broken rule that is printed stays as it was read, so it cannot come back whole") {
+  const auto groups = parse_rule_file(kBrokenFile);
+  REQUIRE(groups.has_value());
+  const auto printed = parse_yaml(rule_group_yaml(groups->front()));
+  REQUIRE(printed.has_value());
+  CHECK(printed->find("rules")->items[1].find("for")->text == "abc");
+  CHECK(printed->find("rules")->items[3].find("alert") == nullptr);
+  CHECK_FALSE(parse_rule_group(*printed).has_value());
 }
