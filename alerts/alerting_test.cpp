@@ -357,3 +357,21 @@ TEST_CASE("relabelling changes alerts on their way out and drops some") {
     CHECK(call.body.find(R"("alertname":"Kept","app":"x","cluster":"eu","region":"eu")") != std::string::npos);
   }
 }
+
+TEST_CASE("a corrected rule file is taken up though what was broken is no part of what was read") {
+  MemFilesystem disk;
+  const ManualClock clock(at(0s));
+  const std::string good = "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: vector(1)\n";
+  REQUIRE(disk.make_directories("rules/t1").has_value());
+  REQUIRE(write_atomically(disk, "rules/t1/f", good + "    for: abc\n").has_value());
+  const QueryFunction query = [](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
+    return logql::QueryResult(vector_of({}));
+  };
+  Ruler ruler({.rules_directory = "rules", .state_directory = "state"}, {clock, disk, query});
+  REQUIRE(ruler.groups("t1").size() == 1);
+  CHECK_FALSE(ruler.groups("t1")[0].rules[0].rule.error.empty());
+  REQUIRE(write_atomically(disk, "rules/t1/f", good).has_value());
+  ruler.reload();
+  CHECK(ruler.problems().empty());
+  CHECK(ruler.groups("t1")[0].rules[0].rule.error.empty());
+}

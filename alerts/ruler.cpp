@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::uint64_t kStateBytesMax = 64 << 20;
 
-// Two groups are the same if the same text comes out of them.
-bool same_group(const RuleGroup& a, const RuleGroup& b) { return rule_group_yaml(a) == rule_group_yaml(b); }
+// Two groups are the same if the same text went into them.
+bool same_group(const RuleGroup& a, const RuleGroup& b) { return a.source == b.source; }
 
 std::string explore_link(const RulerOptions& options, const std::string& expr) {
   std::string left;
