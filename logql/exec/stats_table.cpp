@@ -1,7 +1,9 @@
 #include "logql/exec/stats_table.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <memory>
 
 #include "common/number.h"
 #include "logql/exec/log_scan.h"
@@ -16,13 +18,54 @@ std::string cell_text(const StatsTable& table, const std::vector<StatsCell>& row
   return it == table.columns.end() ? std::string() : row[static_cast<std::size_t>(it - table.columns.begin())].text();
 }
 
-Result<void> filter_rows(StatsTable& table, const LabelFilter& filter) {
-  KVASIR_TRY(auto keeper, RowFilter::create(std::span(&filter, 1)));
-  std::erase_if(table.rows, [&](const std::vector<StatsCell>& row) {
+/// Durations became seconds in the cells that hold a number: there `t > 1s` is `t > 1`.
+LabelFilter with_seconds(const LabelFilter& filter, std::span<const std::string> number_columns) {
+  if (const auto* pair = std::get_if<LabelFilterPair>(&filter.node)) {
+    auto left = std::make_shared<const LabelFilter>(with_seconds(*pair->left, number_columns));
+    auto right = std::make_shared<const LabelFilter>(with_seconds(*pair->right, number_columns));
+    return {LabelFilterPair{pair->is_or, std::move(left), std::move(right)}};
+  }
+  const auto* duration = std::get_if<DurationPredicate>(&filter.node);
+  if (duration == nullptr) return filter;
+  if (std::find(number_columns.begin(), number_columns.end(), duration->name) == number_columns.end()) return filter;
+  const double seconds = std::chrono::duration<double>(duration->value).count();
+  return {NumberPredicate{duration->name, duration->op, seconds}};
+}
+
+/// One filter of the table for each set of columns that hold numbers; most tables have one.
+class RowKeeper {
+ public:
+  explicit RowKeeper(const LabelFilter& filter) : filter_(filter) {}
+
+  Result<bool> keeps(const StatsTable& table, const std::vector<StatsCell>& row) {
     std::vector<Label> cells;
-    for (std::size_t i = 0; i < row.size(); ++i) cells.push_back({table.columns[i], row[i].text()});
-    return !keeper.keeps(Labels::from_unsorted(std::move(cells)));
-  });
+    std::vector<std::string> numbers;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      cells.push_back({table.columns[i], row[i].text()});
+      if (std::holds_alternative<double>(row[i].value)) numbers.push_back(table.columns[i]);
+    }
+    auto it = filters_.find(numbers);
+    if (it == filters_.end()) {
+      const LabelFilter own = with_seconds(filter_, numbers);
+      KVASIR_TRY(auto made, RowFilter::create(std::span(&own, 1)));
+      it = filters_.emplace(std::move(numbers), std::move(made)).first;
+    }
+    return it->second.keeps(Labels::from_unsorted(std::move(cells)));
+  }
+
+ private:
+  const LabelFilter& filter_;
+  std::map<std::vector<std::string>, RowFilter> filters_;
+};
+
+Result<void> filter_rows(StatsTable& table, const LabelFilter& filter) {
+  RowKeeper keeper(filter);
+  std::vector<std::vector<StatsCell>> kept;
+  for (auto& row : table.rows) {
+    KVASIR_TRY(const bool keeps, keeper.keeps(table, row));
+    if (keeps) kept.push_back(std::move(row));
+  }
+  table.rows = std::move(kept);
   return {};
 }
 

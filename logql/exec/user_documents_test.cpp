@@ -1,6 +1,8 @@
 // The queries of the users' documents, as they stand there.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "logql/exec/testing_query.h"
 
 using namespace kvasir;
@@ -152,4 +154,25 @@ TEST_CASE("stats functions") {
   CHECK(queries.table("{app=\"none\"} | stats count() as n by pod", {.end = 10}) == "pod,n");
   CHECK(queries.range("{app=\"a\"} | stats count() as n", {.start = 2, .end = 8, .step = 2}) == "{} 2:2 4:1 6:0 8:0");
   CHECK(queries.instant("({app=\"a\"} | stats count() as c by pod) * 2", 10) == "{pod=\"p\"} 10:6\n{pod=\"q\"} 10:2");
+}
+
+TEST_CASE("durations in a filter behind stats are seconds where the column is a number") {
+  TestingQueries queries;
+  const char* lines[] = {"took=120s slow=2m", "took=1500ms slow=12ms", "took=200ms slow=12ms", "slow=5s"};
+  for (int i = 0; i < 4; ++i) queries.add({{"app", "a"}, {"pod", i == 0 ? "p" : i == 3 ? "r" : "q"}}, i, lines[i]);
+  const auto kept = [&](const std::string& by, const std::string& filter) {
+    const std::string table = queries.table(
+        "{app=\"a\"} | logfmt | stats sum(took) as t, count() as n by " + by + " | " + filter, {.end = 10});
+    return table.substr(std::min(table.find('\n'), table.size()));
+  };
+  CHECK(kept("pod", "t > 1s") == "\np,120,1\nq,1.7,2");
+  CHECK(kept("pod", "t > 1700ms") == "\np,120,1");
+  CHECK(kept("pod", "t = 1.7s") == "\nq,1.7,2");
+  CHECK(kept("pod", "t <= 2m and t != 1700ms") == "\np,120,1");
+  CHECK(kept("pod", "t > 1m or n > 1") == "\np,120,1\nq,1.7,2");
+  CHECK(kept("pod", "t > 1s and (t < 2s or n > 5)") == "\nq,1.7,2");
+  CHECK(kept("slow", "slow < 1s") == "\n12ms,1.7,2");
+  CHECK(kept("slow", "slow > 1s and t > 1s") == "\n2m,120,1");
+  CHECK(queries.table("{app=\"a\"} | logfmt | stats max(took) as m by pod | stats max(m) as t | t >= 2m", {.end = 10}) ==
+        "t\n120");
 }
