@@ -62,6 +62,8 @@ def compose():
         assert (file.parent / host).exists(), f"docker-compose.yaml mounts {host} on {container}, which is not there"
     with World() as world:
         refuses(command, file.read_text().replace("depends_on:", "depend_on:"), world.folder, "misspelt.yaml")
+    rules = parsed("kvasir/kvasir.yaml")["ruler"]["storage"]["local"]["directory"]
+    assert any(f":{rules}/fake/" in volume for volume in parsed("docker/docker-compose.yaml")["services"]["kvasir"]["volumes"])
 
 
 def dockerfile():
