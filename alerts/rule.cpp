@@ -192,8 +192,38 @@ std::string group_body(const RuleGroup& group, const std::string& indent) {
 
 std::string group_list(const std::vector<RuleGroup>& groups) {
   std::string out;
-  for (const auto& group : groups) out += "    - " + group_body(group, "      ");
+  for (const auto& group : groups) {
+    out += group.error.empty() ? "    - " + group_body(group, "      ") : list_item(group.source, "    ");
+  }
   return out;
+}
+
+Rule read_rule_of_file(const YamlNode& node, std::size_t index, const RuleGroup& group) {
+  auto rule = read_rule(node);
+  auto checked = rule ? check_rule(*rule, group.name) : Result<void>(Unexpected(rule.error()));
+  if (checked && !group.error.empty()) checked = refuse(group.error);
+  return checked ? std::move(*rule) : broken_rule(node, index, checked.error());
+}
+
+// A group whose head is broken still stands in its file, so that the other groups run and its rules tell why they
+// do not.
+RuleGroup broken_group(const YamlNode& node, std::size_t index, const Error& error) {
+  RuleGroup group;
+  group.name = text_of(node, "name");
+  if (group.name.empty()) group.name = fmt::format("group {}", index + 1);
+  group.error = fmt::format("group \"{}\" (line {}): {}", group.name, node.line, error.message());
+  return group;
+}
+
+RuleGroup read_group_of_file(const YamlNode& node, std::size_t index) {
+  auto head = read_group_head(node);
+  RuleGroup group = head ? std::move(*head) : broken_group(node, index, head.error());
+  group.source = yaml_source(node);
+  const YamlNode* rules = node.find("rules");
+  for (std::size_t i = 0; rules != nullptr && i < rules->items.size(); ++i) {
+    group.rules.push_back(read_rule_of_file(rules->items[i], i, group));
+  }
+  return group;
 }
 
 }  // namespace
@@ -216,23 +246,13 @@ Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text) {
   if (root.is_null()) return groups;
   const YamlNode* list = root.find("groups");
   if (list == nullptr || !list->is_sequence()) return refuse("a rule file must hold a list named `groups`");
-  for (const auto& node : list->items) {
-    auto head = read_group_head(node);
-    if (!head) return fail(head.error().with_context(fmt::format("line {}", node.line)));
-    const YamlNode* rules = node.find("rules");
-    for (std::size_t i = 0; rules != nullptr && i < rules->items.size(); ++i) {
-      const auto& item = rules->items[i];
-      auto rule = read_rule(item);
-      auto checked = rule ? check_rule(*rule, head->name) : Result<void>(Unexpected(rule.error()));
-      head->rules.push_back(checked ? std::move(*rule) : broken_rule(item, i, checked.error()));
-    }
-    head->source = yaml_source(node);
-    groups.push_back(std::move(*head));
-  }
+  for (const auto& node : list->items) groups.push_back(read_group_of_file(node, groups.size()));
   return groups;
 }
 
-std::string rule_group_yaml(const RuleGroup& group) { return group_body(group, ""); }
+std::string rule_group_yaml(const RuleGroup& group) {
+  return group.error.empty() ? group_body(group, "") : group.source;
+}
 
 std::string rule_namespaces_yaml(const RuleNamespaces& namespaces) {
   std::string out;

@@ -42,6 +42,7 @@ struct RuleGroup {
   std::uint64_t limit = 0; // most series or alerts one rule may make; 0 = any number
   std::vector<Rule> rules;
   std::string source{};    // as read from a file: its YAML, which is what goes back into the file
+  std::string error{};     // of its head, with the line; not empty: no rule of it runs, each carries it
 };
 
 /// namespace (file) -> groups, in the order they were written.
@@ -50,7 +51,8 @@ using RuleNamespaces = std::map<std::string, std::vector<RuleGroup>>;
 /// One bare group, as the rule API takes it. The first broken rule is the error.
 Result<RuleGroup> parse_rule_group(const YamlNode& node);
 
-/// A file with `groups:`. Broken rules carry their error; the whole file fails only if it is not of that shape.
+/// A file with `groups:`. Broken rules and groups carry their error; the whole file fails only if it is not of that
+/// shape.
 Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text);
 
 /// A group, or a map from namespace to groups, as the rule API answers them. A broken rule stands as it was read.

@@ -161,3 +161,20 @@ TEST_CASE("a broken rule that is printed stays as it was read, so it cannot come
   CHECK(printed->find("rules")->items[3].find("alert") == nullptr);
   CHECK_FALSE(parse_rule_group(*printed).has_value());
 }
+
+TEST_CASE("a broken head of a group says where it is and stops no other group of the file") {
+  const auto groups = parse_rule_file(
+      "groups:\n- name: a\n  interval: 1x\n  rules:\n  - {alert: A, expr: vector(1)}\n- {name: b, rules: 7}\n- 8\n"
+      "- {name: c, rules: [{alert: C, expr: vector(1)}]}\n");
+  REQUIRE(groups.has_value());
+  REQUIRE(groups->size() == 4);
+  const auto& a = groups->front();
+  CHECK(a.error == "group \"a\" (line 2): field 'interval': not a valid duration string: \"1x\"");
+  REQUIRE(a.rules.size() == 1);
+  CHECK(a.rules[0].error == a.error);
+  CHECK(rule_group_yaml(a).find("interval: 1x") != std::string::npos);
+  CHECK((*groups)[1].error == "group \"b\" (line 6): field 'rules' must be a list");
+  CHECK((*groups)[2].error == "group \"group 3\" (line 7): unable to decoded rule group");
+  CHECK((*groups)[3].error.empty());
+  CHECK((*groups)[3].rules[0].error.empty());
+}

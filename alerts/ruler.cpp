@@ -89,8 +89,9 @@ void Ruler::adopt(const std::string& tenant, const std::string& name_space, cons
         fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant, name_space, group.name));
     return;
   }
+  if (!group.error.empty()) problems_.push_back(fmt::format("{}/{}: {}", tenant, name_space, group.error));
   for (const auto& rule : group.rules) {
-    if (rule.error.empty()) continue;
+    if (rule.error.empty() || rule.error == group.error) continue;
     problems_.push_back(fmt::format("{}/{}: group \"{}\", rule \"{}\" (line {}): {}", tenant, name_space, group.name,
                                     rule.name, rule.line, rule.error));
   }
@@ -145,7 +146,8 @@ bool Ruler::take_due(std::shared_ptr<GroupRunner>& runner, TimestampNs& slot) {
   const TimestampNs now = ports_.clock.now();
   Scheduled* earliest = nullptr;
   for (auto& [identity, scheduled] : groups_) {
-    const bool due = !scheduled.running && scheduled.next_slot <= now;
+    const bool runs = !scheduled.running && scheduled.runner->group().error.empty();
+    const bool due = runs && scheduled.next_slot <= now;
     if (due && (earliest == nullptr || scheduled.next_slot < earliest->next_slot)) earliest = &scheduled;
   }
   if (earliest == nullptr) return false;
