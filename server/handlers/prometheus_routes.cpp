@@ -208,7 +208,8 @@ net::HttpResponse trace_logs(const Services& services, QueryExchange& exchange) 
   if (!limit) return bare_error(limit.error());
   QueryCall call = metric_call(exchange, "trace_logs");
   call.check_limits = false;
-  call.params.query = "{trace_id=\"" + id + "\"}";
+  // Ordered by more than time the streams of the answer, read one after the other, are in order over all services.
+  call.params.query = "{trace_id=\"" + id + "\"} | order by timestamp, line";
   call.params.start = {0};
   call.params.end = services.clock.now() + std::chrono::hours(24);  // clocks differ
   call.params.limit = *limit;

@@ -46,6 +46,8 @@ def push(url):
 
 
 def check_trace(ctl):
+    streams = fetch_json(f"{ctl.url}/api/v1/trace/{TRACE}/logs")["data"]["result"]
+    assert [stream["stream"]["service"] for stream in streams] == ["gateway", "orders", "gateway"], streams
     lines = ctl.lines("trace", TRACE)
     assert [line.split()[0] for line in lines[1:]] == ["+0.000", "+12.000", "+40.000"], lines
     assert [line.split()[2] for line in lines[1:]] == ["gateway", "orders", "gateway"], lines

@@ -178,6 +178,8 @@ def check_trace_links(story):
     assert sorted(line for _, _, line in story.lines(f'{{trace_id="{trace}"}}')) == want and want
     status, text = fetch(f'{story.urls["kvasir"]}/api/v1/trace/{trace}/logs')
     assert status == 200 and text.count(trace) >= len(want), (status, text[:300])
+    times = [int(value[0]) for stream in json.loads(text)["data"]["result"] for value in stream["values"]]
+    assert times == sorted(times) and len(times) == len(want), times
 
 
 def check_counts(story):
