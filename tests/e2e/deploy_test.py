@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Files under deploy/ are what their readers accept. Each part asks tools made for it: deploy_test.py PART."""
+import argparse
 import json
 import re
 import subprocess
@@ -41,6 +42,48 @@ def kubernetes():
         broken = files[0].read_text().replace("spec:", "spec: &s", 1).replace("containerPort:", "containerPorts:")
         refuses(command, broken, world.folder, "misspelt.yaml")
         check_config_maps(world.folder)
+    check_pipeline()
+
+
+def check_pipeline():
+    """The agent of the nodes derives its metrics from each shape of line that the demo's services write, in either runtime's files."""
+    maps = [document for document in parsed("kubernetes/agent.yaml") if document["kind"] == "ConfigMap"]
+    config = from_yaml(maps[0]["data"]["agent.yaml"])[0]
+    with World() as world:
+        _, url = world.kvasir()
+        lines = demo_lines(world.folder / "demo") + ['{"level":"info","memory_bytes":1048576,"duration":250}']
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.678901234Z", time.gmtime())
+        wrapped = [f"{now} stdout F {line}" for line in lines]
+        wrapped += [json.dumps({"log": f"{line}\n", "stream": "stdout", "time": now}, separators=(",", ":")) for line in lines]
+        (world.folder / "0.log").write_text("\n".join(wrapped) + "\n")
+        config["server"] = {"http_listen_address": "127.0.0.1", "http_listen_port": free_port()}
+        config["positions"]["filename"] = f"{world.folder}/positions.yaml"
+        config["clients"][0]["url"] = url + "/loki/api/v1/push"
+        job = config["scrape_configs"][0]
+        del job["kubernetes_sd_configs"], job["relabel_configs"]
+        labels = {"pod": "a", "service": "a", "__path__": f"{world.folder}/0.log"}
+        job["static_configs"] = [{"targets": ["localhost"], "labels": labels}]
+        (world.folder / "agent.yaml").write_text(json.dumps(config))
+        world.run("agent", BIN / "kvasir-agent", f"-config.file={world.folder / 'agent.yaml'}")
+        page = f"http://127.0.0.1:{config['server']['http_listen_port']}/metrics"
+        eventually("the agent has read", 20, lambda: re.search(rf"promtail_sent_entries_total\{{.*\}} {len(wrapped)}\b", fetch(page)[1]))
+
+        def total(name):
+            return sum(float(value) for value in re.findall(rf'^promtail_{name}\{{.*pod="a".*\}} (\S+)$', fetch(page)[1], re.M))
+        assert total("log_errors_total") == 8, fetch(page)[1]
+        assert total("memory_usage_bytes") == 2**20, fetch(page)[1]
+        assert total("request_duration_seconds_count") == 10, fetch(page)[1]
+
+
+def demo_lines(folder):
+    """A failure and a success in each of the four shapes."""
+    sys.path.insert(0, str(DEPLOY / "demo"))
+    import demo
+    ids = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    services = demo.Demo(argparse.Namespace(dir=str(folder), seed=1, error_share=0))
+    return [line for failed in (True, False) for line in (
+        demo.python_line('cannot parse "payload"', failed, *ids), demo.go_line("connection refused", failed, *ids),
+        services.rich_line("ryot", "out of memory", failed, ids), services.rich_line("sigmalang", "out of memory", failed, ids))]
 
 
 def check_config_maps(folder):
@@ -115,9 +158,13 @@ def check_writable(unit, path):
 
 def parsed(name):
     """A YAML file below deploy/."""
-    to_json = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"
-    documents = json.loads(run(python_with(*CHECKERS) / "python", "-c", to_json, input=(DEPLOY / name).read_text()))
+    documents = from_yaml((DEPLOY / name).read_text())
     return documents[0] if len(documents) == 1 else documents
+
+
+def from_yaml(text):
+    to_json = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"
+    return json.loads(run(python_with(*CHECKERS) / "python", "-c", to_json, input=text))
 
 
 def prometheus():
