@@ -31,6 +31,9 @@ void for_each_range(const logql::Expr& expr, const std::function<void(const logq
   }
 }
 
+/// REQUIRES: b is not negative.
+Duration saturating_sum(Duration a, Duration b) { return a > Duration::max() - b ? Duration::max() : a + b; }
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -155,6 +158,14 @@ Result<void> check_range_width(const logql::Expr& expr, const QuerySettings& set
   if (widest <= limit) return {};
   return bad("[interval] value exceeds limit: [" + format_prometheus_duration(widest) + "] > [" +
              format_prometheus_duration(limit) + "]");
+}
+
+Duration query_length(const logql::Expr& expr, Duration between) {
+  Duration before{0};
+  for_each_range(expr, [&](const logql::LogRange& range) {
+    before = std::max(before, saturating_sum(range.range, std::max(range.offset, Duration(0))));
+  });
+  return saturating_sum(between, before);
 }
 
 Result<void> check_entry_limit(std::uint32_t limit, const QuerySettings& settings) {

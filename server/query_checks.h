@@ -24,6 +24,9 @@ Result<void> check_empty_selectors(const logql::Expr& expr, const QuerySettings&
 Result<void> check_matcher_count(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_required_labels(const logql::Expr& expr, const QuerySettings& settings);
 Result<void> check_range_width(const logql::Expr& expr, const QuerySettings& settings);
+/// What a query between two times `between` apart reads: with the largest range and offset of its aggregations. An
+/// offset into the future counts as none.
+Duration query_length(const logql::Expr& expr, Duration between);
 Result<void> check_entry_limit(std::uint32_t limit, const QuerySettings& settings);
 
 }  // namespace kvasir::server

@@ -86,6 +86,24 @@ TEST_CASE("width of ranges") {
         "[interval] value exceeds limit: [20m] > [10m]");
 }
 
+TEST_CASE("the length of a query has the largest range and offset in it") {
+  const auto hours = [](const char* query, int between) {
+    const auto expr = logql::parse_query(query);
+    REQUIRE_MESSAGE(expr.has_value(), query);
+    return std::chrono::duration<double, std::ratio<3600>>(query_length(**expr, std::chrono::hours(between))).count();
+  };
+  CHECK(hours("{a=\"b\"}", 3) == 3);
+  CHECK(hours("1 + 1", 3) == 3);
+  CHECK(hours("count_over_time({a=\"b\"}[40d])", 0) == 960);
+  CHECK(hours("rate({a=\"b\"}[1h] offset 2h)", 1) == 4);
+  CHECK(hours("rate({a=\"b\"}[1h] offset -5h)", 1) == 2);
+  CHECK(hours("sum(rate({a=\"b\"}[3h])) / max(rate({a=\"b\"}[1h] offset 90m))", 1) == 4);
+  CHECK(hours("let x = rate({a=\"b\"}[6h]); x + rate({a=\"b\"}[1h])", 0) == 6);
+  const auto vast = logql::parse_query("rate({a=\"b\"}[200y] offset 200y)");
+  REQUIRE(vast.has_value());
+  CHECK(query_length(**vast, std::chrono::hours(1)) == Duration::max());
+}
+
 TEST_CASE("entries") {
   QuerySettings settings;
   CHECK(check_entry_limit(5000, settings).has_value());

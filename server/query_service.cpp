@@ -123,6 +123,12 @@ void report(const Services& services, const QueryCall& call, const Finished& fin
              {"peer", call.peer}});
 }
 
+/// The time range alone first: its error names it without ranges and offsets.
+Result<void> check_lengths(const logql::Expr& expr, Duration between, const QuerySettings& settings) {
+  KVASIR_CHECK_OK(check_query_length(between, settings));
+  return check_query_length(query_length(expr, between), settings);
+}
+
 }  // namespace
 
 std::string clean_query_tags(std::string_view header) {
@@ -186,7 +192,7 @@ Result<logql::ExprPtr> QueryService::check(const QueryCall& call, QuerySettings&
         "log queries are not supported as an instant query type, please change your query to a range query type");
   }
   if (logs && call.check_limits) KVASIR_CHECK_OK(check_entry_limit(params.limit, settings));
-  if (call.check_limits) KVASIR_CHECK_OK(check_query_length(params.end - params.start, settings));
+  if (call.check_limits) KVASIR_CHECK_OK(check_lengths(*expr, params.end - params.start, settings));
   KVASIR_CHECK_OK(check_range_width(*expr, settings));
   if (call.check_selectors) KVASIR_CHECK_OK(check_required_labels(*expr, settings));
   return expr;
