@@ -279,7 +279,8 @@ std::string hint_anywhere(std::string_view message) {
     return "group around it: sum by (label) (" + op + "(...))";
   }
   if (const auto op = named("parameter required for operation ", ""); !op.empty()) {
-    return op == "quantile_over_time" ? "quantile_over_time(0.99, {...} | unwrap took [5m])" : op + "(10, ...)";
+    const std::string name(first_word(op));  // a client may say the status behind it
+    return name == "quantile_over_time" ? "quantile_over_time(0.99, {...} | unwrap took [5m])" : name + "(10, ...)";
   }
   if (message.find("empty-compatible value") != std::string_view::npos) {
     return "name at least one value, as in {app=\"web\"}; {} alone selects every stream";

@@ -78,6 +78,18 @@ TEST_CASE("no hint where nothing is near, nor where the text has one") {
   CHECK(hint(R"(rate({app="a"}[5m]) > 5 and)").empty());
 }
 
+TEST_CASE("what a client adds around an error is not taken for a part of it") {
+  const auto f = [](std::string_view message) { return error_hint("", message); };
+  const std::string parameter = "Error response from server: parse error : parameter required for operation ";
+  CHECK(f(parameter + "quantile_over_time (400)") == "quantile_over_time(0.99, {...} | unwrap took [5m])");
+  CHECK(f(parameter + "topk (400)") == "topk(10, ...)");
+  CHECK(f(parameter + "bottomk (400)\n") == "bottomk(10, ...)");
+  CHECK(f("server: parse error : invalid aggregation sum_over_time without unwrap (400)") ==
+        "name the field whose numbers are meant: sum_over_time({...} | unwrap took [5m])");
+  CHECK(f("server: parse error : grouping not allowed for rate aggregation (400)") ==
+        "group around it: sum by (label) (rate(...))");
+}
+
 TEST_CASE("a caret stands below the place") {
   CHECK(explain_query_error("{a=\"b\"} | jsn", "parse error at line 1, col 14: syntax error: unexpected $end\n") ==
         "parse error at line 1, col 14: syntax error: unexpected $end\n"
