@@ -248,8 +248,13 @@ def grafana():
         assert not changed(dashboard), f"{path.name}: {changed(dashboard)}"
         assert dashboard["uid"] not in ids, f"{path.name}: the uid is taken"
         ids.add(dashboard["uid"])
+        of_panels = json.dumps([panel.get("links") for panel in dashboard["panels"]])
+        assert "${__data" not in of_panels and "${__value" not in of_panels, f"{path.name}: a panel's own links know no row"
     assert changed({**dashboard, "titel": "x"}), "the library sees a misspelt key"
-    sources = set(re.findall(r"^    uid: (\S+)", (DEPLOY / "grafana/provisioning/datasources/kvasir.yaml").read_text(), re.M))
+    sources = {source["uid"] for source in parsed("grafana/provisioning/datasources/kvasir.yaml")["datasources"]}
+    folders = [provider["options"]["path"] for provider in parsed("grafana/provisioning/dashboards/kvasir.yaml")["providers"]]
+    mounted = {volume.split(":")[1] for volume in parsed("docker/docker-compose.yaml")["services"]["grafana"]["volumes"]}
+    assert folders and set(folders) <= mounted, f"{folders} are not mounted"
     used = set(re.findall(r'"uid": "([\w-]+)"', json.dumps([d["panels"] for _, d in dashboards()])))
     assert used and used <= sources, f"data sources {sorted(used - sources)} are not provisioned"
 
