@@ -196,6 +196,62 @@ TEST_CASE("the notifier tries again after a failure and gives up on a refusal") 
   CHECK(refusing->calls().size() == 1);
 }
 
+namespace {
+
+// The Alertmanager at `http://hangs` answers only once released.
+class HangingClient final : public net::HttpClient {
+ public:
+  Result<net::HttpResponse> send(const net::HttpCall& call) override {
+    MutexLock lock(mutex_);
+    if (call.url.starts_with("http://hangs")) {
+      hanging_ = true;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return released_; });
+      return fail(ErrorCode::kDeadlineExceeded, "no answer");
+    }
+    ++taken_;
+    changed_.notify_all();
+    return net::HttpResponse::text(200, "");
+  }
+  Result<net::HttpResponse> stream(const net::HttpCall& call, const net::BodySink&) override { return send(call); }
+  bool wait_for_taken(std::size_t count) {
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, 10s, [&] { return taken_ >= count; });
+  }
+  bool wait_for_hanging() {
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, 10s, [&] { return hanging_; });
+  }
+  void release() {
+    MutexLock lock(mutex_);
+    released_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  Mutex mutex_;
+  Condition changed_;
+  bool hanging_ = false;
+  bool released_ = false;
+  std::size_t taken_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an Alertmanager that hangs delays no other and keeps only the newest alerts") {
+  const auto client = std::make_shared<HangingClient>();
+  Notifier notifier({.urls = {"http://hangs", "http://am"}, .queue_capacity = 2, .tries = 1}, client);
+  bool all_taken = true;
+  for (std::size_t i = 1; i <= 5; ++i) {
+    notifier.send({{"t1", Labels{{"alertname", "A"}}, {}, at(0s), at(1s), ""}});
+    all_taken = all_taken && client->wait_for_taken(i) && client->wait_for_hanging();
+  }
+  CHECK(all_taken);
+  CHECK(notifier.queued() == 2);
+  CHECK(notifier.counters().dropped == 2);
+  client->release();
+}
+
 TEST_CASE("recorded samples wait on disk until they are taken, also over a restart") {
   MemFilesystem disk;
   const RecordedSample sample{Labels{{"__name__", "r"}}, 1.5, 1000};

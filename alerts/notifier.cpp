@@ -1,9 +1,14 @@
 #include "alerts/notifier.h"
 
+#include <algorithm>
+#include <deque>
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "common/json_writer.h"
 #include "common/log.h"
+#include "common/mutex.h"
 
 namespace kvasir::alerts {
 namespace {
@@ -47,34 +52,74 @@ std::string encode_alerts(const std::vector<OutgoingAlert>& alerts) {
   return body;
 }
 
+class Notifier::Lane {
+ public:
+  Lane(Notifier& notifier, std::string url)
+      : options_(notifier.options_),
+        client_(*notifier.client_),
+        counters_(notifier.counters_),
+        url_(std::move(url)),
+        thread_([this](std::stop_token stop) { run(stop); }) {}
+
+  void add(const std::vector<OutgoingAlert>& alerts) {
+    {
+      MutexLock lock(mutex_);
+      for (const auto& alert : alerts) queue_.push_back(alert);
+      while (queue_.size() > options_.queue_capacity) {
+        queue_.pop_front();
+        ++counters_.dropped;
+      }
+    }
+    changed_.notify_one();
+  }
+
+  void request_stop() {
+    thread_.request_stop();
+    changed_.notify_all();
+  }
+
+  std::size_t queued() const {
+    MutexLock lock(mutex_);
+    return queue_.size();
+  }
+
+ private:
+  void run(std::stop_token stop);
+  std::vector<OutgoingAlert> take_batch();
+  bool post(const std::vector<OutgoingAlert>& batch, std::stop_token stop);
+
+  const NotifierOptions& options_;
+  net::HttpClient& client_;
+  NotifierCounters& counters_;
+  const std::string url_;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<OutgoingAlert> queue_ KVASIR_GUARDED_BY(mutex_);
+  std::jthread thread_;
+};
+
 Notifier::Notifier(NotifierOptions options, std::shared_ptr<net::HttpClient> client)
-    : options_(std::move(options)), client_(std::move(client)), thread_([this](std::stop_token stop) { run(stop); }) {}
+    : options_(std::move(options)), client_(std::move(client)) {
+  for (const auto& url : options_.urls) lanes_.push_back(std::make_unique<Lane>(*this, url));
+}
 
 Notifier::~Notifier() {
-  thread_.request_stop();
-  changed_.notify_all();
+  for (auto& lane : lanes_) lane->request_stop();
 }
 
 std::size_t Notifier::queued() const {
-  MutexLock lock(mutex_);
-  return queue_.size();
+  std::size_t longest = 0;
+  for (const auto& lane : lanes_) longest = std::max(longest, lane->queued());
+  return longest;
 }
 
-void Notifier::send(std::vector<OutgoingAlert> alerts) {
-  if (alerts.empty() || options_.urls.empty()) return;
-  {
-    MutexLock lock(mutex_);
-    for (auto& alert : alerts) queue_.push_back(std::move(alert));
-    while (queue_.size() > options_.queue_capacity) {
-      queue_.pop_front();
-      ++counters_.dropped;
-    }
-  }
-  changed_.notify_one();
+void Notifier::send(const std::vector<OutgoingAlert>& alerts) {
+  if (alerts.empty()) return;
+  for (auto& lane : lanes_) lane->add(alerts);
 }
 
 // Alerts of one tenant, since the tenant goes into a header.
-std::vector<OutgoingAlert> Notifier::take_batch() {
+std::vector<OutgoingAlert> Notifier::Lane::take_batch() {
   MutexLock lock(mutex_);
   std::vector<OutgoingAlert> batch;
   while (!queue_.empty() && batch.size() < kAlertsPerRequest) {
@@ -85,7 +130,7 @@ std::vector<OutgoingAlert> Notifier::take_batch() {
   return batch;
 }
 
-void Notifier::run(std::stop_token stop) {
+void Notifier::Lane::run(std::stop_token stop) {
   while (true) {
     {
       MutexLock lock(mutex_);
@@ -93,35 +138,27 @@ void Notifier::run(std::stop_token stop) {
       if (queue_.empty() && stop.stop_requested()) return;
     }
     const auto batch = take_batch();
-    if (!batch.empty()) post(batch, stop);
+    if (!batch.empty()) (post(batch, stop) ? counters_.sent : counters_.dropped) += batch.size();
     if (stop.stop_requested()) return;
   }
 }
 
-void Notifier::post(const std::vector<OutgoingAlert>& batch, std::stop_token stop) {
-  const std::string body = encode_alerts(batch);
-  bool taken = false;
-  for (const auto& url : options_.urls) taken = post_to(url, body, batch.front().tenant, stop) || taken;
-  (taken ? counters_.sent : counters_.dropped) += batch.size();
-}
-
-bool Notifier::post_to(const std::string& url, const std::string& body, const std::string& tenant,
-                       std::stop_token stop) {
+bool Notifier::Lane::post(const std::vector<OutgoingAlert>& batch, std::stop_token stop) {
   net::HttpCall call;
   call.method = "POST";
-  call.url = url + "/api/v2/alerts";
+  call.url = url_ + "/api/v2/alerts";
   call.headers = options_.headers;
   call.headers.set("Content-Type", "application/json");
-  call.headers.set("X-Scope-OrgId", tenant);
-  call.body = body;
+  call.headers.set("X-Scope-OrgId", batch.front().tenant);
+  call.body = encode_alerts(batch);
   call.timeout = options_.timeout;
   Duration back_off = options_.first_back_off;
   for (unsigned attempt = 1;; ++attempt) {
-    const auto answer = client_->send(call);
+    const auto answer = client_.send(call);
     if (answer && answer->status / 100 == 2) return true;
     ++counters_.errors;
     log::warn("alerts", "an alertmanager refused a batch",
-              {{"url", url},
+              {{"url", url_},
                {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
     const bool hopeless = answer && answer->status / 100 == 4 && answer->status != 429;
     if (hopeless || attempt >= options_.tries || stop.stop_requested()) return false;

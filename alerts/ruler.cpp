@@ -217,7 +217,7 @@ void Ruler::notify(GroupRunner& runner) {
                         resolved ? alert.resolved_at : now + lifetime,
                         explore_link(options_, expression_of(runner, alert))});
   }
-  ports_.notifier->send(std::move(outgoing));
+  ports_.notifier->send(outgoing);
 }
 
 std::vector<GroupStatus> Ruler::groups(const std::string& tenant) const {
