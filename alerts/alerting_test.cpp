@@ -312,6 +312,37 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
   CHECK(late.status().rules[0].alerts.empty());
 }
 
+TEST_CASE("keep_firing_for counts on from the last sight over a restart") {
+  ManualClock clock(at(0s));
+  bool present = true;
+  GroupEnvironment environment{clock,
+                               [&](const std::string&, const std::string&, TimestampNs) -> Result<logql::QueryResult> {
+                                 return logql::QueryResult(present ? vector_of({{"x", 3}}) : vector_of({}));
+                               },
+                               {}, ""};
+  const RuleGroup group{"g", 1min, 0, {rule_with(0min, 5min)}};
+  GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
+  runner.evaluate(at(0min));
+  runner.evaluate(at(30min));
+  present = false;
+  runner.evaluate(at(31min));
+  std::string saved = runner.save_state(at(31min));
+  GroupRunner again({"t1", "ns", "g"}, group, 1min, environment);
+  again.restore_state(saved, at(33min), 1h, 1min);
+  again.evaluate(at(33min));
+  REQUIRE(again.status().rules[0].state == AlertState::kFiring);
+  CHECK(again.status().rules[0].alerts[0].active_at == at(0min));
+  again.evaluate(at(35min));
+  CHECK(again.status().rules[0].state == AlertState::kInactive);
+
+  const auto begin = saved.find("\"last_seen_at\"");
+  saved.erase(begin, saved.find("\"firing\"") - begin);
+  GroupRunner older({"t1", "ns", "g"}, group, 1min, environment);
+  older.restore_state(saved, at(33min), 1h, 1min);
+  older.evaluate(at(35min));
+  CHECK(older.status().rules[0].state == AlertState::kFiring);
+}
+
 TEST_CASE("a failing rule says why and stops no other") {
   ManualClock clock(at(0s));
   GroupEnvironment environment{

@@ -20,6 +20,8 @@ void write_alert(JsonWriter& json, const Alert& alert) {
   json.end_object();
   json.key("active_at")
       .integer(alert.active_at.value)
+      .key("last_seen_at")
+      .integer(alert.last_seen_at.value)
       .key("firing")
       .boolean(alert.state == AlertState::kFiring)
       .end_object();
@@ -28,16 +30,18 @@ void write_alert(JsonWriter& json, const Alert& alert) {
 struct SavedAlert {
   Labels labels;
   TimestampNs active_at;
+  TimestampNs last_seen_at;
   bool firing = false;
 };
 
-std::optional<SavedAlert> read_alert(element item) {
+std::optional<SavedAlert> read_alert(element item, TimestampNs saved_at) {
   object labels;
   SavedAlert alert;
   const bool shaped = item["labels"].get(labels) == simdjson::SUCCESS &&
                       item["active_at"].get(alert.active_at.value) == simdjson::SUCCESS &&
                       item["firing"].get(alert.firing) == simdjson::SUCCESS;
   if (!shaped) return std::nullopt;
+  if (item["last_seen_at"].get(alert.last_seen_at.value) != simdjson::SUCCESS) alert.last_seen_at = saved_at;
   for (const auto field : labels) {
     std::string_view value;
     if (field.value.get(value) != simdjson::SUCCESS) return std::nullopt;
@@ -113,9 +117,9 @@ void GroupRunner::restore_state(std::string_view saved, TimestampNs now, Duratio
       const Rule& written = rule.alerting.rule();
       if (written.name != name || written.canonical != expr) continue;
       for (const element one : alerts) {
-        if (const auto alert = read_alert(one)) {
+        if (const auto alert = read_alert(one, saved_at)) {
           rule.alerting.restore(alert->labels, restored_active_at(*alert, saved_at, now, written.hold, grace_period),
-                                alert->firing);
+                                alert->last_seen_at, alert->firing);
         }
       }
     }
