@@ -169,8 +169,10 @@ struct Place {
   std::string_view at;
 };
 
+constexpr std::string_view kQuotes = "texts stand in double quotes or backticks: \"x\" or `x`";
+
 std::string missing_quotes(const Place& place) {
-  if (place.at.starts_with('\'')) return "texts stand in double quotes or backticks: \"x\" or `x`";
+  if (place.at.starts_with('\'')) return std::string(kQuotes);
   if (place.at.starts_with("{")) return "a template is a text: \"{{.name}}\", or in backticks";
   const auto word = first_word(place.at);
   return word.empty() ? "a text in double quotes or backticks belongs here"
@@ -232,28 +234,109 @@ std::string function_hint(const Place& place) {
   return near.empty() ? std::string() : did_you_mean(near);
 }
 
-/// `count_over_time({app="x"})`: the range is missing.
-std::string range_hint(const Place& place) {
-  if (!place.at.starts_with(')')) return {};
-  const auto open = place.before.rfind('(');
-  if (open == std::string_view::npos) return {};
-  std::string_view head = place.before.substr(0, open);
-  const std::string function = lower(take_last_word(head));
+/// A call whose parentheses are still open.
+struct OpenCall {
+  std::string function;  // lower case; empty: parentheses only
+  std::string_view arguments;
+};
+
+std::optional<OpenCall> innermost_call(std::string_view before) {
+  std::vector<std::size_t> open;
+  char quote = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const char c = before[i];
+    if (quote != 0) {
+      if (c == '\\' && quote == '"') ++i;
+      else if (c == quote) quote = 0;
+    } else if (c == '"' || c == '`') {
+      quote = c;
+    } else if (c == '(') {
+      open.push_back(i);
+    } else if (c == ')' && !open.empty()) {
+      open.pop_back();
+    }
+  }
+  if (open.empty()) return std::nullopt;
+  std::string_view head = before.substr(0, open.back());
+  return OpenCall{lower(take_last_word(head)), before.substr(open.back() + 1)};
+}
+
+/// `sum_over_time({...} | unwrap took [5m])`; empty: not a function over a range.
+std::string range_example(std::string_view function) {
   const bool ranged = function.ends_with("_over_time") || function.starts_with("rate") || function == "bytes_rate";
-  return ranged ? "say over which time: " + function + "({...} [5m])" : std::string();
+  if (!ranged) return {};
+  const std::string name(function);
+  if (name == "quantile_over_time") return "quantile_over_time(0.99, {...} | unwrap took [5m])";
+  const bool lines = name == "count_over_time" || name == "absent_over_time" || name == "rate";
+  return name + (lines || name.starts_with("bytes_") ? "({...} [5m])" : "({...} | unwrap took [5m])");
+}
+
+/// `count_over_time({app="x"})`: the range is missing; `topk(5, {app="x"})`: the function over a range is.
+std::string range_hint(const Place& place) {
+  const auto call = innermost_call(place.before);
+  if (!place.at.starts_with(')') || !call) return {};
+  if (const std::string example = range_example(call->function); !example.empty())
+    return "say over which time: " + example;
+  constexpr std::string_view kOverVectors[] = {"sum",    "avg",     "count", "max",  "min",       "stddev",
+                                               "stdvar", "bottomk", "topk",  "sort", "sort_desc", "approx_topk"};
+  if (std::find(std::begin(kOverVectors), std::end(kOverVectors), call->function) == std::end(kOverVectors)) return {};
+  const auto selector = call->arguments.find('{');
+  if (selector == std::string_view::npos) return {};
+  const auto parameter = call->arguments.substr(0, selector);
+  if (parameter.find_first_not_of(" 0123456789,") != std::string_view::npos) return {};
+  return "logs have no value; count them first: " + call->function + "(" + std::string(parameter) +
+         "count_over_time({...} [5m]))";
+}
+
+/// `topk(rate({...}[5m]), 5)`.
+std::string parameter_hint(const Place& place) {
+  const auto call = innermost_call(place.before);
+  if (!place.at.starts_with(',') || !call) return {};
+  constexpr std::string_view kWithNumber[] = {"topk", "bottomk", "approx_topk", "quantile_over_time"};
+  if (std::find(std::begin(kWithNumber), std::end(kWithNumber), call->function) == std::end(kWithNumber)) return {};
+  const auto begin = std::min(place.at.find_first_not_of(" ", 1), place.at.size());
+  const auto rest = place.at.substr(begin);
+  const auto number = rest.substr(0, rest.find_first_not_of("0123456789."));
+  if (number.empty() || number.size() == rest.size()) return {};
+  return "the number stands first: " + call->function + "(" + std::string(number) + ", ...)";
+}
+
+/// `let a = ...; b`: a name that is not bound.
+std::string name_hint(const Place& place) {
+  const auto word = first_word(place.at);
+  if (word.empty() || lower(first_word(place.before)) != "let") return {};
+  const auto rest = place.at.substr(word.size());
+  if (rest.substr(std::min(rest.find_first_not_of(' '), rest.size())).starts_with('(')) return {};  // a function
+  std::vector<std::string_view> bound;
+  for (std::size_t at = 0; at < place.before.size();) {
+    const auto next = first_word(place.before.substr(at));
+    at += next.size();
+    const auto name_at = place.before.find_first_not_of(" \t\r\n", at);
+    if (lower(next) == "let" && name_at != std::string_view::npos)
+      bound.push_back(first_word(place.before.substr(name_at)));
+    if (next.empty()) ++at;
+  }
+  if (std::find(bound.begin(), bound.end(), word) != bound.end()) return {};
+  const auto near = nearest(word, bound);
+  return "no let binds `" + std::string(word) + "`" + (near.empty() ? "" : "; " + did_you_mean(near));
 }
 
 std::string hint_at(const Place& place, std::string_view message) {
   const auto says = [&](std::string_view text) { return message.find(text) != std::string_view::npos; };
   if (says("not a valid duration string")) return "a range has a unit: [5m], [1h], [7d]";
+  if (says("invalid char literal")) return std::string(kQuotes);
   if (says("unknown unit")) return "units are ms, s, m, h, d, w and y: [5m], [1h30m]";
   if (says("invalid char escape"))
     return "in double quotes a backslash is written twice: \"\\\\d+\"; in backticks it is not: `\\d+`";
   const std::string_view at = place.at;
-  for (std::string hint : {grouping_hint(place), operator_hint(place), range_hint(place), stage_hint(place)}) {
+  for (std::string hint : {grouping_hint(place), operator_hint(place), range_hint(place), parameter_hint(place),
+                           stage_hint(place)}) {
     if (!hint.empty()) return hint;
   }
   if (says("expecting STRING") || says("or STRING")) return missing_quotes(place);
+  if (says("unexpected IDENTIFIER") && !says("expecting")) {
+    if (std::string hint = name_hint(place); !hint.empty()) return hint;
+  }
   const std::string word = lower(first_word(at));
   if (word == "descending" || word == "ascending") return did_you_mean(word.substr(0, word.size() - 6));
   if (word == "and" || word == "or" || place.before.empty() || !says("expecting")) return function_hint(place);
@@ -270,7 +353,7 @@ std::string hint_anywhere(std::string_view message) {
     return stop == std::string_view::npos ? std::string() : std::string(trimmed_end(rest.substr(0, stop)));
   };
   if (const auto op = named("invalid aggregation ", " without unwrap"); !op.empty()) {
-    return "name the field whose numbers are meant: " + op + "({...} | unwrap took [5m])";
+    return "name the field whose numbers are meant: " + range_example(op);
   }
   if (const auto op = named("invalid aggregation ", " with unwrap"); !op.empty()) {
     return op + " counts lines; numbers are added by sum_over_time";
@@ -280,7 +363,7 @@ std::string hint_anywhere(std::string_view message) {
   }
   if (const auto op = named("parameter required for operation ", ""); !op.empty()) {
     const std::string name(first_word(op));  // a client may say the status behind it
-    return name == "quantile_over_time" ? "quantile_over_time(0.99, {...} | unwrap took [5m])" : name + "(10, ...)";
+    return name == "quantile_over_time" ? range_example(name) : name + "(10, ...)";
   }
   if (message.find("empty-compatible value") != std::string_view::npos) {
     return "name at least one value, as in {app=\"web\"}; {} alone selects every stream";

@@ -25,6 +25,8 @@ TEST_CASE("hints for what people write") {
   } cases[] = {
       {R"({app=a})", R"(texts stand in quotes: "a")"},
       {R"({app='a'})", "double quotes or backticks"},
+      {R"({app='web'})", "double quotes or backticks"},
+      {R"({app="a"} |= 'error')", "double quotes or backticks"},
       {R"({app=="a"})", "a selector compares with ="},
       {R"({app="a"} |= error)", R"("error")"},
       {R"({app="a"} | = "x")", "did you mean `|=`?"},
@@ -62,6 +64,17 @@ TEST_CASE("hints for what people write") {
       {R"(histogram_quantile(0.9, {app="a"}))", "quantile_over_time(0.99"},
       {R"(cuont_over_time({app="a"}[5m]))", "did you mean `count_over_time`?"},
       {R"(sum(rat({app="a"}[5m])))", "did you mean `rate`?"},
+      {R"(topk(5, {app="a"}))", "topk(5, count_over_time({...} [5m]))"},
+      {R"x(topk(5, {app="a"} | regexp "\\)(?P<x>a)"))x", "topk(5, count_over_time({...} [5m]))"},
+      {R"(sum({app="a"}))", "sum(count_over_time({...} [5m]))"},
+      {R"(topk(rate({app="a"}[5m]), 5))", "the number stands first: topk(5, ...)"},
+      {R"(quantile_over_time({app="a"} | unwrap x [5m], 0.9))", "quantile_over_time(0.9, ...)"},
+      {R"(quantile_over_time(0.9, {app="a"} | unwrap x))", "(0.99, {...} | unwrap took [5m])"},
+      {R"(quantile_over_time(0.9, {app="a"} [5m]))", "(0.99, {...} | unwrap took [5m])"},
+      {R"(bytes_over_time({app="a"}))", "bytes_over_time({...} [5m])"},
+      {R"(let a = 1; b)", "no let binds `b`"},
+      {R"(let errors = rate({app="a"}[5m]); error * 60)", "no let binds `error`; did you mean `errors`?"},
+      {R"(let a = 1; rat({app="a"}[5m]) / a)", "did you mean `rate`?"},
       {R"({app="a"} + 1)", "logs have no value"},
   };
   for (const auto& c : cases) {
