@@ -208,9 +208,12 @@ def with_variables(query):
 
 
 def logql():
-    """Our parser takes every query that a panel or a link of the dashboards holds."""
+    """Our parser takes every query that a panel or a link of the dashboards or the alerts holds."""
     found = queries("loki")
     assert len(found) > 10, "the dashboards hold LogQL"
+    lefts = re.findall(r"_(?:link|logs): /explore\?left=(\S+)", (ROOT / "tests/e2e/alerts_test.yaml").read_text())
+    found += [("alerts.yaml", json.loads(urllib.parse.unquote_plus(left))["queries"][0]["expr"]) for left in lefts]
+    assert found[-1][1] == '{service="new & \\"odd\\""} |~ "(?i)error"', found[-1]
     with World() as world:
         _, url = world.kvasir()
         for name, query in found:
