@@ -38,6 +38,9 @@ TEST_CASE("order by, sort by and limit") {
   CHECK(printed("{a=\"b\"} | sort by x desc, y | limit 3") == "{a=\"b\"} | order by x desc,y asc | limit 3");
   CHECK(printed("{a=\"b\"} | sort by (count, n) desc") == "{a=\"b\"} | order by count desc,n desc");
   CHECK(printed("{a=\"b\"} | sort by (count)") == "{a=\"b\"} | order by count asc");
+  CHECK(printed("{a=\"b\"} | order by desc") == "{a=\"b\"} | order by desc asc");
+  CHECK(printed("{a=\"b\"} | order by pod, desc") == "{a=\"b\"} | order by pod asc,desc asc");
+  CHECK(printed("{a=\"b\"} | order by timestamp, desc asc") == "{a=\"b\"} | order by timestamp asc,desc asc");
   CHECK(printed("{a=\"b\"} | ORDER BY x DESC") == "{a=\"b\"} | order by x desc");
 }
 
@@ -78,6 +81,9 @@ TEST_CASE("errors in our syntax say where, what was expected and what to write")
   fails("{a=\"b\"} | order timestamp",
         "line 1, col 17: syntax error: unexpected IDENTIFIER 'timestamp', expecting by; write");
   fails("{a=\"b\"}\n| order by", "line 2, col 11: syntax error: unexpected $end, expecting a field name");
+  fails("{a=\"b\"} | order by timestamp, desc",
+        "line 1, col 31: syntax error: 'desc' is a field here; did you mean `timestamp desc`?");
+  fails("{a=\"b\"} | sort by (timestamp, asc)", "did you mean `timestamp asc`?");
   fails("{a=\"b\"} | oder by x", "unexpected by 'by', expecting a comparison; did you mean `| order by`?");
   fails("{a=\"b\"} | stat count() by x", "unexpected COUNT 'count', expecting a comparison; did you mean `| stats`?");
   fails("{a=\"b\"} | statistics count()", "unexpected COUNT");

@@ -18,11 +18,24 @@ Result<std::string> parse_field(TokenStream& tokens, std::string_view hint) {
   return tokens.take().text;
 }
 
-Result<OrderKey> parse_order_key(TokenStream& tokens) {
+/// In `timestamp, desc` the direction was meant: behind a time a second key decides next to nothing.
+Error misplaced_direction(TokenStream& tokens, const Token& word) {
+  return tokens.complain(word, "syntax error: '" + word.text + "' is a field here; did you mean `timestamp " +
+                                   word.text + "`? A field of this name: `" + word.text + " asc`");
+}
+
+/// The next key, behind `before`.
+Result<OrderKey> parse_order_key(TokenStream& tokens, const std::vector<OrderKey>& before) {
   OrderKey key;
+  const Token word = tokens.peek();
   KVASIR_TRY(key.field, parse_field(tokens, kOrderHint));
   key.descending = tokens.at_word("desc");
-  if (key.descending || tokens.at_word("asc")) tokens.take();
+  const bool has_direction = key.descending || tokens.at_word("asc");
+  if (has_direction) tokens.take();
+  const bool is_direction = word.text == "desc" || word.text == "asc";
+  if (is_direction && !has_direction && !before.empty() && before.back().field == "timestamp") {
+    return fail(misplaced_direction(tokens, word));
+  }
   return key;
 }
 
@@ -32,7 +45,7 @@ Result<Pipe> parse_order_by(TokenStream& tokens) {
   const bool in_parens = tokens.accept(kOpenParen);
   OrderBy order;
   do {
-    KVASIR_TRY(auto key, parse_order_key(tokens));
+    KVASIR_TRY(auto key, parse_order_key(tokens, order.keys));
     order.keys.push_back(std::move(key));
   } while (tokens.accept(kComma));
   if (in_parens && !tokens.accept(kCloseParen)) return fail(tokens.unexpected_with_hint(", or )", kOrderHint));
