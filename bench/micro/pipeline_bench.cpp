@@ -5,6 +5,8 @@
 // counted into the result's hash, so nothing is optimised away and a changed answer shows.
 #include <benchmark/benchmark.h>
 
+#include <optional>
+
 #include "bench/data/workload.h"
 #include "logql/pipeline/pipeline.h"
 #include "logql/syntax/parser.h"
@@ -52,6 +54,7 @@ struct Case {
   Source source;
   const char* pipeline;
   std::vector<std::string> by;  // not empty: grouped, only these labels are needed
+  std::optional<Unwrap> unwrap = std::nullopt;
 };
 
 void run_case(benchmark::State& state, const Case& bench_case) {
@@ -64,7 +67,8 @@ void run_case(benchmark::State& state, const Case& bench_case) {
     options.only_needed_labels = true;
     options.needs_line = false;
   }
-  const auto pipeline = Pipeline::compile(query->stages, nullptr, options);
+  const Unwrap* unwrap = bench_case.unwrap ? &*bench_case.unwrap : nullptr;
+  const auto pipeline = Pipeline::compile(query->stages, unwrap, options);
   if (!pipeline) return state.SkipWithError(pipeline.error().message().c_str());
   PipelineRunner runner(*pipeline);
   const Labels stream{{"cluster", "eu-1"}, {"namespace", "shop"}, {"pod", "cart-0"}, {"service", "cart"}};
@@ -113,6 +117,14 @@ const std::vector<Case>& cases() {
       {"label_format", Source::kLogfmt, "| logfmt | label_format lvl=level, x=`{{.service}}-{{.level}}`", {}},
       {"decolorize_plain", Source::kAll, "| decolorize", {}},
       {"keep", Source::kJson, "| json | keep level, status", {}},
+      {"drop", Source::kJson, "| json | drop level, status", {}},
+      {"unpack", Source::kJson, "| unpack", {}},
+      {"regex_label_filter", Source::kLogfmt, "| logfmt | level=~`err.*|warn`", {"level"}},
+      {"ip_label_filter", Source::kNginx, R"(| pattern `<addr> - <_>` | addr = ip("10.0.0.0/8"))", {"addr"}},
+      {"bytes_label_filter", Source::kJson, "| json | status > 1KB", {"level"}},
+      {"json_unwrap", Source::kJson, "| json", {"service"}, Unwrap{"duration_ms", UnwrapConversion::kNone, {}}},
+      {"logfmt_unwrap_duration", Source::kLogfmt, "| logfmt", {"service"},
+       Unwrap{"duration", UnwrapConversion::kDuration, {}}},
   };
   return all;
 }
