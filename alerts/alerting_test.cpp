@@ -1,5 +1,7 @@
 // The life of alerts, their templates, their way out, and their way over a restart.
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -461,4 +463,48 @@ TEST_CASE("a corrected rule file is taken up though what was broken is no part o
   ruler.reload();
   CHECK(ruler.problems().empty());
   CHECK(ruler.groups("t1")[0].rules[0].rule.error.empty());
+}
+
+TEST_CASE("each group has a state file of its own, which goes with it") {
+  MemFilesystem disk;
+  const auto write_rules = [&disk](const std::string& name_space, const std::string& group, int number) {
+    const auto text = "groups:\n- {name: " + group + ", interval: 5ms, rules: [{alert: A, expr: vector(" +
+                      std::to_string(number) + ")}]}\n";
+    REQUIRE(write_atomically(disk, "rules/t1/" + name_space, text).has_value());
+  };
+  REQUIRE(disk.make_directories("rules/t1").has_value());
+  REQUIRE(disk.make_directories("state/t1").has_value());
+  REQUIRE(write_atomically(disk, "state/t1/x.y.z.json", "{}").has_value());
+  write_rules("x", "y.z", 1);
+  write_rules("x.y", "z", 2);
+  write_rules("long", std::string(300, 'g'), 3);
+  Mutex mutex;
+  Condition changed;
+  std::map<std::string, int> runs;
+  const QueryFunction query = [&](const std::string&, const std::string& expr,
+                                  TimestampNs) -> Result<logql::QueryResult> {
+    MutexLock lock(mutex);
+    ++runs[expr];
+    changed.notify_all();
+    return logql::QueryResult(vector_of({{"x", 1}}));
+  };
+  const auto all_ran_twice = [&] {
+    return runs.size() == 3 && std::all_of(runs.begin(), runs.end(), [](const auto& run) { return run.second >= 2; });
+  };
+  {
+    Ruler ruler({.rules_directory = "rules", .state_directory = "state"}, {system_clock(), disk, query});
+    {
+      MutexLock lock(mutex);
+      REQUIRE(changed.wait_for(lock, 10s, all_ran_twice));
+    }
+    const auto names = disk.list("state/t1");
+    REQUIRE(names.has_value());
+    CHECK(std::count_if(names->begin(), names->end(), [](const auto& name) { return name.ends_with(".json"); }) == 3);
+    CHECK(std::all_of(names->begin(), names->end(), [](const auto& name) { return name.size() < 220; }));
+    CHECK(std::find(names->begin(), names->end(), "x.y.z.json") == names->end());
+    REQUIRE(ruler.store().delete_namespace("t1", "x.y").has_value());
+    REQUIRE(ruler.store().delete_namespace("t1", "long").has_value());
+    ruler.reload();
+  }
+  CHECK(disk.list("state/t1").value() == std::vector<std::string>{"x+y.z.json"});
 }

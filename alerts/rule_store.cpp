@@ -26,13 +26,16 @@ Result<std::vector<RuleGroup>> RuleStore::read_file(const Path& path) const {
 LoadedRules RuleStore::load() const {
   LoadedRules loaded;
   const auto tenants = filesystem_.list(directory_);
+  loaded.complete = tenants.has_value();
   if (!tenants) return loaded;  // no folder yet: no rules
   for (const auto& tenant : *tenants) {
     const Path folder = join_path(directory_, tenant);
     const auto status = filesystem_.status(folder);
+    loaded.complete = loaded.complete && status.has_value();
     if (!status || !*status || !(*status)->is_directory) continue;
     const auto names = filesystem_.list(folder);
     if (!names) {
+      loaded.complete = false;
       loaded.problems.push_back(names.error().message());
       continue;
     }

@@ -21,6 +21,7 @@ namespace kvasir::alerts {
 struct LoadedRules {
   std::map<std::string, RuleNamespaces> tenants;
   std::vector<std::string> problems;  // `path: reason`
+  bool complete = true;               // false: a folder could not be listed, so that a group may be there all the same
   std::set<std::pair<std::string, std::string>> unreadable;  // tenant and namespace of the files that could not be read
 };
 

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include "common/json_writer.h"
 #include "common/log.h"
@@ -13,6 +14,14 @@ namespace kvasir::alerts {
 namespace {
 
 constexpr std::uint64_t kStateBytesMax = 64 << 20;
+
+// Percent-encoded texts never hold a '+', so that no two names become the same one.
+std::string short_name(std::string name) {
+  constexpr std::size_t kNameBytesMax = 200;
+  if (name.size() <= kNameBytesMax) return name;
+  const auto hash = XXH3_128bits(name.data(), name.size());
+  return fmt::format("+{:016x}{:016x}", hash.high64, hash.low64);
+}
 
 // Two groups are the same if the same text went into them.
 bool same_group(const RuleGroup& a, const RuleGroup& b) { return a.source == b.source; }
@@ -77,9 +86,30 @@ TimestampNs Ruler::first_slot(const GroupIdentity& identity, Duration interval) 
 }
 
 Path Ruler::state_path(const GroupIdentity& identity) const {
-  const auto name =
-      fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
-  return join_path(join_path(options_.state_directory, net::percent_encode(identity.tenant)), name);
+  const auto name = net::percent_encode(identity.name_space) + "+" + net::percent_encode(identity.group);
+  const Path folder = join_path(options_.state_directory, short_name(net::percent_encode(identity.tenant)));
+  return join_path(folder, short_name(name) + ".json");
+}
+
+// Older servers put a dot between the two names, which let two groups share a file.
+Result<std::string> Ruler::read_state(const GroupIdentity& identity) const {
+  const Path path = state_path(identity);
+  if (const auto status = ports_.filesystem.status(path); !status || !*status) {
+    const auto old_name =
+        fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
+    KVASIR_CHECK_OK(ports_.filesystem.rename(join_path(parent_directory(path), old_name), path));
+  }
+  return ports_.filesystem.read_all(path, kStateBytesMax);
+}
+
+void Ruler::remove_state(const GroupIdentity& identity) const {
+  const Path path = state_path(identity);
+  const auto status = ports_.filesystem.status(path);
+  if (!status || !*status) return;
+  if (auto removed = ports_.filesystem.remove(path); !removed) {
+    log::warn("alerts", "alert state of a deleted group could not be removed",
+              {{"reason", removed.error().message()}});
+  }
 }
 
 void Ruler::adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next) {
@@ -101,7 +131,7 @@ void Ruler::adopt(const std::string& tenant, const std::string& name_space, cons
   }
   const Duration interval = group.interval.count() > 0 ? group.interval : options_.evaluation_interval;
   auto runner = std::make_shared<GroupRunner>(identity, group, interval, environment_);
-  if (const auto saved = ports_.filesystem.read_all(state_path(identity), kStateBytesMax)) {
+  if (const auto saved = read_state(identity)) {
     runner->restore_state(*saved, ports_.clock.now(), options_.for_outage_tolerance, options_.for_grace_period);
   }
   next[identity] = {std::move(runner), first_slot(identity, interval), false};
@@ -112,6 +142,7 @@ void Ruler::reload() {
   MutexLock lock(mutex_);
   const auto before = problems_;
   problems_ = loaded.problems;
+  all_listed_ = loaded.complete;
   Groups next;
   for (const auto& [tenant, namespaces] : loaded.tenants) {
     for (const auto& [name_space, groups] : namespaces) {
@@ -120,6 +151,7 @@ void Ruler::reload() {
   }
   for (const auto& [identity, scheduled] : groups_) {
     if (loaded.unreadable.contains({identity.tenant, identity.name_space})) next.try_emplace(identity, scheduled);
+    if (all_listed_ && !next.contains(identity)) remove_state(identity);
   }
   groups_ = std::move(next);
   const auto now = problems_;
@@ -174,7 +206,10 @@ void Ruler::work(std::stop_token stop) {
     }
     run_group(*runner, slot);
     MutexLock lock(mutex_);
-    if (const auto found = groups_.find(runner->identity()); found != groups_.end() && found->second.runner == runner) {
+    const auto found = groups_.find(runner->identity());
+    if (found == groups_.end()) {
+      if (all_listed_) remove_state(runner->identity());  // deleted while it ran
+    } else if (found->second.runner == runner) {
       found->second.running = false;
     }
   }

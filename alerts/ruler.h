@@ -88,6 +88,8 @@ class Ruler {
   void notify(GroupRunner& runner);
   TimestampNs first_slot(const GroupIdentity& identity, Duration interval) const;
   Path state_path(const GroupIdentity& identity) const;
+  Result<std::string> read_state(const GroupIdentity& identity) const;
+  void remove_state(const GroupIdentity& identity) const;
   void adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next)
       KVASIR_REQUIRES(mutex_);
 
@@ -99,6 +101,7 @@ class Ruler {
   mutable Mutex mutex_;
   Condition changed_;
   Groups groups_ KVASIR_GUARDED_BY(mutex_);
+  bool all_listed_ KVASIR_GUARDED_BY(mutex_) = true;  // what is not among the groups was deleted
   std::vector<std::string> problems_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
