@@ -9,6 +9,7 @@
 #include "common/net/http_types.h"
 #include "common/number.h"
 #include "common/regex.h"
+#include "logql/pipeline/template/regex_functions.h"
 #include "logql/pipeline/template/template.h"
 
 namespace kvasir::alerts {
@@ -153,6 +154,12 @@ Result<Value> regex_match(const Call& call) {
   return Value::boolean(re2::RE2::PartialMatch(re2::StringPiece(call.text(1).data(), call.text(1).size()), *regex));
 }
 
+// Prometheus' order: pattern, replacement, text.
+Result<Value> regex_replace(const Call& call) {
+  KVASIR_TRY(const auto regex, call.environment.regexes.get(call.text(0)));
+  return call.string(gotemplate::regex_replace_all(*regex, call.text(2), call.text(1)));
+}
+
 Result<Value> strip_port(const Call& call) {
   const auto host = call.text(0);
   const auto colon = host.rfind(':');
@@ -277,9 +284,7 @@ const gotemplate::FunctionSet& alert_functions() {
     set.add("grafanaExplore", "ss", grafana_explore).add("jaegerTrace", "ss", jaeger_trace);
     set.add("logQuery", "", log_query).add("logLink", "s", log_link).add("logLines", "i", log_lines);
     set.add("traceIDs", "i", trace_ids_of_lines);
-    if (const auto* replace = gotemplate::shared_functions().find("regexReplaceAll")) {
-      set.add("reReplaceAll", replace->signature, replace->body);
-    }
+    set.add("reReplaceAll", "sss", regex_replace);
     return set;
   }();
   return functions;

@@ -126,6 +126,8 @@ TEST_CASE("templates: values, links, queries, and failures that stop nothing") {
   CHECK(expanded("{{ query \"nonsense\" }}")
             .starts_with("<error expanding template: error executing template __alert_A: "));
   CHECK(expanded("no template") == "no template");
+  CHECK(expanded("{{ reReplaceAll \"(.*):.*\" \"$1\" \"host:9090\" }}") == "host");
+  CHECK(expanded("{{ \"a-b\" | reReplaceAll \"(\\\\w)-(\\\\w)\" \"${2}_$1\" }}") == "b_a");
 }
 
 TEST_CASE("humanize") {
