@@ -188,6 +188,39 @@ Result<Value> parse_duration_seconds(const Call& call) {
   return Value::real(static_cast<double>(duration->count()) / 1e9);
 }
 
+// A number of seconds as nanoseconds.
+Result<std::int64_t> nanoseconds_of(const Value& value) {
+  KVASIR_TRY(const double seconds, number_of(value));
+  const double nanoseconds = seconds * 1e9;
+  if (nanoseconds > -9.2e18 && nanoseconds < 9.2e18) return static_cast<std::int64_t>(nanoseconds);
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{} cannot be represented as a nanoseconds timestamp", seconds));
+}
+
+Result<Value> to_time(const Call& call) {
+  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0]));
+  return call.environment.heap.time(TimeZone::utc().at(TimestampNs{nanoseconds}));
+}
+
+Result<Value> to_duration(const Call& call) {
+  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0]));
+  return call.string(format_go_duration(Duration(nanoseconds)));
+}
+
+// args 1 "x": a map with arg0, arg1 ...
+Result<Value> arguments_map(const Call& call) {
+  auto& map = call.environment.heap.map();
+  for (std::size_t i = 0; i < call.size(); ++i) map.set(call.string(fmt::format("arg{}", i)).as_string(), call[i]);
+  return Value::map(&map);
+}
+
+Result<Value> graph_link(const Call& call) {
+  return call.string(fmt::format("/graph?g0.expr={}&g0.tab=0", net::form_encode(call.text(0))));
+}
+
+Result<Value> table_link(const Call& call) {
+  return call.string(fmt::format("/graph?g0.expr={}&g0.tab=1", net::form_encode(call.text(0))));
+}
+
 Result<Value> external_url(const Call& call) { return call.string(data_of(call).external_url); }
 
 Result<Value> path_prefix(const Call& call) {
@@ -281,6 +314,8 @@ const gotemplate::FunctionSet& alert_functions() {
     set.add("parseDuration", "s", parse_duration_seconds)
         .add("externalURL", "", external_url)
         .add("pathPrefix", "", path_prefix);
+    set.add("toTime", "a", to_time).add("toDuration", "a", to_duration).add("args", "a*", arguments_map);
+    set.add("graphLink", "s", graph_link).add("tableLink", "s", table_link);
     set.add("grafanaExplore", "ss", grafana_explore).add("jaegerTrace", "ss", jaeger_trace);
     set.add("logQuery", "", log_query).add("logLink", "s", log_link).add("logLines", "i", log_lines);
     set.add("traceIDs", "i", trace_ids_of_lines);

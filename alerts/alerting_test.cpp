@@ -123,6 +123,10 @@ TEST_CASE("templates: values, links, queries, and failures that stop nothing") {
   CHECK(link.starts_with("http://grafana/sub/explore?left=%7B%22datasource%22%3A%22Loki%22"));
   CHECK(link.find(' ') == std::string::npos);
   CHECK(link.find('"') == std::string::npos);
+  CHECK(expanded("{{ (1768032000 | toTime).Year }} {{ toDuration 90.5 }} {{ \"60\" | toDuration }}") == "2026 1m30.5s 1m0s");
+  CHECK(expanded("{{ with args 7 \"x\" }}{{ .arg0 }}{{ .arg1 }}{{ end }}") == "7x");
+  CHECK(expanded("{{ graphLink \"up > 1\" }} {{ tableLink \"up\" }}") ==
+        "/graph?g0.expr=up+%3E+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1");
   CHECK(expanded("{{ query \"nonsense\" }}")
             .starts_with("<error expanding template: error executing template __alert_A: "));
   CHECK(expanded("no template") == "no template");
