@@ -421,7 +421,10 @@ TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
   REQUIRE(write_atomically(disk, "rules/t1/f.yaml", "groups: [unclosed").has_value());
   ruler.reload();
   CHECK(ruler.problems().size() == 1);
-  CHECK(ruler.groups("t1").size() == 1);  // as it was
+  REQUIRE(ruler.groups("t1").size() == 2);
+  CHECK(ruler.groups("t1")[0].rules[0].last_error.empty());  // as it was
+  CHECK(ruler.groups("t1")[1].identity.group == "f.yaml");
+  CHECK(ruler.groups("t1")[1].rules[0].last_error.starts_with("yaml: line 1"));
   REQUIRE(ruler.store().delete_namespace("t1", "f.yaml").has_value());
   ruler.reload();
   CHECK(ruler.groups("t1").empty());

@@ -46,7 +46,7 @@ LoadedRules RuleStore::load() const {
         loaded.tenants[tenant][name] = std::move(*groups);
       } else {
         loaded.problems.push_back(join_path(folder, name) + ": " + groups.error().message());
-        loaded.unreadable.emplace(tenant, name);
+        loaded.unreadable.emplace(std::pair(tenant, name), groups.error().message());
       }
     }
   }

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,8 @@ struct LoadedRules {
   std::map<std::string, RuleNamespaces> tenants;
   std::vector<std::string> problems;  // `path: reason`
   bool complete = true;               // false: a folder could not be listed, so that a group may be there all the same
-  std::set<std::pair<std::string, std::string>> unreadable;  // tenant and namespace of the files that could not be read
+  // Tenant and namespace of the files that could not be read, with the reason.
+  std::map<std::pair<std::string, std::string>, std::string> unreadable;
 };
 
 class RuleStore {

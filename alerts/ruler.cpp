@@ -48,6 +48,16 @@ std::string explore_link(const RulerOptions& options, const std::string& expr) {
   return options.external_url + "/explore?left=" + net::form_encode(left);
 }
 
+GroupStatus unreadable_file(const std::string& tenant, const std::string& name_space, const std::string& reason) {
+  GroupStatus status;
+  status.identity = {tenant, name_space, name_space};
+  RuleStatus rule;
+  rule.rule.name = name_space;
+  rule.rule.error = rule.last_error = reason;
+  status.rules.push_back(std::move(rule));
+  return status;
+}
+
 const std::string& expression_of(const GroupRunner& runner, const Alert& alert) {
   static const std::string kNone;
   const auto name = alert.labels.value_or_empty("alertname");
@@ -143,6 +153,7 @@ void Ruler::reload() {
   const auto before = problems_;
   problems_ = loaded.problems;
   all_listed_ = loaded.complete;
+  unreadable_ = loaded.unreadable;
   Groups next;
   for (const auto& [tenant, namespaces] : loaded.tenants) {
     for (const auto& [name_space, groups] : namespaces) {
@@ -257,14 +268,19 @@ void Ruler::notify(GroupRunner& runner) {
 
 std::vector<GroupStatus> Ruler::groups(const std::string& tenant) const {
   std::vector<std::shared_ptr<GroupRunner>> runners;
+  std::vector<GroupStatus> broken;
   {
     MutexLock lock(mutex_);
+    for (const auto& [file, reason] : unreadable_) {
+      if (file.first == tenant) broken.push_back(unreadable_file(tenant, file.second, reason));
+    }
     for (const auto& [identity, scheduled] : groups_) {
       if (identity.tenant == tenant) runners.push_back(scheduled.runner);
     }
   }
   std::vector<GroupStatus> all;
   for (const auto& runner : runners) all.push_back(runner->status());
+  all.insert(all.end(), broken.begin(), broken.end());
   return all;
 }
 

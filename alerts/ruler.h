@@ -64,7 +64,8 @@ class Ruler {
   RuleStore& store() { return store_; }
   /// Reads the rules again now; call it after a change.
   void reload();
-  /// Groups of a tenant, by namespace then name.
+  /// Groups of a tenant, by namespace then name, then one for each file that cannot be read: it has the file's name and
+  /// one rule, which says why.
   std::vector<GroupStatus> groups(const std::string& tenant) const;
   /// As they are written, for the rule API.
   RuleNamespaces rules(const std::string& tenant) const;
@@ -102,6 +103,7 @@ class Ruler {
   Condition changed_;
   Groups groups_ KVASIR_GUARDED_BY(mutex_);
   bool all_listed_ KVASIR_GUARDED_BY(mutex_) = true;  // what is not among the groups was deleted
+  std::map<std::pair<std::string, std::string>, std::string> unreadable_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::string> problems_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
