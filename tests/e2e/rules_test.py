@@ -172,8 +172,8 @@ def main():
         check_evidence(house)
         check_changes(house)
         check_recording_while_away(house)
-        metrics = fetch(house.url + "/metrics")[1]
-        assert 'lines:count{tenant="fake"} 4' in metrics, [line for line in metrics.splitlines() if "lines" in line][:5]
+        eventually("the recorded value stands on /metrics", 20,
+                   lambda: 'lines:count{tenant="fake"} 4' in fetch(house.url + "/metrics")[1])
     print("1 passed, 0 failed")
 
 
