@@ -156,6 +156,16 @@ Result<RangeParams> parse_range_params(const net::HttpParams& params, TimestampN
   return out;
 }
 
+void fill_range(logql::QueryParams& out, const RangeParams& range) {
+  out.query = range.query;
+  out.start = range.bounds.start;
+  out.end = range.bounds.end;
+  out.step = range.step;
+  out.interval = range.interval;
+  out.limit = range.limit;
+  out.direction = range.direction;
+}
+
 Result<InstantParams> parse_instant_params(const net::HttpParams& params, TimestampNs now) {
   InstantParams out;
   out.query = params.value_or_empty("query");

@@ -15,6 +15,7 @@
 #include "common/net/http_types.h"
 #include "common/result.h"
 #include "common/time.h"
+#include "logql/engine.h"
 #include "logql/log_source.h"
 
 namespace kvasir::server {
@@ -51,6 +52,8 @@ struct RangeParams {
   Duration interval{0};
 };
 Result<RangeParams> parse_range_params(const net::HttpParams& params, TimestampNs now);
+/// The same for the engine.
+void fill_range(logql::QueryParams& out, const RangeParams& range);
 
 /// max(floor((end - start in s) / 250), 1) s.
 Duration default_step(const TimeBounds& bounds);

@@ -4,28 +4,15 @@
 // KVASIR_BENCH_MB sets the raw size (default 32, so that it stays a quick test).
 #include <benchmark/benchmark.h>
 
-#include <atomic>
 #include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "bench/data/workload.h"
+#include "bench/micro/allocation_count.h"
 #include "chunks/block_pruner.h"
 #include "chunks/segment_reader.h"
 #include "chunks/segment_writer.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* place = std::malloc(size)) return place;
-  throw std::bad_alloc();
-}
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace kvasir::chunks {
 namespace {
@@ -114,12 +101,12 @@ void encode(benchmark::State& state) {
   std::size_t stored = 0, rows = 0;
   const Corpus& data = corpus();
   for (const StreamRows& stream : data.streams) rows += stream.rows.size();
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = bench::allocation_count();
   for (auto _ : state) stored = write(data, options).size();
   report(state);
   state.counters["stored/raw"] = static_cast<double>(stored) / static_cast<double>(data.raw_bytes);
   state.counters["allocations/line"] =
-      static_cast<double>(allocations - before) / static_cast<double>(rows * state.iterations());
+      static_cast<double>(bench::allocation_count() - before) / static_cast<double>(rows * state.iterations());
 }
 BENCHMARK(encode)->Args({1 << 20, 0})->Args({4 << 20, 0})->Args({1 << 20, 1})->Unit(benchmark::kMillisecond);
 

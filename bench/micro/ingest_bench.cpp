@@ -7,26 +7,13 @@
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
 
-#include <atomic>
 #include <cstdio>
 #include <future>
-#include <new>
 
 #include "bench/data/workload.h"
+#include "bench/micro/allocation_count.h"
 #include "common/filesystem.h"
 #include "ingest/ingester.h"
-
-namespace {
-std::atomic<std::uint64_t> allocations{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* place = std::malloc(size)) return place;
-  throw std::bad_alloc();
-}
-void operator delete(void* place) noexcept { std::free(place); }
-void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace kvasir::ingest {
 namespace {
@@ -115,12 +102,12 @@ void run(benchmark::State& state, bool with_flush) {
     options.background = with_flush;
     if (!with_flush) options.head_bytes_max = std::uint64_t{4} << 30;
     auto ingester = Ingester::open(options, *storage, posix_filesystem(), system_clock(), budget).value();
-    const std::uint64_t before = allocations;
+    const std::uint64_t before = bench::allocation_count();
     state.ResumeTiming();
     push_all(*ingester, batches);
     if (with_flush && !ingester->flush()) std::abort();
     state.PauseTiming();
-    allocated += allocations - before;
+    allocated += bench::allocation_count() - before;
     rows += ingester->counters().entries;
     for (const auto& segment : storage->find_or_create("bench")->segments()->segments)
       stored += segment->info().file_bytes;

@@ -4,31 +4,16 @@
 // optimised away.
 #include <benchmark/benchmark.h>
 
-#include <atomic>
 #include <cstdlib>
-#include <new>
 
 #include "bench/data/workload.h"
+#include "bench/micro/allocation_count.h"
 #include "common/yaml.h"
 #include "promtail-agent/stages/metric_registry.h"
 #include "promtail-agent/stages/pipeline_builder.h"
 
 using namespace kvasir;
 using namespace kvasir::agent;
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* at = std::malloc(size)) return at;
-  throw std::bad_alloc();
-}
-void operator delete(void* at) noexcept { std::free(at); }
-void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 
 namespace {
 
@@ -148,7 +133,7 @@ void run_case(benchmark::State& state, const Case& bench_case) {
     }
   };
   pass();  // label sets, series and buffers come to be
-  const std::uint64_t before = allocations.load();
+  const std::uint64_t before = bench::allocation_count();
   for (auto _ : state) pass();
   const auto passes = static_cast<double>(state.iterations()) * static_cast<double>(lines.lines.size());
   benchmark::DoNotOptimize(sink.bytes);
@@ -156,7 +141,7 @@ void run_case(benchmark::State& state, const Case& bench_case) {
       static_cast<std::int64_t>(static_cast<double>(lines.bytes) * static_cast<double>(state.iterations())));
   state.counters["ns/line"] =
       benchmark::Counter(passes / 1e9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-  state.counters["allocs/line"] = static_cast<double>(allocations.load() - before) / passes;
+  state.counters["allocs/line"] = static_cast<double>(bench::allocation_count() - before) / passes;
 }
 
 const int kRegistered = [] {

@@ -45,13 +45,8 @@ class Explanation {
     call.route = "explain";
     call.peer = exchange_.request.peer;
     call.client = exchange_.client;
+    fill_range(call.params, range_);
     call.params.query = std::move(query);
-    call.params.start = range_.bounds.start;
-    call.params.end = range_.bounds.end;
-    call.params.step = range_.step;
-    call.params.interval = range_.interval;
-    call.params.limit = range_.limit;
-    call.params.direction = range_.direction;
     return call;
   }
 

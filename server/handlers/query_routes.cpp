@@ -39,16 +39,6 @@ QueryCall call_of(const Services& services, const QueryExchange& exchange, std::
 /// `table=true`: what `| stats` gives comes as rows and columns.
 bool wants_table(const QueryExchange& exchange) { return exchange.params.value_or_empty("table") == "true"; }
 
-void fill_range(QueryCall& call, RangeParams range) {
-  call.params.query = std::move(range.query);
-  call.params.start = range.bounds.start;
-  call.params.end = range.bounds.end;
-  call.params.step = range.step;
-  call.params.interval = range.interval;
-  call.params.limit = range.limit;
-  call.params.direction = range.direction;
-}
-
 net::HttpResponse answer_outcome(const Services& services, QueryExchange& exchange, const Result<QueryOutcome>& outcome,
                                  EncodeOptions options) {
   if (!outcome) return bare_error(outcome.error());
@@ -80,7 +70,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
   if (!after) return reply->send(bare_error(after.error()));
   const EncodeOptions options = encode_options(exchange->request);
   QueryCall call = call_of(services, *exchange, "query_range");
-  fill_range(call, std::move(*range));
+  fill_range(call.params, *range);
   call.params.categorize_labels = options.categorize;
   call.params.as_table = wants_table(*exchange);
   const QueryService service(services);
@@ -122,7 +112,7 @@ net::HttpResponse legacy_query(const Services& services, QueryExchange& exchange
   auto range = parse_range_params(exchange.params, services.clock.now());
   if (!range) return bare_error(range.error());
   QueryCall call = call_of(services, exchange, "legacy_query");
-  fill_range(call, std::move(*range));
+  fill_range(call.params, *range);
   if (const auto regexp = exchange.params.value_or_empty("regexp"); !regexp.empty()) {
     call.params.query += " |~ ";
     append_go_quoted(call.params.query, regexp);

@@ -4,11 +4,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 
 from packages import maven_with, npm_with, python_with, tool
-from running import BIN, ROOT, World, eventually, fetch, fetch_json, free_port, skip
+from running import BIN, ROOT, World, eventually, fetch, fetch_json, free_port, run_part
 
 CLIENTS = ROOT / "tests/e2e/clients"
 OTEL = ("opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2", "opentelemetry-exporter-otlp-proto-grpc==1.45.2")
@@ -181,13 +180,5 @@ def prometheus():
 PARTS = (otlp_http, otlp_grpc, python_logging_loki, loki_logger_handler, winston, pino, loki4j, tail_websockets, tail_ws, prometheus)
 
 
-def main():
-    part = {p.__name__: p for p in PARTS}.get(sys.argv[1] if len(sys.argv) > 1 else "")
-    if part is None:
-        skip("name a part: " + " ".join(p.__name__ for p in PARTS))
-    part()
-    print("1 passed, 0 failed")
-
-
 if __name__ == "__main__":
-    main()
+    run_part(PARTS)

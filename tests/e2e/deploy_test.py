@@ -9,7 +9,7 @@ import time
 import urllib.parse
 
 from packages import python_with, tool
-from running import BIN, ROOT, World, eventually, fetch, free_port, skip
+from running import BIN, ROOT, World, eventually, fetch, free_port, run_part
 
 DEPLOY = ROOT / "deploy"
 CHECKERS = ("kubernetes-validate==1.37.0", "check-jsonschema==0.39.0")
@@ -316,13 +316,5 @@ def check_demo_rules():
 PARTS = (kubernetes, compose, dockerfile, systemd, prometheus, logql, grafana, metrics, own)
 
 
-def main():
-    part = {p.__name__: p for p in PARTS}.get(sys.argv[1] if len(sys.argv) > 1 else "")
-    if part is None:
-        skip("name a part: " + " ".join(p.__name__ for p in PARTS))
-    part()
-    print("1 passed, 0 failed")
-
-
 if __name__ == "__main__":
-    main()
+    run_part(PARTS)

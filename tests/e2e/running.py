@@ -115,3 +115,12 @@ class World(contextlib.AbstractContextManager):
             program.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         return False
+
+
+def run_part(parts):
+    """Runs the one of these functions that the command line names."""
+    part = {p.__name__: p for p in parts}.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if part is None:
+        skip("name a part: " + " ".join(p.__name__ for p in parts))
+    part()
+    print("1 passed, 0 failed")
