@@ -4,6 +4,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+
 namespace kvasir::net {
 namespace {
 
@@ -35,6 +37,56 @@ Result<void> load_key_pair(ssl::context& context, const std::string& cert_file, 
   return {};
 }
 
+/// 0: the name is not known.
+int protocol_of(std::string_view name) {
+  if (name == "TLS10") return TLS1_VERSION;
+  if (name == "TLS11") return TLS1_1_VERSION;
+  if (name == "TLS12") return TLS1_2_VERSION;
+  if (name == "TLS13") return TLS1_3_VERSION;
+  return 0;
+}
+
+Result<void> limit_versions(SSL_CTX* context, const std::string& lowest, const std::string& highest) {
+  for (const std::string& name : {lowest, highest}) {
+    if (!name.empty() && protocol_of(name) == 0) return fail(ErrorCode::kInvalidArgument, "unknown TLS version: " + name);
+  }
+  if (!lowest.empty()) {
+    SSL_CTX_clear_options(context, SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1);
+    SSL_CTX_set_min_proto_version(context, protocol_of(lowest));
+  }
+  if (!highest.empty()) SSL_CTX_set_max_proto_version(context, protocol_of(highest));
+  return {};
+}
+
+/// OpenSSL's own name of a suite; "" if it has none of that name.
+std::string suite_name(SSL_CTX* context, std::string_view standard_name) {
+  const STACK_OF(SSL_CIPHER)* suites = SSL_CTX_get_ciphers(context);
+  for (int i = 0; i < sk_SSL_CIPHER_num(suites); ++i) {
+    const SSL_CIPHER* suite = sk_SSL_CIPHER_value(suites, i);
+    if (standard_name == SSL_CIPHER_standard_name(suite)) return SSL_CIPHER_get_name(suite);
+  }
+  return {};
+}
+
+/// TLS 1.3 keeps its own suites, as in Go: a list names those of TLS 1.2.
+Result<void> choose_suites(SSL_CTX* context, std::string_view names) {
+  if (names.empty()) return {};
+  std::string chosen;
+  while (!names.empty()) {
+    std::string_view name = names.substr(0, names.find(','));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    const std::string own = suite_name(context, name);
+    if (own.empty()) return fail(ErrorCode::kInvalidArgument, "unknown TLS cipher suite: " + std::string(name));
+    if (!own.starts_with("TLS_")) chosen += (chosen.empty() ? "" : ":") + own;
+  }
+  if (!chosen.empty() && SSL_CTX_set_cipher_list(context, chosen.c_str()) != 1) {
+    return fail(ErrorCode::kInvalidArgument, "TLS cipher suites cannot be used: " + chosen);
+  }
+  return {};
+}
+
 bool is_ip_address(const std::string& host) {
   unsigned char bytes[16];
   return inet_pton(AF_INET, host.c_str(), bytes) == 1 || inet_pton(AF_INET6, host.c_str(), bytes) == 1;
@@ -44,6 +96,8 @@ bool is_ip_address(const std::string& host) {
 
 Result<TlsContext> make_server_context(const TlsServerOptions& options) {
   auto context = base_context(ssl::context::tls_server);
+  KVASIR_CHECK_OK(limit_versions(context->native_handle(), options.min_version, {}));
+  KVASIR_CHECK_OK(choose_suites(context->native_handle(), options.cipher_suites));
   KVASIR_CHECK_OK(load_key_pair(*context, options.cert_file, options.key_file));
   boost::system::error_code ec;
   if (!options.client_ca_file.empty()) {
@@ -65,6 +119,7 @@ Result<TlsContext> make_server_context(const TlsServerOptions& options) {
 
 Result<TlsContext> make_client_context(const TlsClientOptions& options) {
   auto context = base_context(ssl::context::tls_client);
+  KVASIR_CHECK_OK(limit_versions(context->native_handle(), options.min_version, options.max_version));
   boost::system::error_code ec;
   if (options.ca_file.empty()) {
     context->set_default_verify_paths(ec);

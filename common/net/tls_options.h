@@ -16,6 +16,8 @@ struct TlsServerOptions {
   std::string key_file;
   std::string client_ca_file;
   TlsClientAuth client_auth = TlsClientAuth::kNone;
+  std::string min_version;      // TLS10 to TLS13; "" = TLS12
+  std::string cipher_suites;    // names of the TLS standard, divided by commas; "" = what OpenSSL thinks good
   bool enabled() const { return !cert_file.empty(); }
 };
 
@@ -24,6 +26,8 @@ struct TlsClientOptions {
   std::string cert_file;        // client certificate, optional
   std::string key_file;
   std::string server_name;      // to verify instead of the host of the URL
+  std::string min_version;      // TLS10 to TLS13; "" = TLS12
+  std::string max_version;      // "" = the newest
   bool insecure_skip_verify = false;
 };
 

@@ -21,8 +21,15 @@ HttpServerOptions server_options(const TestCertificates& files, TlsClientAuth au
   return options;
 }
 
+HttpServerOptions limited(HttpServerOptions options, const TlsServerOptions& limits) {
+  options.tls.min_version = limits.min_version;
+  options.tls.cipher_suites = limits.cipher_suites;
+  return options;
+}
+
 struct Fixture {
-  explicit Fixture(TlsClientAuth auth = TlsClientAuth::kNone) : server(server_options(files, auth)) {
+  explicit Fixture(TlsClientAuth auth = TlsClientAuth::kNone, const TlsServerOptions& limits = {})
+      : server(limited(server_options(files, auth), limits)) {
     server.add({{}, "/who", kIoPool, 4 << 20, [](HttpRequest request, Answer reply) {
                   reply->send(
                       HttpResponse::text(200, "<" + request.tls_subject + "> " + std::to_string(request.body.size())));
@@ -84,6 +91,30 @@ TEST_CASE("a stranger's certificate and a wrong name are refused") {
   TlsClientOptions careless;
   careless.insecure_skip_verify = true;
   CHECK(fixture.ask(careless) == "<> 0");
+}
+
+TEST_CASE("versions and cipher suites are kept to") {
+  const auto ask = [](const std::string& server_min, const std::string& suites, const std::string& client_min,
+                      const std::string& client_max) {
+    TlsServerOptions limits;
+    limits.min_version = server_min;
+    limits.cipher_suites = suites;
+    Fixture fixture(TlsClientAuth::kNone, limits);
+    TlsClientOptions tls = fixture.trusting();
+    tls.min_version = client_min;
+    tls.max_version = client_max;
+    return fixture.ask(tls) == "<> 0";
+  };
+  CHECK(ask("TLS13", "", "", ""));
+  CHECK_FALSE(ask("TLS13", "", "", "TLS12"));
+  CHECK(ask("TLS12", "", "TLS12", "TLS12"));
+  CHECK(ask("", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "", "TLS12"));
+  CHECK_FALSE(ask("", "TLS_PSK_WITH_AES_128_CBC_SHA256", "", "TLS12"));
+  TlsClientOptions unknown;
+  unknown.min_version = "SSLv3";
+  HttpClientOptions options;
+  options.tls = unknown;
+  CHECK(make_http_client(options).error().message() == "unknown TLS version: SSLv3");
 }
 
 TEST_CASE("client certificates") {
