@@ -19,10 +19,7 @@ class RecentMetadata {
         return {item.level, true};
     }
     Item& item = items_[next_++ % items_.size()];
-    item = {pairs, Level::kNone};
-    for (const LabelView& pair : pairs) {
-      if (pair.name == "detected_level") item.level = level_of(pair.value);
-    }
+    item = {pairs, level_of_metadata(pairs)};
     return {item.level, false};
   }
 
@@ -38,6 +35,7 @@ BlockDraft draft_rows(std::span<const EntryView> rows) {
   draft.entry.rows = static_cast<std::uint32_t>(rows.size());
   draft.entry.first = rows.front().position();
   draft.entry.last = rows.back().position();
+  bool only_levels = true;
   RecentMetadata recent;
   for (const EntryView& row : rows) {
     draft.entry.line_bytes += row.line.size();
@@ -49,8 +47,11 @@ BlockDraft draft_rows(std::span<const EntryView> rows) {
     const auto [level, known] = recent.look_up(row.metadata);
     ++draft.entry.levels[static_cast<std::size_t>(level)];
     if (known) continue;
+    only_levels = only_levels && row.metadata.size() == 1 && level != Level::kNone;
     for (const LabelView& pair : row.metadata) find_id_tokens(pair.value, draft.tokens);
   }
+  const bool has_metadata = (draft.entry.flags & block_flags::kHasMetadata) != 0;
+  if (has_metadata && only_levels) draft.entry.flags |= block_flags::kOnlyLevels;
   return draft;
 }
 

@@ -62,15 +62,17 @@ Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
   KVASIR_CHECK_OK(block->lines({all, rows}, lines));
   std::uint64_t bytes = 0;
   LevelCounts levels{};
+  bool only_levels = true;
   for (std::size_t row = 0; row < rows; ++row) {
     bytes += lines[row].size();
     KVASIR_TRY(const auto metadata, block->metadata(row));
-    const auto found = std::find_if(metadata.begin(), metadata.end(),
-                                    [](const LabelView& pair) { return pair.name == "detected_level"; });
-    ++levels[static_cast<std::size_t>(found == metadata.end() ? Level::kNone : level_of(found->value))];
+    const Level level = level_of_metadata(metadata);
+    ++levels[static_cast<std::size_t>(level)];
+    only_levels = only_levels && (metadata.empty() || (metadata.size() == 1 && level != Level::kNone));
   }
   if (bytes != entry.line_bytes) return fail(mismatch("line bytes", index));
   if (levels != entry.levels) return fail(mismatch("levels", index));
+  if ((entry.flags & block_flags::kOnlyLevels) != 0 && !only_levels) return fail(mismatch("metadata", index));
   return {};
 }
 

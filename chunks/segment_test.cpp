@@ -174,6 +174,30 @@ TEST_CASE("the index tells counts by level and byte sums") {
   CHECK(block.last == EntryPosition{{3}, 3});
 }
 
+TEST_CASE("the index tells whether metadata is more than a level") {
+  using Metadata = std::vector<Label>;
+  const struct {
+    Metadata first, second;
+    bool only_levels;
+  } cases[] = {
+      {{{"detected_level", "error"}}, {{"detected_level", "odd"}}, true},
+      {{{"detected_level", "error"}}, {}, true},
+      {{}, {}, false},  // no metadata at all has a flag of its own
+      {{{"detected_level", "error"}}, {{"trace_id", "1"}}, false},
+      {{{"detected_level", "error"}, {"trace_id", "1"}}, {}, false},
+      {{{"detected_level", "error"}, {"detected_level", "info"}}, {}, false},
+  };
+  for (const auto& c : cases) {
+    Rows rows;
+    rows.add(1, 1, "abc", c.first);
+    rows.add(2, 2, "de", c.second);
+    const auto reader = SegmentReader::open_bytes(write({{Labels{{"x", "y"}}, &rows}}));
+    REQUIRE(reader);
+    const bool found = ((*reader)->blocks()[0].flags & block_flags::kOnlyLevels) != 0;
+    CHECK(found == c.only_levels);
+  }
+}
+
 TEST_CASE("a damaged byte is noticed or harmless") {
   const Rows rows = service_rows(5, 400);
   const std::string good = write({{Labels{}, &rows}});

@@ -17,4 +17,12 @@ Level level_of(std::string_view detected_level) {
   return Level::kOther;
 }
 
+Level level_of_metadata(std::span<const LabelView> metadata) {
+  Level level = Level::kNone;
+  for (const LabelView& pair : metadata) {
+    if (pair.name == "detected_level") level = level == Level::kNone ? level_of(pair.value) : Level::kOther;
+  }
+  return level;
+}
+
 }  // namespace kvasir::chunks

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "common/entry.h"
@@ -34,6 +35,8 @@ using LevelCounts = std::array<std::uint32_t, kLevelCount>;
 /// "" for kNone and kOther.
 std::string_view level_name(Level level);
 Level level_of(std::string_view detected_level);
+/// Of one row's metadata: kNone without a `detected_level`, kOther if it is there twice.
+Level level_of_metadata(std::span<const LabelView> metadata);
 
 struct SegmentStream {
   Labels labels;
@@ -47,6 +50,7 @@ inline constexpr std::uint16_t kHasMetadata = 4;   // some row has structured me
 inline constexpr std::uint16_t kHasBackslash = 8;  // some line holds a backslash (escaped text is possible)
 inline constexpr std::uint16_t kHasTrigrams = 16;
 inline constexpr std::uint16_t kHasIdFilter = 32;
+inline constexpr std::uint16_t kOnlyLevels = 64;  // rows have metadata, but none has more than one `detected_level`
 }  // namespace block_flags
 
 struct BlockEntry {
