@@ -1,16 +1,24 @@
 #include "alerts/alert_template.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
 #include "alerts/humanize.h"
+#include "common/go_time.h"
 #include "common/json_writer.h"
 #include "common/net/http_types.h"
 #include "common/number.h"
 #include "common/regex.h"
+#include "common/utf8.h"
 #include "logql/pipeline/template/regex_functions.h"
 #include "logql/pipeline/template/template.h"
+#include "logql/pipeline/unicode_text.h"
 
 namespace kvasir::alerts {
 namespace {
@@ -129,22 +137,33 @@ Result<Value> sort_by_label(const Call& call) {
   return Value::list(&sorted);
 }
 
-std::string map_ascii(std::string_view text, bool upper) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(upper ? std::toupper(static_cast<unsigned char>(c))
-                                                  : std::tolower(static_cast<unsigned char>(c)));
-  return out;
+Result<Value> to_upper(const Call& call) { return call.string(logql::to_upper(call.text(0))); }
+Result<Value> to_lower(const Call& call) { return call.string(logql::to_lower(call.text(0))); }
+
+bool in_word(char32_t c) { return c == '_' || logql::is_unicode_letter(c) || logql::is_unicode_digit(c); }
+
+void append_titled(std::string& out, std::string_view bytes, const Rune& rune, bool start) {
+  if (start && rune.valid) {
+    append_utf8(out, logql::to_upper(rune.value));
+  } else {
+    out += bytes;
+  }
 }
 
-Result<Value> to_upper(const Call& call) { return call.string(map_ascii(call.text(0), true)); }
-Result<Value> to_lower(const Call& call) { return call.string(map_ascii(call.text(0), false)); }
-
+// The first letter of each word; a dot, a colon or an apostrophe between two letters divides none.
 Result<Value> title(const Call& call) {
-  std::string out(call.text(0));
+  std::string out;
+  char32_t before = 0;
   bool start = true;
-  for (char& c : out) {
-    if (start) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    start = c == ' ' || c == '\t' || c == '-' || c == '\n';
+  for (auto rest = call.text(0); !rest.empty();) {
+    const Rune rune = decode_utf8(rest);
+    const auto bytes = rest.substr(0, rune.length);
+    rest.remove_prefix(rune.length);
+    append_titled(out, bytes, rune, start);
+    const bool joins = (rune.value == '.' || rune.value == ':' || rune.value == '\'') && !rest.empty() &&
+                       logql::is_unicode_letter(before) && logql::is_unicode_letter(decode_utf8(rest).value);
+    start = !joins && !(rune.valid && in_word(rune.value));
+    before = rune.value;
   }
   return call.string(out);
 }
@@ -160,19 +179,47 @@ Result<Value> regex_replace(const Call& call) {
   return call.string(gotemplate::regex_replace_all(*regex, call.text(2), call.text(1)));
 }
 
+struct HostPort {
+  std::string_view host;
+  std::string_view port;
+};
+
+// As Go divides them: `host:port` or `[host]:port`; nothing where no port stands or a bare host has colons.
+std::optional<HostPort> split_host_port(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool in_brackets = host.starts_with('[') && host.find(']') == host.size() - 1;
+  if (in_brackets) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto has_brackets = [](std::string_view part) { return part.find_first_of("[]") != std::string_view::npos; };
+  const bool stray = has_brackets(host) || has_brackets(port);
+  return stray ? std::nullopt : std::optional(HostPort{host, port});
+}
+
+bool is_ip_address(std::string_view text) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  const std::string host(text);
+  const auto is = [&](int family) { return inet_pton(family, host.c_str(), address.data()) == 1; };
+  return is(AF_INET) || is(AF_INET6);
+}
+
 Result<Value> strip_port(const Call& call) {
-  const auto host = call.text(0);
-  const auto colon = host.rfind(':');
-  const bool has_port = colon != std::string_view::npos && parse_uint64(host.substr(colon + 1)).has_value();
-  return call.string(has_port ? host.substr(0, colon) : host);
+  const auto parts = split_host_port(call.text(0));
+  return call.string(parts ? parts->host : call.text(0));
 }
 
 Result<Value> strip_domain(const Call& call) {
-  const auto host = call.text(0);
-  const auto colon = host.find(':');
-  const auto name = host.substr(0, colon);
-  const auto port = colon == std::string_view::npos ? std::string_view() : host.substr(colon);
-  return call.string(std::string(name.substr(0, name.find('.'))) + std::string(port));
+  const auto parts = split_host_port(call.text(0)).value_or(HostPort{call.text(0), ""});
+  if (is_ip_address(parts.host)) return call[0];
+  const auto name = parts.host.substr(0, parts.host.find('.'));
+  if (parts.port.empty()) return call.string(name);
+  if (name.find(':') != std::string_view::npos) return call.string(fmt::format("[{}]:{}", name, parts.port));
+  return call.string(fmt::format("{}:{}", name, parts.port));
 }
 
 Result<Value> same_text(const Call& call) { return call.string(call.text(0)); }
@@ -189,20 +236,29 @@ Result<Value> parse_duration_seconds(const Call& call) {
 }
 
 // A number of seconds as nanoseconds.
-Result<std::int64_t> nanoseconds_of(const Value& value) {
+Result<std::int64_t> nanoseconds_of(const Value& value, std::string_view what) {
   KVASIR_TRY(const double seconds, number_of(value));
   const double nanoseconds = seconds * 1e9;
-  if (nanoseconds > -9.2e18 && nanoseconds < 9.2e18) return static_cast<std::int64_t>(nanoseconds);
-  return fail(ErrorCode::kInvalidArgument, fmt::format("{} cannot be represented as a nanoseconds timestamp", seconds));
+  if (nanoseconds >= -0x1p63 && nanoseconds < 0x1p63) return static_cast<std::int64_t>(nanoseconds);
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} cannot be represented as a {} since it overflows int64", format_go_float(seconds), what));
 }
 
+// Times are whole milliseconds, as everywhere in Prometheus.
 Result<Value> to_time(const Call& call) {
-  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0]));
-  return call.environment.heap.time(TimeZone::utc().at(TimestampNs{nanoseconds}));
+  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0], "nanoseconds timestamp"));
+  return call.environment.heap.time(TimeZone::utc().at(TimestampNs{nanoseconds / 1'000'000 * 1'000'000}));
+}
+
+Result<Value> timestamp_for_people(const Call& call) {
+  KVASIR_TRY(const double seconds, number_of(call[0]));
+  if (!std::isfinite(seconds)) return call.string(format_go_float(seconds));
+  KVASIR_TRY(const auto time, to_time(call));
+  return call.string(format_go_time(time.as_time()));
 }
 
 Result<Value> to_duration(const Call& call) {
-  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0]));
+  KVASIR_TRY(const auto nanoseconds, nanoseconds_of(call[0], "duration"));
   return call.string(format_go_duration(Duration(nanoseconds)));
 }
 
@@ -246,7 +302,9 @@ Result<Value> grafana_explore(const Call& call) {
 }
 
 Result<Value> jaeger_trace(const Call& call) {
-  return call.string(fmt::format("{}/trace/{}", call.text(0), net::percent_encode(call.text(1))));
+  auto base = call.text(0);
+  while (base.ends_with('/')) base.remove_suffix(1);
+  return call.string(fmt::format("{}/trace/{}", base, net::percent_encode(call.text(1))));
 }
 
 Result<EvidenceQuery> evidence_of(const TemplateData& data) { return evidence_query(data.expr, data.labels, data.now); }
@@ -300,7 +358,7 @@ const gotemplate::FunctionSet& alert_functions() {
     set.add("humanize", "a", humanized<humanize>).add("humanize1024", "a", humanized<humanize1024>);
     set.add("humanizeDuration", "a", humanized<humanize_duration>);
     set.add("humanizePercentage", "a", humanized<humanize_percentage>);
-    set.add("humanizeTimestamp", "a", humanized<humanize_timestamp>);
+    set.add("humanizeTimestamp", "a", timestamp_for_people);
     set.add("query", "s", run_query).add("first", "a", first_sample).add("value", "a", value_of_sample);
     set.add("label", "sa", label_of_sample)
         .add("strvalue", "a", string_value_of_sample)

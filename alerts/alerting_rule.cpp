@@ -93,14 +93,9 @@ Result<void> AlertingRule::evaluate(const logql::Vector& vector, const Evaluatio
   return {};
 }
 
-void AlertingRule::restore(const Labels& labels, TimestampNs active_at, TimestampNs last_seen_at, bool firing) {
-  Alert alert;
-  alert.labels = labels;
-  alert.active_at = active_at;
-  alert.last_seen_at = last_seen_at;
-  alert.state = firing ? AlertState::kFiring : AlertState::kPending;
-  if (firing) alert.fired_at = active_at;
-  alerts_.insert_or_assign(labels, std::move(alert));
+void AlertingRule::restore(Alert alert) {
+  Labels labels = alert.labels;
+  alerts_.insert_or_assign(std::move(labels), std::move(alert));
 }
 
 AlertState AlertingRule::state() const {

@@ -48,8 +48,8 @@ class AlertingRule {
   explicit AlertingRule(Rule rule) : rule_(std::move(rule)) {}
 
   Result<void> evaluate(const logql::Vector& vector, const EvaluationInputs& inputs);
-  /// After a restart: this alert was pending or firing since then, and the last result that held it.
-  void restore(const Labels& labels, TimestampNs active_at, TimestampNs last_seen_at, bool firing);
+  /// After a restart: an alert that was pending or firing.
+  void restore(Alert alert);
 
   const Rule& rule() const { return rule_; }
   AlertState state() const;  // the strongest

@@ -1,6 +1,7 @@
 // The life of alerts, their templates, their way out, and their way over a restart.
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <bit>
 #include <map>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "alerts/remote_write.h"
 #include "alerts/ruler.h"
 #include "common/mem_filesystem.h"
+#include "common/number.h"
 
 using namespace kvasir;
 using namespace kvasir::alerts;
@@ -53,6 +55,16 @@ std::string expanded(std::string_view text, double value = 50) {
     return vector_of({{"b", 2}, {"a", 1}});
   };
   return expand_alert_template("A", text, {labels, value, kNoLabels, "http://grafana/sub", at(0s), query});
+}
+
+// `{labels} value`, or `end` for a series that ends.
+std::vector<std::string> shown(const std::vector<RecordedSample>& samples) {
+  std::vector<std::string> texts;
+  for (const auto& sample : samples) {
+    const bool ends = std::bit_cast<std::uint64_t>(sample.value) == std::bit_cast<std::uint64_t>(stale_marker());
+    texts.push_back(sample.labels.to_string() + (ends ? " end" : " " + format_go_float(sample.value)));
+  }
+  return texts;
 }
 
 }  // namespace
@@ -130,8 +142,40 @@ TEST_CASE("templates: values, links, queries, and failures that stop nothing") {
   CHECK(expanded("{{ query \"nonsense\" }}")
             .starts_with("<error expanding template: error executing template __alert_A: "));
   CHECK(expanded("no template") == "no template");
+  CHECK(expanded("{{ jaegerTrace \"http://jaeger/\" \"a b/c\" }}") == "http://jaeger/trace/a%20b%2Fc");
   CHECK(expanded("{{ reReplaceAll \"(.*):.*\" \"$1\" \"host:9090\" }}") == "host");
   CHECK(expanded("{{ \"a-b\" | reReplaceAll \"(\\\\w)-(\\\\w)\" \"${2}_$1\" }}") == "b_a");
+}
+
+TEST_CASE("templates: hosts, words and times as Prometheus gives them") {
+  const auto call = [](const std::string& function, const std::string& text) {
+    return expanded("{{ " + function + " \"" + text + "\" }}");
+  };
+  for (const auto& [text, without_port, without_domain] : std::vector<std::array<const char*, 3>>{
+           {"h.example.org:80", "h.example.org", "h:80"},
+           {"h.example.org", "h.example.org", "h"},
+           {"h.example.org:", "h.example.org", "h"},
+           {"h.example.org:http", "h.example.org", "h:http"},
+           {"10.0.0.1:80", "10.0.0.1", "10.0.0.1:80"},
+           {"10.0.0.1", "10.0.0.1", "10.0.0.1"},
+           {"[::1]:80", "::1", "[::1]:80"},
+           {"::1", "::1", "::1"},
+           {"a:b:80", "a:b:80", "a:b:80"},
+           {"", "", ""}}) {
+    CAPTURE(text);
+    CHECK(call("stripPort", text) == without_port);
+    CHECK(call("stripDomain", text) == without_domain);
+  }
+  CHECK(call("toUpper", "strasse äé1") == "STRASSE ÄÉ1");
+  CHECK(call("toLower", "ÄÉ1") == "äé1");
+  CHECK(call("title", "aa bb-cc d_e don't 1st (x) énd foo.bar") == "Aa Bb-Cc D_e Don't 1st (X) Énd Foo.bar");
+  CHECK(call("humanizeTimestamp", "1435065584.128") == "2015-06-23 13:19:44.128 +0000 UTC");
+  CHECK(expanded("{{ humanizeTimestamp 1768032000 }}") == "2026-01-10 08:00:00 +0000 UTC");
+  CHECK(expanded("{{ 1.0000009 | toTime }}") == "1970-01-01 00:00:01 +0000 UTC");
+  CHECK(expanded("{{ humanizeTimestamp 1e30 }}").find("1e+30 cannot be represented as a nanoseconds timestamp since it "
+                                                      "overflows int64") != std::string::npos);
+  CHECK(expanded("{{ toDuration 1e30 }}").find("1e+30 cannot be represented as a duration") != std::string::npos);
+  CHECK(expanded("{{ define \"t\" }}[{{ . }}]{{ end }}{{ template \"t\" $labels.trace_id }}") == "[4bf92f35]");
 }
 
 TEST_CASE("humanize") {
@@ -143,7 +187,6 @@ TEST_CASE("humanize") {
   CHECK(humanize_duration(0.25) == "250ms");
   CHECK(humanize_duration(59.5) == "59.5s");
   CHECK(humanize_percentage(0.1234) == "12.34%");
-  CHECK(humanize_timestamp(1768032000) == "2026-01-10 08:00:00 +0000 UTC");
 }
 
 TEST_CASE("alerts are written as Alertmanager reads them") {
@@ -255,8 +298,11 @@ TEST_CASE("an Alertmanager that hangs delays no other and keeps only the newest 
     all_taken = all_taken && client->wait_for_taken(i) && client->wait_for_hanging();
   }
   CHECK(all_taken);
-  CHECK(notifier.queued() == 2);
-  CHECK(notifier.counters().dropped == 2);
+  const auto reports = notifier.report();
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[0].queued == 2);
+  CHECK(reports[0].tenants.at("t1").dropped == 2);
+  CHECK(reports[1].queued == 0);
   client->release();
 }
 
@@ -295,15 +341,14 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
   record.labels = {{"extra", "1"}};
   group.rules.push_back(record);
   GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
-  const auto samples = runner.evaluate(at(0s));
-  REQUIRE(samples.size() == 3);
-  CHECK(samples[1].labels.to_string() ==
-        R"({__name__="ALERTS", alertname="A", alertstate="pending", app="x", team="x-team"})");
-  CHECK(samples[2].labels.to_string() == R"({__name__="rec", app="x", extra="1"})");
+  const std::string pending = R"({__name__="ALERTS", alertname="A", alertstate="pending", app="x", team="x-team"})";
+  const std::string since = R"({__name__="ALERTS_FOR_STATE", alertname="A", app="x", team="x-team"})";
+  const std::string recorded = R"({__name__="rec", app="x", extra="1"})";
+  CHECK(shown(runner.evaluate(at(0s)).samples) ==
+        std::vector{pending + " 1", since + " 1.768032e+09", recorded + " 3"});
   present = false;
-  const auto ended = runner.evaluate(at(1min));
-  REQUIRE(ended.size() == 1);
-  CHECK(std::isnan(ended[0].value));
+  CHECK(shown(runner.evaluate(at(1min)).samples) == std::vector{pending + " end", since + " end", recorded + " end"});
+  CHECK(shown(runner.evaluate(at(90s)).samples).empty());
 
   present = true;
   runner.evaluate(at(2min));

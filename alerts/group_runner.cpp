@@ -18,6 +18,31 @@ Labels recorded_labels(const logql::Series& series, const Rule& rule) {
   return labels;
 }
 
+std::map<Labels, double> alert_samples(const std::map<Labels, Alert>& alerts) {
+  std::map<Labels, double> samples;
+  for (const auto& [labels, alert] : alerts) {
+    if (alert.state == AlertState::kInactive) continue;
+    Labels named = labels;
+    named.set("__name__", "ALERTS_FOR_STATE");
+    samples[named] = static_cast<double>(alert.active_at.value / 1'000'000'000);
+    named.set("__name__", "ALERTS");
+    named.set("alertstate", alert_state_name(alert.state));
+    samples[std::move(named)] = 1;
+  }
+  return samples;
+}
+
+// The samples of this slot, and the end of each series that is not among them any more.
+void append_samples(const std::map<Labels, double>& before, const std::map<Labels, double>& now, TimestampNs slot,
+                    std::vector<RecordedSample>& out) {
+  for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
+  for (const auto& [labels, value] : before) {
+    if (!now.contains(labels)) out.push_back({labels, stale_marker(), to_ms(slot)});
+  }
+}
+
+bool is_same_rule(const Rule& a, const Rule& b) { return a.kind == b.kind && a.name == b.name && a.labels == b.labels; }
+
 }  // namespace
 
 GroupRunner::GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval,
@@ -36,32 +61,38 @@ Result<logql::Vector> GroupRunner::query(const std::string& expr, TimestampNs at
   return fail(ErrorCode::kInvalidArgument, "rule result is not a vector or scalar");
 }
 
-std::vector<RecordedSample> GroupRunner::evaluate(TimestampNs slot) {
+Evaluation GroupRunner::evaluate(TimestampNs slot) {
   MutexLock lock(mutex_);
-  std::vector<RecordedSample> out;
+  Evaluation done;
   const Duration begin = environment_.clock.steady();
   for (auto& rule : rules_) {
     if (!rule.alerting.rule().error.empty()) continue;
     const Duration rule_begin = environment_.clock.steady();
-    const auto outcome = evaluate_rule(rule, slot, out);
+    auto samples = evaluate_rule(rule, slot);
     rule.evaluated = true;
     rule.last_evaluation = environment_.clock.now();
     rule.evaluation_time = environment_.clock.steady() - rule_begin;
-    rule.last_error = outcome ? "" : outcome.error().message();
-    if (!outcome) {
-      log::warn("alerts", "a rule could not be evaluated",
-                {{"tenant", identity_.tenant}, {"namespace", identity_.name_space}, {"group", identity_.group},
-                 {"rule", rule.alerting.rule().name}, {"reason", rule.last_error}});
+    rule.last_error = samples ? "" : samples.error().message();
+    ++done.rules;
+    done.rules_time += rule.evaluation_time;
+    if (samples) {
+      append_samples(rule.series, *samples, slot, done.samples);
+      rule.series = std::move(*samples);
+      continue;
     }
+    ++done.failures;
+    log::warn("alerts", "a rule could not be evaluated",
+              {{"tenant", identity_.tenant}, {"namespace", identity_.name_space}, {"group", identity_.group},
+               {"rule", rule.alerting.rule().name}, {"reason", rule.last_error}});
   }
   last_evaluation_ = slot;
-  evaluation_time_ = environment_.clock.steady() - begin;
-  return out;
+  evaluation_time_ = done.time = environment_.clock.steady() - begin;
+  return done;
 }
 
-Result<void> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) {
+Result<GroupRunner::Samples> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot) {
   KVASIR_TRY(const auto vector, query(rule.alerting.rule().expr, slot));
-  if (rule.alerting.rule().kind == Rule::Kind::kRecord) return record(rule, vector, slot, out);
+  if (rule.alerting.rule().kind == Rule::Kind::kRecord) return recorded_samples(rule.alerting.rule(), vector);
   const TemplateQuery template_query = [&](std::string_view expr) { return query(std::string(expr), slot); };
   const LineQuery lines = [&](const EvidenceQuery& evidence, std::size_t limit) {
     return environment_.lines(identity_.tenant, evidence, limit);
@@ -69,43 +100,56 @@ Result<void> GroupRunner::evaluate_rule(RunningRule& rule, TimestampNs slot, std
   const EvaluationInputs inputs{slot,           group_.limit, environment_.external_labels, environment_.external_url,
                                 template_query, environment_.lines ? &lines : nullptr};
   KVASIR_CHECK_OK(rule.alerting.evaluate(vector, inputs));
-  append_alert_series(rule, slot, out);
-  return {};
+  return alert_samples(rule.alerting.alerts());
 }
 
-Result<void> GroupRunner::record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot,
-                                 std::vector<RecordedSample>& out) {
+Result<GroupRunner::Samples> GroupRunner::recorded_samples(const Rule& rule, const logql::Vector& vector) const {
   if (group_.limit != 0 && vector.series.size() > group_.limit) {
     return fail(ErrorCode::kLimitExceeded,
                 fmt::format("exceeded limit of {} with {} series", group_.limit, vector.series.size()));
   }
-  std::map<Labels, double> now;
+  Samples samples;
   for (const auto& series : vector.series) {
-    Labels labels = recorded_labels(series, rule.alerting.rule());
-    if (!now.emplace(std::move(labels), series.points.empty() ? 0 : series.points.front().value).second) {
+    const double value = series.points.empty() ? 0 : series.points.front().value;
+    if (!samples.emplace(recorded_labels(series, rule), value).second) {
       return fail(ErrorCode::kInvalidArgument,
                   "vector contains metrics with the same labelset after applying rule labels");
     }
   }
-  for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
-  for (const auto& [labels, value] : rule.recorded) {
-    if (!now.contains(labels)) out.push_back({labels, stale_marker(), to_ms(slot)});
-  }
-  rule.recorded = std::move(now);
-  return {};
+  return samples;
 }
 
-void GroupRunner::append_alert_series(const RunningRule& rule, TimestampNs slot,
-                                      std::vector<RecordedSample>& out) const {
-  for (const auto& [labels, alert] : rule.alerting.alerts()) {
-    if (alert.state == AlertState::kInactive) continue;
-    Labels named = labels;
-    named.set("__name__", "ALERTS_FOR_STATE");
-    out.push_back({named, static_cast<double>(alert.active_at.value / 1'000'000'000), to_ms(slot)});
-    named.set("__name__", "ALERTS");
-    named.set("alertstate", alert_state_name(alert.state));
-    out.push_back({std::move(named), 1, to_ms(slot)});
+std::vector<GroupRunner::RunningRule> GroupRunner::copy_of_rules() const {
+  MutexLock lock(mutex_);
+  return rules_;
+}
+
+std::vector<Labels> GroupRunner::take_over(const GroupRunner& old) {
+  auto before = old.copy_of_rules();
+  MutexLock lock(mutex_);
+  for (auto& rule : rules_) {
+    const auto same = std::find_if(before.begin(), before.end(), [&rule](const RunningRule& candidate) {
+      return is_same_rule(candidate.alerting.rule(), rule.alerting.rule());
+    });
+    if (same == before.end() || !rule.alerting.rule().error.empty()) continue;
+    rule.alerting.alerts() = std::move(same->alerting.alerts());
+    rule.series = std::move(same->series);
+    before.erase(same);
   }
+  std::vector<Labels> ended;
+  for (const auto& rule : before) {
+    for (const auto& [labels, value] : rule.series) ended.push_back(labels);
+  }
+  return ended;
+}
+
+std::vector<Labels> GroupRunner::series() const {
+  MutexLock lock(mutex_);
+  std::vector<Labels> all;
+  for (const auto& rule : rules_) {
+    for (const auto& [labels, value] : rule.series) all.push_back(labels);
+  }
+  return all;
 }
 
 std::vector<Alert> GroupRunner::take_notifications(TimestampNs now, Duration resend_delay) {
@@ -124,12 +168,6 @@ std::vector<Alert> GroupRunner::take_notifications(TimestampNs now, Duration res
   return due;
 }
 
-std::size_t GroupRunner::failures() const {
-  MutexLock lock(mutex_);
-  return static_cast<std::size_t>(
-      std::count_if(rules_.begin(), rules_.end(), [](const RunningRule& rule) { return !rule.last_error.empty(); }));
-}
-
 GroupStatus GroupRunner::status() const {
   MutexLock lock(mutex_);
   GroupStatus status{identity_, interval_, group_.limit, {}, last_evaluation_, evaluation_time_};
@@ -145,11 +183,17 @@ GroupStatus GroupRunner::status() const {
   return status;
 }
 
+std::pair<TimestampNs, Duration> GroupRunner::last_run() const {
+  MutexLock lock(mutex_);
+  return {last_evaluation_, evaluation_time_};
+}
+
 std::vector<RecordedSample> GroupRunner::recorded() const {
   MutexLock lock(mutex_);
   std::vector<RecordedSample> all;
   for (const auto& rule : rules_) {
-    for (const auto& [labels, value] : rule.recorded) all.push_back({labels, value, to_ms(last_evaluation_)});
+    if (rule.alerting.rule().kind != Rule::Kind::kRecord) continue;
+    for (const auto& [labels, value] : rule.series) all.push_back({labels, value, to_ms(last_evaluation_)});
   }
   return all;
 }

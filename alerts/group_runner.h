@@ -63,19 +63,32 @@ struct GroupEnvironment {
   TenantLineQuery lines = nullptr;  // null: annotations cannot show lines
 };
 
+/// What one run of a group gave.
+struct Evaluation {
+  std::vector<RecordedSample> samples;  // recorded series, ALERTS, ALERTS_FOR_STATE; a marker for each that ended
+  std::size_t rules = 0;                // that ran
+  std::size_t failures = 0;             // of them
+  Duration rules_time{0};
+  Duration time{0};
+};
+
 class GroupRunner {
  public:
   GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval, const GroupEnvironment& environment);
 
-  /// The samples that the recording rules made, ALERTS and ALERTS_FOR_STATE among them, and markers for series that
-  /// ended.
-  std::vector<RecordedSample> evaluate(TimestampNs slot);
+  Evaluation evaluate(TimestampNs slot);
+
+  /// Goes on where the group that this one replaces stopped: rules of the same kind, name and labels keep their alerts
+  /// and series. Gives the series of the others, which end.
+  std::vector<Labels> take_over(const GroupRunner& old);
+  /// Every series that the last evaluations wrote.
+  std::vector<Labels> series() const;
 
   /// Alerts to notify: firing ones not sent for `resend_delay`, and resolved ones. Marks them as sent.
   std::vector<Alert> take_notifications(TimestampNs now, Duration resend_delay);
   GroupStatus status() const;
-  /// Rules that failed when they were evaluated last.
-  std::size_t failures() const;
+  /// The newest slot that was evaluated (0 = none) and how long that took.
+  std::pair<TimestampNs, Duration> last_run() const;
   /// The newest value of each recorded series, for /metrics.
   std::vector<RecordedSample> recorded() const;
 
@@ -83,7 +96,7 @@ class GroupRunner {
   const RuleGroup& group() const { return group_; }
   Duration interval() const { return interval_; }
 
-  /// State over a restart: see state_store.h.
+  /// State over a restart: see docs/formats/alert-state-v1.md.
   std::string save_state(TimestampNs now) const;
   void restore_state(std::string_view saved, TimestampNs now, Duration outage_tolerance, Duration grace_period);
 
@@ -95,16 +108,14 @@ class GroupRunner {
     bool evaluated = false;
     TimestampNs last_evaluation;
     Duration evaluation_time{0};
-    std::map<Labels, double> recorded;
+    std::map<Labels, double> series;  // written last, ALERTS among them
   };
+  using Samples = std::map<Labels, double>;
 
-  Result<void> evaluate_rule(RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out)
-      KVASIR_REQUIRES(mutex_);
-  Result<void> record(RunningRule& rule, const logql::Vector& vector, TimestampNs slot,
-                      std::vector<RecordedSample>& out) KVASIR_REQUIRES(mutex_);
-  void append_alert_series(const RunningRule& rule, TimestampNs slot, std::vector<RecordedSample>& out) const
-      KVASIR_REQUIRES(mutex_);
+  Result<Samples> evaluate_rule(RunningRule& rule, TimestampNs slot) KVASIR_REQUIRES(mutex_);
+  Result<Samples> recorded_samples(const Rule& rule, const logql::Vector& vector) const;
   Result<logql::Vector> query(const std::string& expr, TimestampNs at) const;
+  std::vector<RunningRule> copy_of_rules() const;
 
   const GroupIdentity identity_;
   const RuleGroup group_;

@@ -22,25 +22,23 @@ void write_alert(JsonWriter& json, const Alert& alert) {
       .integer(alert.active_at.value)
       .key("last_seen_at")
       .integer(alert.last_seen_at.value)
+      .key("fired_at")
+      .integer(alert.fired_at.value)
       .key("firing")
       .boolean(alert.state == AlertState::kFiring)
       .end_object();
 }
 
-struct SavedAlert {
-  Labels labels;
-  TimestampNs active_at;
-  TimestampNs last_seen_at;
-  bool firing = false;
-};
-
-std::optional<SavedAlert> read_alert(element item, TimestampNs saved_at) {
+std::optional<Alert> read_alert(element item, TimestampNs saved_at) {
   object labels;
-  SavedAlert alert;
+  Alert alert;
+  bool firing = false;
   const bool shaped = item["labels"].get(labels) == simdjson::SUCCESS &&
                       item["active_at"].get(alert.active_at.value) == simdjson::SUCCESS &&
-                      item["firing"].get(alert.firing) == simdjson::SUCCESS;
+                      item["firing"].get(firing) == simdjson::SUCCESS;
   if (!shaped) return std::nullopt;
+  alert.state = firing ? AlertState::kFiring : AlertState::kPending;
+  if (firing && item["fired_at"].get(alert.fired_at.value) != simdjson::SUCCESS) alert.fired_at = alert.active_at;
   if (item["last_seen_at"].get(alert.last_seen_at.value) != simdjson::SUCCESS) alert.last_seen_at = saved_at;
   for (const auto field : labels) {
     std::string_view value;
@@ -52,10 +50,10 @@ std::optional<SavedAlert> read_alert(element item, TimestampNs saved_at) {
 
 // When a pending alert goes on after an outage: time during which nobody looked does not count, and what little was
 // missing is stretched to the grace period so that a flood of alerts does not fire in the first seconds.
-TimestampNs restored_active_at(const SavedAlert& saved, TimestampNs saved_at, TimestampNs now, Duration hold,
+TimestampNs restored_active_at(const Alert& saved, TimestampNs saved_at, TimestampNs now, Duration hold,
                                Duration grace) {
   const Duration left = hold - (saved_at - saved.active_at);
-  if (saved.firing || left <= Duration(0)) return saved.active_at;
+  if (saved.state == AlertState::kFiring || left <= Duration(0)) return saved.active_at;
   if (left < grace && hold >= grace) return now + grace - hold;
   return saved.active_at + (now - saved_at);
 }
@@ -117,9 +115,9 @@ void GroupRunner::restore_state(std::string_view saved, TimestampNs now, Duratio
       const Rule& written = rule.alerting.rule();
       if (written.name != name || written.canonical != expr) continue;
       for (const element one : alerts) {
-        if (const auto alert = read_alert(one, saved_at)) {
-          rule.alerting.restore(alert->labels, restored_active_at(*alert, saved_at, now, written.hold, grace_period),
-                                alert->last_seen_at, alert->firing);
+        if (auto alert = read_alert(one, saved_at)) {
+          alert->active_at = restored_active_at(*alert, saved_at, now, written.hold, grace_period);
+          rule.alerting.restore(std::move(*alert));
         }
       }
     }

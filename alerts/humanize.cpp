@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "common/go_time.h"
 #include "common/number.h"
 
 namespace kvasir::alerts {
@@ -73,12 +72,5 @@ std::string humanize_duration(double seconds) {
 }
 
 std::string humanize_percentage(double ratio) { return four_digits(ratio * 100) + "%"; }
-
-std::string humanize_timestamp(double seconds) {
-  if (std::isnan(seconds) || std::isinf(seconds) || std::fabs(seconds) > 9e9) return four_digits(seconds);
-  const TimestampNs at{static_cast<std::int64_t>(std::floor(seconds)) * 1'000'000'000 +
-                       static_cast<std::int64_t>((seconds - std::floor(seconds)) * 1e9)};
-  return format_go_time(TimeZone::utc().at(at));
-}
 
 }  // namespace kvasir::alerts

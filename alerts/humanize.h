@@ -5,10 +5,9 @@
 
 namespace kvasir::alerts {
 
-std::string humanize(double value);              // 1.234k, 12.3m
-std::string humanize1024(double value);          // 1.5ki
-std::string humanize_duration(double seconds);   // 1d 2h 3m 4s, 250ms
-std::string humanize_percentage(double ratio);   // 12.34%
-std::string humanize_timestamp(double seconds);  // 2026-01-10 08:00:00 +0000 UTC
+std::string humanize(double value);             // 1.234k, 12.3m
+std::string humanize1024(double value);         // 1.5ki
+std::string humanize_duration(double seconds);  // 1d 2h 3m 4s, 250ms
+std::string humanize_percentage(double ratio);  // 12.34%
 
 }  // namespace kvasir::alerts

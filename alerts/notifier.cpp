@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "alerts/shown_url.h"
+#include "common/clock.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/mutex.h"
@@ -54,11 +56,10 @@ std::string encode_alerts(const std::vector<OutgoingAlert>& alerts) {
 
 class Notifier::Lane {
  public:
-  Lane(Notifier& notifier, std::string url)
+  Lane(Notifier& notifier, const std::string& url)
       : options_(notifier.options_),
         client_(*notifier.client_),
-        counters_(notifier.counters_),
-        url_(std::move(url)),
+        url_(url + "/api/v2/alerts"),
         thread_([this](std::stop_token stop) { run(stop); }) {}
 
   void add(const std::vector<OutgoingAlert>& alerts) {
@@ -66,8 +67,8 @@ class Notifier::Lane {
       MutexLock lock(mutex_);
       for (const auto& alert : alerts) queue_.push_back(alert);
       while (queue_.size() > options_.queue_capacity) {
+        ++totals_[queue_.front().tenant].dropped;
         queue_.pop_front();
-        ++counters_.dropped;
       }
     }
     changed_.notify_one();
@@ -78,23 +79,26 @@ class Notifier::Lane {
     changed_.notify_all();
   }
 
-  std::size_t queued() const {
+  AlertmanagerReport report() const {
     MutexLock lock(mutex_);
-    return queue_.size();
+    return {shown_url(url_), queue_.size(), totals_};
   }
 
  private:
+  enum class Outcome { kTaken, kRefused, kTryAgain };
+
   void run(std::stop_token stop);
   std::vector<OutgoingAlert> take_batch();
   bool post(const std::vector<OutgoingAlert>& batch, std::stop_token stop);
+  Outcome call_once(const net::HttpCall& call, const std::vector<OutgoingAlert>& batch);
 
   const NotifierOptions& options_;
   net::HttpClient& client_;
-  NotifierCounters& counters_;
   const std::string url_;
   mutable Mutex mutex_;
   Condition changed_;
   std::deque<OutgoingAlert> queue_ KVASIR_GUARDED_BY(mutex_);
+  std::map<std::string, NotifierTotals> totals_ KVASIR_GUARDED_BY(mutex_);
   std::jthread thread_;
 };
 
@@ -107,10 +111,10 @@ Notifier::~Notifier() {
   for (auto& lane : lanes_) lane->request_stop();
 }
 
-std::size_t Notifier::queued() const {
-  std::size_t longest = 0;
-  for (const auto& lane : lanes_) longest = std::max(longest, lane->queued());
-  return longest;
+std::vector<AlertmanagerReport> Notifier::report() const {
+  std::vector<AlertmanagerReport> reports;
+  for (const auto& lane : lanes_) reports.push_back(lane->report());
+  return reports;
 }
 
 void Notifier::send(const std::vector<OutgoingAlert>& alerts) {
@@ -138,7 +142,10 @@ void Notifier::Lane::run(std::stop_token stop) {
       if (queue_.empty() && stop.stop_requested()) return;
     }
     const auto batch = take_batch();
-    if (!batch.empty()) (post(batch, stop) ? counters_.sent : counters_.dropped) += batch.size();
+    if (!batch.empty() && !post(batch, stop)) {
+      MutexLock lock(mutex_);
+      totals_[batch.front().tenant].dropped += batch.size();
+    }
     if (stop.stop_requested()) return;
   }
 }
@@ -146,7 +153,7 @@ void Notifier::Lane::run(std::stop_token stop) {
 bool Notifier::Lane::post(const std::vector<OutgoingAlert>& batch, std::stop_token stop) {
   net::HttpCall call;
   call.method = "POST";
-  call.url = url_ + "/api/v2/alerts";
+  call.url = url_;
   call.headers = options_.headers;
   call.headers.set("Content-Type", "application/json");
   call.headers.set("X-Scope-OrgId", batch.front().tenant);
@@ -154,17 +161,32 @@ bool Notifier::Lane::post(const std::vector<OutgoingAlert>& batch, std::stop_tok
   call.timeout = options_.timeout;
   Duration back_off = options_.first_back_off;
   for (unsigned attempt = 1;; ++attempt) {
-    const auto answer = client_.send(call);
-    if (answer && answer->status / 100 == 2) return true;
-    ++counters_.errors;
-    log::warn("alerts", "an alertmanager refused a batch",
-              {{"url", url_},
-               {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
-    const bool hopeless = answer && answer->status / 100 == 4 && answer->status != 429;
-    if (hopeless || attempt >= options_.tries || stop.stop_requested()) return false;
+    const Outcome outcome = call_once(call, batch);
+    if (outcome == Outcome::kTaken) return true;
+    if (outcome == Outcome::kRefused || attempt >= options_.tries || stop.stop_requested()) return false;
     wait_for(back_off, stop);
     back_off *= 2;
   }
+}
+
+Notifier::Lane::Outcome Notifier::Lane::call_once(const net::HttpCall& call, const std::vector<OutgoingAlert>& batch) {
+  const Duration begin = system_clock().steady();
+  const auto answer = client_.send(call);
+  const Duration time = system_clock().steady() - begin;
+  const bool taken = answer && answer->status / 100 == 2;
+  {
+    MutexLock lock(mutex_);
+    NotifierTotals& totals = totals_[batch.front().tenant];
+    totals.sent += batch.size();
+    totals.errors += taken ? 0 : batch.size();
+    ++totals.calls;
+    totals.time += time;
+  }
+  if (taken) return Outcome::kTaken;
+  log::warn("alerts", answer ? "an alertmanager refused a batch" : "an alertmanager did not answer",
+            {{"url", shown_url(url_)},
+             {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
+  return answer && answer->status / 100 == 4 && answer->status != 429 ? Outcome::kRefused : Outcome::kTryAgain;
 }
 
 }  // namespace kvasir::alerts

@@ -10,7 +10,7 @@
 // Source:   docs/alerts.md, "Notifications"; Alertmanager's OpenAPI description of /api/v2/alerts.
 #pragma once
 
-#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,11 +41,19 @@ struct OutgoingAlert {
   std::string generator_url;
 };
 
-/// Over all Alertmanagers: an alert that two of them take counts twice.
-struct NotifierCounters {
-  std::atomic<std::uint64_t> sent{0};
-  std::atomic<std::uint64_t> errors{0};   // failed calls
-  std::atomic<std::uint64_t> dropped{0};  // alerts
+/// Of one tenant at one Alertmanager.
+struct NotifierTotals {
+  std::uint64_t sent = 0;     // alerts in calls, failed ones among them
+  std::uint64_t errors = 0;   // alerts in failed calls
+  std::uint64_t dropped = 0;  // alerts given up, or pushed out of a full queue
+  std::uint64_t calls = 0;
+  Duration time{0};           // of the calls
+};
+
+struct AlertmanagerReport {
+  std::string url;            // of the calls, without credentials
+  std::size_t queued = 0;     // alerts
+  std::map<std::string, NotifierTotals> tenants;
 };
 
 class Notifier {
@@ -55,16 +63,15 @@ class Notifier {
   ~Notifier();
 
   void send(const std::vector<OutgoingAlert>& alerts);
-  const NotifierCounters& counters() const { return counters_; }
-  /// Of the longest queue.
-  std::size_t queued() const;
+  std::size_t queue_capacity() const { return options_.queue_capacity; }
+  /// One for each Alertmanager, in the order of the configuration.
+  std::vector<AlertmanagerReport> report() const;
 
  private:
   class Lane;  // the way to one Alertmanager
 
   const NotifierOptions options_;
   const std::shared_ptr<net::HttpClient> client_;
-  NotifierCounters counters_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

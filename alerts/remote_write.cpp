@@ -7,6 +7,8 @@
 #include <protozero/pbf_writer.hpp>
 #include <snappy.h>
 
+#include "alerts/shown_url.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/number.h"
 
@@ -41,6 +43,14 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> read_name(std::string_vie
   const auto samples = parse_uint64(name.substr(dash + 1));
   if (!number || !samples) return std::nullopt;
   return std::pair{*number, *samples};
+}
+
+// At most once a minute.
+bool is_time_to_tell(std::optional<Duration>& told) {
+  const Duration now = system_clock().steady();
+  if (told && now - *told < std::chrono::minutes(1)) return false;
+  told = now;
+  return true;
 }
 
 }  // namespace
@@ -92,36 +102,68 @@ Result<void> RemoteWriter::take_up() {
   MutexLock lock(mutex_);
   for (auto& [number, request] : found) {
     next_number_ = number + 1;
-    queued_bytes_ += request.bytes;
-    queue_.push_back(std::move(request));
+    push(std::move(request));
   }
   return {};
 }
 
+void RemoteWriter::push(Request request) {
+  queued_bytes_ += request.bytes;
+  RemoteWriteTotals& totals = totals_[request.tenant];
+  totals.pending += request.samples;
+  totals.pending_bytes += request.bytes;
+  queue_.push_back(std::move(request));
+}
+
+void RemoteWriter::forget_front() {
+  const Request& request = queue_.front();
+  queued_bytes_ -= request.bytes;
+  RemoteWriteTotals& totals = totals_[request.tenant];
+  totals.pending -= request.samples;
+  totals.pending_bytes -= request.bytes;
+  queue_.pop_front();
+}
+
 Result<void> RemoteWriter::add(const std::string& tenant, const std::vector<RecordedSample>& samples) {
   if (samples.empty()) return {};
+  MutexLock lock(mutex_);
+  auto appended = append(tenant, samples);
+  if (!appended) totals_[tenant].dropped += samples.size();
+  lock.unlock();
+  changed_.notify_one();
+  return appended;
+}
+
+Result<void> RemoteWriter::append(const std::string& tenant, const std::vector<RecordedSample>& samples) {
   const std::string body = encode_write_request(samples);
   const Path folder = join_path(options_.directory, tenant);
   KVASIR_CHECK_OK(filesystem_.make_directories(folder));
-  MutexLock lock(mutex_);
   Request request{tenant, join_path(folder, fmt::format("{:012}-{:010}{}", next_number_++, samples.size(), kSuffix)),
                   body.size(), samples.size()};
+  for (const auto& sample : samples) request.newest_ms = std::max(request.newest_ms, sample.timestamp_ms);
   KVASIR_CHECK_OK(write_atomically(filesystem_, request.path, body));
-  queued_bytes_ += request.bytes;
-  queue_.push_back(std::move(request));
+  RemoteWriteTotals& totals = totals_[tenant];
+  totals.appended += samples.size();
+  totals.newest_ms = std::max(totals.newest_ms, request.newest_ms);
+  push(std::move(request));
   drop_over_limit();
-  lock.unlock();
-  changed_.notify_one();
   return {};
 }
 
 void RemoteWriter::drop_over_limit() {
   while (queued_bytes_ > options_.queue_bytes_max && queue_.size() > 1) {
     (void)filesystem_.remove(queue_.front().path);
-    queued_bytes_ -= queue_.front().bytes;
-    queue_.pop_front();
-    ++counters_.dropped_requests;
+    totals_[queue_.front().tenant].dropped += queue_.front().samples;
+    forget_front();
+    if (!is_time_to_tell(told_full_)) continue;
+    log::error("alerts", "the queue for the remote-write receiver is full, the oldest samples are dropped",
+               {{"url", shown_url(options_.url)}, {"bytes", std::to_string(options_.queue_bytes_max)}});
   }
+}
+
+RemoteWriteReport RemoteWriter::report() const {
+  MutexLock lock(mutex_);
+  return {options_.name, shown_url(options_.url), totals_};
 }
 
 std::optional<RemoteWriter::Request> RemoteWriter::front() {
@@ -130,12 +172,25 @@ std::optional<RemoteWriter::Request> RemoteWriter::front() {
   return queue_.front();
 }
 
-void RemoteWriter::pop(const Request& request) {
-  (void)filesystem_.remove(request.path);  // a file left behind is only sent twice
+void RemoteWriter::finish(const Request& request, Outcome outcome) {
   MutexLock lock(mutex_);
-  if (queue_.empty() || queue_.front().path != request.path) return;
-  queued_bytes_ -= request.bytes;
-  queue_.pop_front();
+  RemoteWriteTotals& totals = totals_[request.tenant];
+  if (outcome == Outcome::kTryAgain) {
+    totals.retried += request.samples;
+    return;
+  }
+  totals.sent += request.samples;
+  if (outcome == Outcome::kRefused) totals.failed += request.samples;
+  totals.newest_sent_ms = std::max(totals.newest_sent_ms, request.newest_ms);
+  (void)filesystem_.remove(request.path);  // a file left behind is only sent twice
+  if (!queue_.empty() && queue_.front().path == request.path) forget_front();
+}
+
+// A receiver that is away would fill the log.
+void RemoteWriter::complain(const Request& request, const std::string& reason) {
+  if (!is_time_to_tell(told_away_)) return;
+  log::warn("alerts", "the remote-write receiver takes no samples, they wait on disk",
+            {{"url", shown_url(options_.url)}, {"tenant", request.tenant}, {"reason", reason}});
 }
 
 void RemoteWriter::wait(Duration time, std::stop_token stop) {
@@ -153,22 +208,23 @@ void RemoteWriter::run(std::stop_token stop) {
       continue;
     }
     const Outcome outcome = send(*request);
-    if (outcome == Outcome::kTryAgain) {
-      ++counters_.retries;
-      wait(back_off, stop);
-      back_off = std::min(back_off * 2, options_.back_off_max);
+    finish(*request, outcome);
+    if (outcome != Outcome::kTryAgain) {
+      back_off = options_.back_off_min;
       continue;
     }
-    back_off = options_.back_off_min;
-    if (outcome == Outcome::kTaken) counters_.sent_samples += request->samples;
-    if (outcome == Outcome::kRefused) ++counters_.dropped_requests;
-    pop(*request);
+    wait(back_off, stop);
+    back_off = std::min(back_off * 2, options_.back_off_max);
   }
 }
 
 RemoteWriter::Outcome RemoteWriter::send(const Request& request) {
   auto body = filesystem_.read_all(request.path, kRequestBytesMax);
-  if (!body) return body.error().code() == ErrorCode::kNotFound ? Outcome::kRefused : Outcome::kTryAgain;
+  if (!body && body.error().code() == ErrorCode::kNotFound) return Outcome::kRefused;
+  if (!body) {
+    complain(request, body.error().message());
+    return Outcome::kTryAgain;
+  }
   net::HttpCall call;
   call.method = "POST";
   call.url = options_.url;
@@ -180,11 +236,16 @@ RemoteWriter::Outcome RemoteWriter::send(const Request& request) {
   call.body = std::move(*body);
   call.timeout = options_.timeout;
   const auto answer = client_->send(call);
-  if (!answer || answer->status / 100 == 5 || answer->status == 429) return Outcome::kTryAgain;
+  const std::string reason =
+      answer ? fmt::format("{} {}", answer->status, answer->body.substr(0, 300)) : answer.error().message();
+  if (!answer || answer->status / 100 == 5 || answer->status == 429) {
+    complain(request, reason);
+    return Outcome::kTryAgain;
+  }
+  told_away_.reset();
   if (answer->status / 100 == 2) return Outcome::kTaken;
-  log::error(
-      "alerts", "the remote-write receiver refused samples, they are dropped",
-      {{"url", options_.url}, {"status", std::to_string(answer->status)}, {"reason", answer->body.substr(0, 300)}});
+  log::error("alerts", "the remote-write receiver refused samples, they are dropped",
+             {{"url", shown_url(options_.url)}, {"reason", reason}});
   return Outcome::kRefused;
 }
 

@@ -4,7 +4,6 @@
 #include <functional>
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "common/json_writer.h"
 #include "common/log.h"
@@ -12,16 +11,6 @@
 
 namespace kvasir::alerts {
 namespace {
-
-constexpr std::uint64_t kStateBytesMax = 64 << 20;
-
-// Percent-encoded texts never hold a '+', so that no two names become the same one.
-std::string short_name(std::string name) {
-  constexpr std::size_t kNameBytesMax = 200;
-  if (name.size() <= kNameBytesMax) return name;
-  const auto hash = XXH3_128bits(name.data(), name.size());
-  return fmt::format("+{:016x}{:016x}", hash.high64, hash.low64);
-}
 
 // Two groups are the same if the same text went into them.
 bool same_group(const RuleGroup& a, const RuleGroup& b) { return a.source == b.source; }
@@ -58,6 +47,22 @@ GroupStatus unreadable_file(const std::string& tenant, const std::string& name_s
   return status;
 }
 
+void append(std::vector<Labels>& all, std::vector<Labels> more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// As Prometheus does it with a label of the target that a scraped series has already.
+Labels with_tenant(const Labels& labels, const std::string& tenant) {
+  Labels out = labels;
+  if (const auto own = labels.get("tenant")) {
+    std::string name = "exported_tenant";
+    while (labels.has(name)) name = "exported_" + name;
+    out.set(name, *own);
+  }
+  out.set("tenant", tenant);
+  return out;
+}
+
 const std::string& expression_of(const GroupRunner& runner, const Alert& alert) {
   static const std::string kNone;
   const auto name = alert.labels.value_or_empty("alertname");
@@ -73,8 +78,10 @@ Ruler::Ruler(RulerOptions options, RulerPorts ports)
     : options_(std::move(options)),
       ports_(std::move(ports)),
       store_(options_.rules_directory, ports_.filesystem),
+      states_(options_.state_directory, ports_.filesystem),
       environment_{ports_.clock, ports_.query, options_.external_labels, options_.external_url, ports_.lines} {
   reload();
+  forget_deleted_groups();
   threads_.emplace_back([this](std::stop_token stop) { schedule(stop); });
   for (unsigned i = 0; i < options_.workers; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
 }
@@ -95,56 +102,44 @@ TimestampNs Ruler::first_slot(const GroupIdentity& identity, Duration interval) 
   return {(now - offset + step - 1) / step * step + offset};
 }
 
-Path Ruler::state_path(const GroupIdentity& identity) const {
-  const auto name = net::percent_encode(identity.name_space) + "+" + net::percent_encode(identity.group);
-  const Path folder = join_path(options_.state_directory, short_name(net::percent_encode(identity.tenant)));
-  return join_path(folder, short_name(name) + ".json");
-}
-
-// Older servers put a dot between the two names, which let two groups share a file.
-Result<std::string> Ruler::read_state(const GroupIdentity& identity) const {
-  const Path path = state_path(identity);
-  if (const auto status = ports_.filesystem.status(path); !status || !*status) {
-    const auto old_name =
-        fmt::format("{}.{}.json", net::percent_encode(identity.name_space), net::percent_encode(identity.group));
-    KVASIR_CHECK_OK(ports_.filesystem.rename(join_path(parent_directory(path), old_name), path));
-  }
-  return ports_.filesystem.read_all(path, kStateBytesMax);
-}
-
-void Ruler::remove_state(const GroupIdentity& identity) const {
-  const Path path = state_path(identity);
-  const auto status = ports_.filesystem.status(path);
-  if (!status || !*status) return;
-  if (auto removed = ports_.filesystem.remove(path); !removed) {
-    log::warn("alerts", "alert state of a deleted group could not be removed",
-              {{"reason", removed.error().message()}});
-  }
-}
-
-void Ruler::adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next) {
-  const GroupIdentity identity{tenant, name_space, group.name};
-  if (next.contains(identity)) {
-    problems_.push_back(
-        fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant, name_space, group.name));
-    return;
-  }
-  if (!group.error.empty()) problems_.push_back(fmt::format("{}/{}: {}", tenant, name_space, group.error));
+void Ruler::note_problems(const GroupIdentity& identity, const RuleGroup& group) {
+  const auto note = [&](const std::string& problem) {
+    problems_.push_back(fmt::format("{}/{}: {}", identity.tenant, identity.name_space, problem));
+    troubled_.insert(identity.tenant);
+  };
+  if (!group.error.empty()) note(group.error);
   for (const auto& rule : group.rules) {
     if (rule.error.empty() || rule.error == group.error) continue;
-    problems_.push_back(fmt::format("{}/{}: group \"{}\", rule \"{}\" (line {}): {}", tenant, name_space, group.name,
-                                    rule.name, rule.line, rule.error));
+    note(fmt::format("group \"{}\", rule \"{}\" (line {}): {}", group.name, rule.name, rule.line, rule.error));
   }
-  if (const auto old = groups_.find(identity); old != groups_.end() && same_group(old->second.runner->group(), group)) {
-    next[identity] = old->second;
-    return;
-  }
+}
+
+// The group as it runs from now on. One that runs at this moment is taken over when it has ended.
+Ruler::Scheduled Ruler::adopt(const GroupIdentity& identity, const RuleGroup& group, Ended& ended) {
+  const auto old = groups_.find(identity);
+  if (old != groups_.end() && same_group(old->second.runner->group(), group)) return old->second;
   const Duration interval = group.interval.count() > 0 ? group.interval : options_.evaluation_interval;
-  auto runner = std::make_shared<GroupRunner>(identity, group, interval, environment_);
-  if (const auto saved = read_state(identity)) {
-    runner->restore_state(*saved, ports_.clock.now(), options_.for_outage_tolerance, options_.for_grace_period);
+  Scheduled fresh{std::make_shared<GroupRunner>(identity, group, interval, environment_),
+                  first_slot(identity, interval), false, {}};
+  if (old == groups_.end()) {
+    if (const auto saved = states_.read(identity)) {
+      fresh.runner->restore_state(*saved, ports_.clock.now(), options_.for_outage_tolerance, options_.for_grace_period);
+    }
+    return fresh;
   }
-  next[identity] = {std::move(runner), first_slot(identity, interval), false};
+  fresh.running = old->second.running;
+  fresh.totals = old->second.totals;
+  if (!fresh.running) append(ended[identity.tenant], fresh.runner->take_over(*old->second.runner));
+  return fresh;
+}
+
+// What is among the groups and not among the next ones goes, unless one cannot tell.
+void Ruler::let_go(const Groups& next, Ended& ended) {
+  for (const auto& [identity, scheduled] : groups_) {
+    if (!all_listed_ || next.contains(identity)) continue;
+    states_.remove(identity);
+    if (!scheduled.running) append(ended[identity.tenant], scheduled.runner->series());
+  }
 }
 
 void Ruler::reload() {
@@ -152,26 +147,51 @@ void Ruler::reload() {
   MutexLock lock(mutex_);
   const auto before = problems_;
   problems_ = loaded.problems;
+  troubled_.clear();
   all_listed_ = loaded.complete;
   unreadable_ = loaded.unreadable;
+  for (const auto& [file, reason] : unreadable_) troubled_.insert(file.first);
   Groups next;
+  Ended ended;
   for (const auto& [tenant, namespaces] : loaded.tenants) {
     for (const auto& [name_space, groups] : namespaces) {
-      for (const auto& group : groups) adopt(tenant, name_space, group, next);
+      for (const auto& group : groups) {
+        const GroupIdentity identity{tenant, name_space, group.name};
+        if (next.contains(identity)) {
+          problems_.push_back(fmt::format("{}/{}: group \"{}\" is there twice, the first one counts", tenant,
+                                          name_space, group.name));
+          troubled_.insert(tenant);
+          continue;
+        }
+        note_problems(identity, group);
+        next[identity] = adopt(identity, group, ended);
+      }
     }
   }
   for (const auto& [identity, scheduled] : groups_) {
     if (loaded.unreadable.contains({identity.tenant, identity.name_space})) next.try_emplace(identity, scheduled);
-    if (all_listed_ && !next.contains(identity)) remove_state(identity);
   }
+  let_go(next, ended);
   groups_ = std::move(next);
   const auto now = problems_;
   lock.unlock();
   changed_.notify_all();
+  end_series(ended);
   for (const auto& problem : now) {
     if (std::find(before.begin(), before.end(), problem) == before.end())
       log::error("alerts", "a rule is broken", {{"reason", problem}});
   }
+}
+
+// Groups that were deleted while no server ran left their state behind.
+void Ruler::forget_deleted_groups() {
+  MutexLock lock(mutex_);
+  if (!all_listed_) return;
+  std::set<GroupIdentity> there;
+  std::set<std::pair<std::string, std::string>> unreadable;
+  for (const auto& [identity, scheduled] : groups_) there.insert(identity);
+  for (const auto& [file, reason] : unreadable_) unreadable.insert(file);
+  states_.remove_others(there, unreadable);
 }
 
 void Ruler::schedule(std::stop_token stop) {
@@ -196,7 +216,7 @@ bool Ruler::take_due(std::shared_ptr<GroupRunner>& runner, TimestampNs& slot) {
   if (earliest == nullptr) return false;
   const std::int64_t step = earliest->runner->interval().count();
   const std::int64_t missed = (now - earliest->next_slot).count() / step;
-  counters_.iterations_missed += static_cast<std::uint64_t>(missed);
+  earliest->totals.missed += static_cast<std::uint64_t>(missed);
   slot = {earliest->next_slot.value + missed * step};
   earliest->next_slot = {slot.value + step};
   earliest->running = true;
@@ -215,34 +235,63 @@ void Ruler::work(std::stop_token stop) {
         continue;
       }
     }
-    run_group(*runner, slot);
+    const Evaluation done = run_group(*runner, slot);
     MutexLock lock(mutex_);
-    const auto found = groups_.find(runner->identity());
-    if (found == groups_.end()) {
-      if (all_listed_) remove_state(runner->identity());  // deleted while it ran
-    } else if (found->second.runner == runner) {
-      found->second.running = false;
-    }
+    const Ended ended = finish_group(*runner, done);
+    lock.unlock();
+    end_series(ended);
   }
 }
 
-void Ruler::run_group(GroupRunner& runner, TimestampNs slot) {
-  const Duration begin = ports_.clock.steady();
-  const auto samples = runner.evaluate(slot);
-  ++counters_.iterations;
-  counters_.evaluations += runner.group().rules.size();
-  counters_.evaluation_failures += runner.failures();
-  counters_.evaluation_ns += static_cast<std::uint64_t>((ports_.clock.steady() - begin).count());
-  if (ports_.remote_write != nullptr) {
-    if (auto added = ports_.remote_write->add(runner.identity().tenant, samples); !added) {
-      log::error("alerts", "recorded samples could not be queued and are lost", {{"reason", added.error().message()}});
-    }
+Evaluation Ruler::run_group(GroupRunner& runner, TimestampNs slot) {
+  Evaluation done = runner.evaluate(slot);
+  write_samples(runner.identity().tenant, done.samples);
+  if (auto saved = states_.write(runner.identity(), runner.save_state(ports_.clock.now())); !saved) {
+    log::warn("alerts", "alert state could not be saved", {{"reason", saved.error().message()}});
   }
-  const Path path = state_path(runner.identity());
-  auto saved = ports_.filesystem.make_directories(parent_directory(path));
-  if (saved) saved = write_atomically(ports_.filesystem, path, runner.save_state(ports_.clock.now()));
-  if (!saved) log::warn("alerts", "alert state could not be saved", {{"reason", saved.error().message()}});
   notify(runner);
+  return done;
+}
+
+// Counts the run; a group that was deleted or changed while it ran ends or goes on only now.
+Ruler::Ended Ruler::finish_group(const GroupRunner& runner, const Evaluation& done) {
+  const GroupIdentity& identity = runner.identity();
+  TenantReport& tenant = tenants_[identity.tenant];
+  tenant.evaluations += done.rules;
+  tenant.evaluations_time += done.rules_time;
+  ++tenant.iterations;
+  tenant.iterations_time += done.time;
+  Ended ended;
+  const auto found = groups_.find(identity);
+  if (found == groups_.end()) {
+    if (all_listed_) states_.remove(identity);
+    ended[identity.tenant] = runner.series();
+    return ended;
+  }
+  Scheduled& scheduled = found->second;
+  if (scheduled.runner.get() != &runner) ended[identity.tenant] = scheduled.runner->take_over(runner);
+  scheduled.running = false;
+  scheduled.totals.evaluations += done.rules;
+  scheduled.totals.failures += done.failures;
+  ++scheduled.totals.iterations;
+  scheduled.totals.last_samples = done.samples.size();
+  return ended;
+}
+
+void Ruler::write_samples(const std::string& tenant, const std::vector<RecordedSample>& samples) {
+  if (ports_.remote_write == nullptr) return;
+  if (auto added = ports_.remote_write->add(tenant, samples); !added) {
+    log::error("alerts", "recorded samples could not be queued and are lost", {{"reason", added.error().message()}});
+  }
+}
+
+void Ruler::end_series(const Ended& ended) {
+  const std::int64_t now_ms = ports_.clock.now().value / 1'000'000;
+  for (const auto& [tenant, series] : ended) {
+    std::vector<RecordedSample> samples;
+    for (const auto& labels : series) samples.push_back({labels, stale_marker(), now_ms});
+    write_samples(tenant, samples);
+  }
 }
 
 void Ruler::notify(GroupRunner& runner) {
@@ -304,14 +353,39 @@ std::vector<RecordedSample> Ruler::recorded() const {
     MutexLock lock(mutex_);
     for (const auto& [identity, scheduled] : groups_) runners.push_back(scheduled.runner);
   }
-  std::vector<RecordedSample> all;
+  std::map<Labels, RecordedSample> newest;
   for (const auto& runner : runners) {
     for (auto& sample : runner->recorded()) {
-      sample.labels.set("tenant", runner->identity().tenant);
-      all.push_back(std::move(sample));
+      sample.labels = with_tenant(sample.labels, runner->identity().tenant);
+      const auto [place, is_new] = newest.try_emplace(sample.labels, sample);
+      if (!is_new && place->second.timestamp_ms <= sample.timestamp_ms) place->second = std::move(sample);
     }
   }
+  std::vector<RecordedSample> all;
+  for (auto& [labels, sample] : newest) all.push_back(std::move(sample));
   return all;
+}
+
+RulerReport Ruler::report() const {
+  std::vector<std::shared_ptr<GroupRunner>> runners;
+  RulerReport report;
+  {
+    MutexLock lock(mutex_);
+    report.tenants = tenants_;
+    for (const auto& [identity, scheduled] : groups_) {
+      report.tenants.try_emplace(identity.tenant);
+      runners.push_back(scheduled.runner);
+      report.groups.push_back({identity, scheduled.runner->group().rules.size(), scheduled.runner->interval(), {}, {},
+                               scheduled.totals});
+    }
+    for (const auto& tenant : troubled_) report.tenants[tenant].rules_are_whole = false;
+  }
+  for (std::size_t i = 0; i < runners.size(); ++i) {
+    const auto [when, time] = runners[i]->last_run();
+    report.groups[i].last_evaluation = when;
+    report.groups[i].last_duration = time;
+  }
+  return report;
 }
 
 }  // namespace kvasir::alerts

@@ -8,9 +8,10 @@
 // Threads:  every public function from any thread. Ends within a query's deadline.
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,8 @@
 #include "alerts/notifier.h"
 #include "alerts/remote_write.h"
 #include "alerts/rule_store.h"
+#include "alerts/ruler_report.h"
+#include "alerts/state_files.h"
 #include "common/relabel.h"
 
 namespace kvasir::alerts {
@@ -36,14 +39,6 @@ struct RulerOptions {
   std::string external_url;
   std::string datasource_uid;
   Relabeler alert_relabel;  // on alerts with their external labels, before they are sent
-};
-
-struct RulerCounters {
-  std::atomic<std::uint64_t> evaluations{0};          // of rules
-  std::atomic<std::uint64_t> evaluation_failures{0};
-  std::atomic<std::uint64_t> iterations{0};           // of groups
-  std::atomic<std::uint64_t> iterations_missed{0};
-  std::atomic<std::uint64_t> evaluation_ns{0};
 };
 
 /// What the ruler uses and does not own; the pointers may be null.
@@ -70,41 +65,49 @@ class Ruler {
   /// As they are written, for the rule API.
   RuleNamespaces rules(const std::string& tenant) const;
   std::vector<std::string> problems() const;
-  /// The newest values of recorded series of all tenants, each with a label `tenant`.
+  /// The newest values of recorded series of all tenants, each with a label `tenant` (one of the series' own is then
+  /// `exported_tenant`). Each label set once: of several groups that record it, the newest value.
   std::vector<RecordedSample> recorded() const;
-  const RulerCounters& counters() const { return counters_; }
+  RulerReport report() const;
 
  private:
   struct Scheduled {
     std::shared_ptr<GroupRunner> runner;
     TimestampNs next_slot;
-    bool running = false;
+    bool running = false;  // this runner, or one that it replaced meanwhile
+    GroupTotals totals;
   };
   using Groups = std::map<GroupIdentity, Scheduled>;
+  /// Series that end now, by tenant.
+  using Ended = std::map<std::string, std::vector<Labels>>;
 
   void schedule(std::stop_token stop);
   void work(std::stop_token stop);
   bool take_due(std::shared_ptr<GroupRunner>& runner, TimestampNs& slot) KVASIR_REQUIRES(mutex_);
-  void run_group(GroupRunner& runner, TimestampNs slot);
+  Evaluation run_group(GroupRunner& runner, TimestampNs slot);
+  Ended finish_group(const GroupRunner& runner, const Evaluation& done) KVASIR_REQUIRES(mutex_);
   void notify(GroupRunner& runner);
   TimestampNs first_slot(const GroupIdentity& identity, Duration interval) const;
-  Path state_path(const GroupIdentity& identity) const;
-  Result<std::string> read_state(const GroupIdentity& identity) const;
-  void remove_state(const GroupIdentity& identity) const;
-  void adopt(const std::string& tenant, const std::string& name_space, const RuleGroup& group, Groups& next)
-      KVASIR_REQUIRES(mutex_);
+  void note_problems(const GroupIdentity& identity, const RuleGroup& group) KVASIR_REQUIRES(mutex_);
+  Scheduled adopt(const GroupIdentity& identity, const RuleGroup& group, Ended& ended) KVASIR_REQUIRES(mutex_);
+  void let_go(const Groups& next, Ended& ended) KVASIR_REQUIRES(mutex_);
+  void forget_deleted_groups();
+  void write_samples(const std::string& tenant, const std::vector<RecordedSample>& samples);
+  void end_series(const Ended& ended);
 
   const RulerOptions options_;
   const RulerPorts ports_;
   RuleStore store_;
+  const StateFiles states_;
   GroupEnvironment environment_;
-  RulerCounters counters_;
   mutable Mutex mutex_;
   Condition changed_;
   Groups groups_ KVASIR_GUARDED_BY(mutex_);
   bool all_listed_ KVASIR_GUARDED_BY(mutex_) = true;  // what is not among the groups was deleted
   std::map<std::pair<std::string, std::string>, std::string> unreadable_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::string> problems_ KVASIR_GUARDED_BY(mutex_);
+  std::set<std::string> troubled_ KVASIR_GUARDED_BY(mutex_);  // tenants with a problem
+  std::map<std::string, TenantReport> tenants_ KVASIR_GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
 

@@ -1,24 +1,27 @@
-// rule_metrics.h -- counters of the ruler and the newest values of recorded series, for /metrics.
+// rule_metrics.h -- what the ruler, its notifier and its remote write have done, and the newest values of recorded
+// series, for /metrics.
 //
-// Names:    a recorded series is shown under its own name with a label `tenant`; names that another metric of this page
-//           has are left out.
+// Names:    those of Loki. A recorded series is shown under its own name with a label `tenant`; names that another
+//           metric of this page has are left out.
 // Threads:  Collect() from any thread.
 #pragma once
 
 #include <prometheus/collectable.h>
 
-#include "alerts/ruler.h"
+#include "common/filesystem.h"
+#include "server/start_ruler.h"
 
 namespace kvasir::server {
 
 class RuleMetrics final : public prometheus::Collectable {
  public:
-  /// The ruler must outlive this.
-  explicit RuleMetrics(const alerts::Ruler& ruler) : ruler_(ruler) {}
+  /// The parts must outlive this. `rules` is the folder of the rule files, which the label `rule_group` starts with.
+  RuleMetrics(const RulerParts& parts, Path rules) : parts_(parts), rules_(std::move(rules)) {}
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  const alerts::Ruler& ruler_;
+  const RulerParts& parts_;
+  const Path rules_;
 };
 
 }  // namespace kvasir::server

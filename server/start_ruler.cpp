@@ -14,13 +14,18 @@ std::string text_of(const YamlNode& node, std::string_view key) {
   return found == nullptr ? "" : found->as_text().value_or("");
 }
 
+std::string without_last_slashes(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
 std::vector<std::string> split_urls(std::string_view list) {
   std::vector<std::string> urls;
   while (!list.empty()) {
     const auto comma = list.find(',');
     std::string url(list.substr(0, comma));
     std::erase(url, ' ');
-    while (!url.empty() && url.back() == '/') url.pop_back();
+    url = without_last_slashes(std::move(url));
     if (!url.empty()) urls.push_back(std::move(url));
     list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
   }
@@ -57,12 +62,19 @@ Result<std::unique_ptr<alerts::Notifier>> make_notifier(const RulerConfig& confi
   return std::make_unique<alerts::Notifier>(std::move(options), std::move(http));
 }
 
+struct RemoteWriteClient {
+  std::string name;
+  const YamlNode* node = nullptr;
+};
+
 // The one client: `client:`, or the first of the map `clients:`.
-const YamlNode* remote_write_client(const YamlNode& node) {
-  if (const YamlNode* client = node.find("client"); client != nullptr && client->is_map()) return client;
+RemoteWriteClient remote_write_client(const YamlNode& node) {
+  if (const YamlNode* client = node.find("client"); client != nullptr && client->is_map()) {
+    return {text_of(*client, "name"), client};
+  }
   const YamlNode* clients = node.find("clients");
-  if (clients == nullptr || !clients->is_map() || clients->entries.empty()) return nullptr;
-  return &clients->entries.front().value;
+  if (clients == nullptr || !clients->is_map() || clients->entries.empty()) return {};
+  return {clients->entries.front().key, &clients->entries.front().value};
 }
 
 void add_remote_write_headers(const YamlNode& client, net::HttpHeaders& headers) {
@@ -78,9 +90,10 @@ Result<std::unique_ptr<alerts::RemoteWriter>> make_remote_writer(const RulerConf
                                                                  Filesystem& filesystem) {
   const YamlNode* enabled = config.remote_write.find("enabled");
   if (enabled == nullptr || !enabled->as_bool().value_or(false)) return nullptr;
-  const YamlNode* client = remote_write_client(config.remote_write);
+  const auto [name, client] = remote_write_client(config.remote_write);
   if (client == nullptr) return fail(ErrorCode::kInvalidArgument, "ruler.remote_write: enabled without a client");
   alerts::RemoteWriteOptions options;
+  options.name = name;
   options.url = text_of(*client, "url");
   if (options.url.empty()) return fail(ErrorCode::kInvalidArgument, "ruler.remote_write: the client has no url");
   options.directory = join_path(folder, "remote-write");
@@ -115,7 +128,7 @@ Result<RulerParts> start_ruler(const RulerConfig& config, const RulerFolders& fo
   options.resend_delay = config.resend_delay;
   options.for_outage_tolerance = config.for_outage_tolerance;
   options.for_grace_period = config.for_grace_period;
-  options.external_url = config.external_url;
+  options.external_url = without_last_slashes(config.external_url);
   options.datasource_uid = config.datasource_uid;
   for (const auto& entry : config.external_labels.entries) {
     options.external_labels.set(entry.key, entry.value.as_text().value_or(""));
