@@ -78,7 +78,10 @@ class IngesterImpl final : public Ingester {
   ~IngesterImpl() override { close(false); }
 
   Result<void> start() {
+    if (options_.ledger_path.empty()) options_.ledger_path = options_.wal_directory + ".ledger";
+    KVASIR_TRY(ledger_, Ledger::open(filesystem_, options_.ledger_path));
     ReplayTarget target;
+    target.ledger = ledger_.get();
     target.head = [this](std::string_view name) -> TenantHead& { return tenant(name).head; };
     target.charge = [this](std::uint64_t bytes) { return budget_->charge(bytes).has_value(); };
     target.after_file = [this]() -> Result<void> {
@@ -92,7 +95,7 @@ class IngesterImpl final : public Ingester {
                 {{"files", std::to_string(outcome.start.files.size())}, {"entries", std::to_string(outcome.entries)},
                  {"in_segments", std::to_string(outcome.flushed)}});
     }
-    WalOptions wal{.directory = options_.wal_directory, .sync = options_.wal_sync,
+    WalOptions wal{.directory = options_.wal_directory, .ledger = ledger_.get(), .sync = options_.wal_sync,
                    .sync_interval = options_.wal_sync_interval, .file_bytes = options_.wal_segment_bytes,
                    .queue_bytes_max = options_.wal_queue_bytes_max, .rotate_bytes_min = options_.wal_rotate_bytes_min,
                    .on_fatal = options_.on_fatal};
@@ -160,6 +163,7 @@ class IngesterImpl final : public Ingester {
   }
   IngesterCounters counters() const override;
   std::uint64_t durable_floor() const override { return oldest_unflushed(); }
+  const Ledger& ledger() const override { return *ledger_; }
 
  private:
   struct Durable {
@@ -215,6 +219,7 @@ class IngesterImpl final : public Ingester {
   std::map<std::string, std::unique_ptr<Tenant>, std::less<>> tenants_;
 
   RecordPool records_;
+  std::unique_ptr<Ledger> ledger_;   // outlives the log
   std::unique_ptr<Wal> wal_;
   std::thread apply_thread_;
   Mutex apply_mutex_;
@@ -261,14 +266,15 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
     return fail(ErrorCode::kUnavailable, "the disk is nearly full: nothing is stored until there is room");
   const bool known = batch.origin && wal_->origin_end(batch.tenant, batch.origin->source) >= batch.origin->end_offset;
   if (known) ++repeated_;
-  if (known || batch.empty()) {
+  const bool covers = batch.origin && !batch.origin->covers.empty();
+  if (known || (batch.empty() && !covers)) {
     callback(Rejections());
     return nullptr;
   }
   Tenant& owner = tenant(batch.tenant);
   const AdmitLimits limits = options_.limits ? options_.limits(batch.tenant) : AdmitLimits();
   Admission admission = admit_streams(owner.head, batch, limits);
-  if (admission.streams.empty()) {
+  if (admission.streams.empty() && (!covers || !admission.rejections.empty())) {
     callback(std::move(admission.rejections));
     return nullptr;
   }
@@ -283,7 +289,7 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
   item->record.reserve(kWalRecordHeaderBytes + admission.bytes + admission.entries * 12 +
                        64 * admission.streams.size());
   reserve_wal_header(item->record);
-  append_batch_head(item->record, item->origin, admission.streams.size());
+  append_batch_head(item->record, batch.tenant, item->origin, admission.streams.size());
   for (const auto& stream : admission.streams) {
     append_batch_stream(item->record, stream.slot->number, stream.entries);
     item->streams.push_back({stream.slot->number, stream.slot->identity});
@@ -366,7 +372,7 @@ void IngesterImpl::apply_batch(Batch& batch) {
     duplicates_ += applied.duplicates;
     sequence += rows_.size();
   }
-  applied_sequence_ = sequence - 1;
+  applied_sequence_ = std::max(sequence - 1, batch.first_sequence);
   ++batches_;
   entries_ += batch.entries;
   bytes_ += batch.bytes;

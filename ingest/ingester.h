@@ -26,6 +26,7 @@
 #include "common/result.h"
 #include "index/stream_index.h"
 #include "ingest/admission.h"
+#include "ingest/ledger.h"
 #include "ingest/push_batch.h"
 #include "ingest/storage.h"
 #include "ingest/tenant_head.h"
@@ -38,6 +39,7 @@ std::optional<WalSync> parse_wal_sync(std::string_view text);
 
 struct IngesterOptions {
   Path wal_directory;
+  Path ledger_path;   // empty: `ledger` beside the log's folder
   WalSync wal_sync = WalSync::kGroup;
   Duration wal_sync_interval = std::chrono::milliseconds(100);
   std::uint64_t wal_segment_bytes = 64u << 20;
@@ -115,6 +117,8 @@ class Ingester {
   virtual void remove_listener(std::uint64_t id) = 0;
 
   virtual IngesterCounters counters() const = 0;
+  /// Which bytes of which files durable pushes were made of.
+  virtual const Ledger& ledger() const = 0;
   /// Every row with a smaller sequence is in a segment: the log will not bring it back.
   virtual std::uint64_t durable_floor() const = 0;
 };

@@ -66,13 +66,14 @@ struct PushStream {
   std::uint64_t bytes = 0;              // lines + metadata names and values
 };
 
-/// From X-Kvasir-Source and X-Kvasir-Batch: makes a repeated push recognisable. Ranges of one source are half-open and
+/// From X-Kvasir-Source and X-Kvasir-Range: makes a repeated push recognisable. Ranges of one source are half-open and
 /// a batch whose range ends at or before what is already durable for that source is acknowledged without being stored
 /// again.
 struct PushOrigin {
   std::string source;             // at most 256 bytes, chosen by the agent: stable for one file of one host
   std::uint64_t begin_offset = 0;
   std::uint64_t end_offset = 0;
+  std::string covers = {};        // which bytes of which files the push was made of (ingest/wire/covers.h), or ""
 };
 
 class PushVerdicts;  // ingest/push_verdicts.h

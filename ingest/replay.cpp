@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/log.h"
+#include "ingest/ledger.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -97,6 +98,7 @@ class Replay {
     std::uint64_t sequence = record.first_sequence;
     std::optional<bool> repeated;
     if (!reader.origin()) repeated = false;
+    else if (!reader.tenant().empty()) repeated = is_repeated(reader.tenant(), *reader.origin());
     for (;;) {
       KVASIR_TRY(const bool more, reader.next(rows_));
       if (!more) break;
@@ -106,7 +108,11 @@ class Replay {
       if (!*repeated) apply(stream->second, sequence);
       sequence += rows_.size();
     }
-    outcome_.start.next_sequence = std::max(outcome_.start.next_sequence, sequence);
+    outcome_.start.next_sequence =
+        std::max(outcome_.start.next_sequence, std::max(sequence, record.first_sequence + 1));
+    const bool covers = reader.origin() && !reader.origin()->covers.empty() && !repeated.value_or(true);
+    if (covers && target_.ledger != nullptr)
+      target_.ledger->add(reader.tenant(), reader.origin()->covers, record.first_sequence);
     return {};
   }
 
@@ -201,6 +207,8 @@ Result<ReplayOutcome> replay_wal(const Path& directory, Filesystem& filesystem, 
   }
   ReplayOutcome outcome = replay.finish();
   outcome.start.next_sequence = std::max(outcome.start.next_sequence, storage.sequence_floor());
+  if (target.ledger != nullptr)
+    outcome.start.next_sequence = std::max(outcome.start.next_sequence, target.ledger->covered_below());
   return outcome;
 }
 

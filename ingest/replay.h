@@ -17,6 +17,8 @@
 
 namespace kvasir::ingest {
 
+class Ledger;
+
 struct ReplayOutcome {
   WalStart start;
   std::uint64_t entries = 0;     // brought back
@@ -30,6 +32,7 @@ struct ReplayTarget {
   std::function<Result<void>()> after_file;
   /// Reserves memory; false: go on without.
   std::function<bool(std::uint64_t bytes)> charge;
+  Ledger* ledger = nullptr;   // takes the covers that it does not have yet
 };
 
 Result<ReplayOutcome> replay_wal(const Path& directory, Filesystem& filesystem, const Clock& clock, Storage& storage,

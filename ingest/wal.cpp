@@ -7,6 +7,7 @@
 
 #include "common/assert.h"
 #include "common/log.h"
+#include "ingest/ledger.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -104,6 +105,12 @@ std::uint64_t Wal::origin_end(const std::string& tenant, const std::string& sour
 }
 
 void Wal::cut(std::uint64_t floor) {
+  const auto oldest = oldest_file_last_sequence();
+  if (oldest && *oldest < floor && options_.ledger != nullptr) {
+    if (const auto saved = options_.ledger->save(); !saved) {
+      return log::warn("wal", "files stay: the ledger cannot be saved", {{"reason", saved.error().message()}});
+    }
+  }
   std::vector<std::uint64_t> gone;
   {
     MutexLock lock(mutex_);
@@ -179,7 +186,7 @@ Result<void> Wal::write_group(WalGroup& group) {
 
 Result<void> Wal::append_batch(WalBatch& batch) {
   batch.first_sequence = next_sequence_;
-  next_sequence_ += batch.entries;
+  next_sequence_ += std::max<std::uint64_t>(batch.entries, 1);  // one with covers alone has a place in the order too
   if (batch.record.size() <= kWalRecordHeaderBytes) return {};
   for (const auto& stream : batch.streams) {
     if (defined_in_.size() <= stream.number) defined_in_.resize(stream.number + 1);
@@ -302,6 +309,8 @@ void Wal::remember_origins(WalGroup& group) {
     batch->repeated = batch->origin->end_offset <= origin.end;
     origin.end = std::max(origin.end, batch->origin->end_offset);
     origin.touched = ++origin_ticks_;
+    if (options_.ledger == nullptr || batch->repeated || batch->origin->covers.empty()) continue;
+    options_.ledger->add(batch->tenant, batch->origin->covers, batch->first_sequence);
   }
   if (origins_.size() <= kOriginsMax) return;
   std::vector<std::uint64_t> ticks;

@@ -54,8 +54,11 @@ struct WalBatch {
 };
 using WalGroup = std::vector<std::unique_ptr<WalBatch>>;
 
+class Ledger;
+
 struct WalOptions {
   Path directory;
+  Ledger* ledger = nullptr;   // takes the covers of batches; saved before files are removed
   WalSync sync = WalSync::kGroup;
   Duration sync_interval = std::chrono::milliseconds(100);
   std::uint64_t file_bytes = 64u << 20;

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kCrcOffset = 16;
 constexpr std::uint8_t kCodecPlain = 0;
 constexpr std::uint8_t kHasOrigin = 1;
+constexpr std::uint8_t kHasCovers = 2;   // only with an origin
 constexpr std::size_t kRecentSets = 8;  // metadata sets of a stream that are compared before a new one is written
 constexpr std::size_t kVarintBytesMax = 10;
 
@@ -140,13 +141,19 @@ Result<OriginMark> read_origin_mark(std::string_view payload) {
   return mark;
 }
 
-void append_batch_head(std::string& out, const std::optional<PushOrigin>& origin, std::size_t stream_count) {
+void append_batch_head(std::string& out, std::string_view tenant, const std::optional<PushOrigin>& origin,
+                       std::size_t stream_count) {
+  const bool covers = origin && !origin->covers.empty();
   ByteWriter writer(out);
-  writer.fixed(origin ? kHasOrigin : std::uint8_t{0});
+  writer.fixed(static_cast<std::uint8_t>((origin ? kHasOrigin : 0) | (covers ? kHasCovers : 0)));
   if (origin) {
     writer.sized(origin->source);
     writer.varint(origin->begin_offset);
     writer.varint(origin->end_offset - origin->begin_offset);
+  }
+  if (covers) {
+    writer.sized(tenant);
+    writer.sized(origin->covers);
   }
   writer.varint(stream_count);
 }
@@ -191,12 +198,16 @@ Result<BatchReader> BatchReader::open(std::string_view payload) {
   BatchReader batch(payload);
   auto& reader = batch.reader_;
   const auto flags = reader.fixed<std::uint8_t>();
-  if (flags > kHasOrigin) return damaged("batch flags");
-  if (flags == kHasOrigin) {
+  if (flags > (kHasOrigin | kHasCovers) || flags == kHasCovers) return damaged("batch flags");
+  if ((flags & kHasOrigin) != 0) {
     PushOrigin origin;
     origin.source = reader.sized();
     origin.begin_offset = reader.varint();
     origin.end_offset = origin.begin_offset + reader.varint();
+    if ((flags & kHasCovers) != 0) {
+      batch.tenant_ = reader.sized();
+      origin.covers = reader.sized();
+    }
     batch.origin_ = std::move(origin);
   }
   batch.streams_left_ = reader.count(5);

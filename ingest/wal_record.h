@@ -62,8 +62,9 @@ struct OriginMark {
 void append_origin_mark(std::string& out, const OriginMark& mark);
 Result<OriginMark> read_origin_mark(std::string_view payload);
 
-/// Writes a batch: the head first, then so many streams as were announced.
-void append_batch_head(std::string& out, const std::optional<PushOrigin>& origin, std::size_t stream_count);
+/// Writes a batch: the head first, then so many streams as were announced. The tenant is written beside covers.
+void append_batch_head(std::string& out, std::string_view tenant, const std::optional<PushOrigin>& origin,
+                       std::size_t stream_count);
 /// REQUIRES: entries is not empty.
 void append_batch_stream(std::string& out, std::uint64_t number, std::span<const EntryView> entries);
 
@@ -84,6 +85,8 @@ class BatchReader {
   /// Reads the head.
   static Result<BatchReader> open(std::string_view payload);
   const std::optional<PushOrigin>& origin() const { return origin_; }
+  /// Of a batch with covers; else the streams tell.
+  const std::string& tenant() const { return tenant_; }
   /// False at the end.
   Result<bool> next(BatchStream& stream);
 
@@ -92,6 +95,7 @@ class BatchReader {
 
   ByteReader reader_;
   std::optional<PushOrigin> origin_;
+  std::string tenant_;
   std::uint64_t streams_left_ = 0;
 };
 

@@ -24,7 +24,7 @@ EntryView entry(std::int64_t t, std::string_view line, std::span<const LabelView
 std::string batch_record(std::uint64_t sequence, std::span<const EntryView> entries) {
   std::string record;
   reserve_wal_header(record);
-  append_batch_head(record, std::nullopt, 1);
+  append_batch_head(record, "t", std::nullopt, 1);
   append_batch_stream(record, 1, entries);
   finish_wal_record(record, WalRecordType::kBatch, sequence);
   return record;
@@ -84,7 +84,7 @@ TEST_CASE("batches come back as they were") {
   };
   std::string record;
   reserve_wal_header(record);
-  append_batch_head(record, PushOrigin{"file", 10, 25}, 2);
+  append_batch_head(record, "t", PushOrigin{"file", 10, 25, "covers"}, 2);
   append_batch_stream(record, 300, entries);
   append_batch_stream(record, 1, std::vector{entry(3, "plain")});
   finish_wal_record(record, WalRecordType::kBatch, 99);
@@ -93,6 +93,8 @@ TEST_CASE("batches come back as they were") {
   auto reader = BatchReader::open(batch.payload).value();
   CHECK(reader.origin()->source == "file");
   CHECK(reader.origin()->end_offset == 25);
+  CHECK(reader.origin()->covers == "covers");
+  CHECK(reader.tenant() == "t");
   BatchStream rows;
   REQUIRE(reader.next(rows).value());
   CHECK(rows.number == 300);

@@ -19,6 +19,7 @@
 #include "server/handlers/entry_routes.h"
 #include "server/handlers/explain_route.h"
 #include "server/handlers/index_routes.h"
+#include "server/handlers/ledger_routes.h"
 #include "server/handlers/label_routes.h"
 #include "server/handlers/prometheus_routes.h"
 #include "server/handlers/push_routes.h"
@@ -163,6 +164,7 @@ Result<void> Application::open_storage() {
   KVASIR_TRY(parts.storage, ingest::Storage::open(folders.root, filesystem));
   ingest::IngesterOptions options;
   options.wal_directory = folders.wal;
+  options.ledger_path = join_path(folders.root, "ledger");
   options.wal_sync = ingest::parse_wal_sync(config.ingester.wal_sync).value_or(ingest::WalSync::kGroup);
   if (!config.ingester.wal_enabled) {
     log::warn(kLog,
@@ -240,6 +242,7 @@ Result<void> Application::open_server(std::function<void()> request_stop) {
   add_rule_routes(*parts.server, {*parts.gate, *parts.ruler.ruler, config.ruler.enable_api});
   add_prometheus_routes(*parts.server, services);
   add_entry_routes(*parts.server, services);
+  add_ledger_routes(*parts.server, services);
   add_explain_route(*parts.server, services);
   make_grpc();
   add_push_routes(*parts.server, parts.grpc.get(), services);

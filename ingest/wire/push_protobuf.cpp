@@ -6,6 +6,8 @@
 #include <protozero/pbf_reader.hpp>
 #include <limits>
 
+#include "ingest/wire/covers.h"
+
 namespace kvasir::ingest {
 namespace {
 
@@ -138,6 +140,10 @@ Result<void> decode_push_protobuf(DecodedPush& push) {
     while (message.next()) {
       if (message.tag_and_type() == protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited)) {
         read_stream(message.get_message(), push);
+      } else if (message.tag_and_type() ==
+                 protozero::tag_and_type(kCoversField, protozero::pbf_wire_type::length_delimited)) {
+        const auto bytes = message.get_view();
+        protozero::pbf_writer(push.covers).add_message(kCoversField, bytes.data(), bytes.size());
       } else {
         message.skip();
       }

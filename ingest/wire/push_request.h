@@ -43,6 +43,7 @@ struct DecodedPush {
   std::vector<DecodedStream> streams;
   std::vector<DecodedEntry> entries;
   std::vector<LabelView> metadata;
+  std::string covers;  // fields for decode_covers(), not checked yet
 
   // Filled by the validator: what a PushBatch points into. Here, so that one object owns and recycles all of it.
   std::vector<EntryView> accepted;
@@ -61,6 +62,7 @@ struct DecodedPush {
     streams.clear();
     entries.clear();
     metadata.clear();
+    covers.clear();
     accepted.clear();
     accepted_metadata.clear();
   }

@@ -5,6 +5,7 @@
 #include "common/json_writer.h"
 #include "ingest/push_verdicts.h"
 #include "ingest/validate.h"
+#include "ingest/wire/covers.h"
 #include "server/answer.h"
 #include "server/handlers/push_decoding.h"
 #include "server/handlers/push_metrics.h"
@@ -27,6 +28,7 @@ struct Pending {
   Rejections refused;        // by the validator's rules
   Rejections rate_refused;   // by a stream's rate
   std::shared_ptr<ingest::PushVerdicts> verdicts;  // null unless asked for
+  bool keeps_ledger = false;  // of what the push may say of files: it has an origin
 };
 
 /// What becomes of each line, when the client asked: the status stays, but 204 becomes 200, for it has a body.
@@ -106,11 +108,16 @@ class PushHandler {
     const bool asks =
         !is_otlp(form) && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
     if (asks) pending->verdicts = std::make_shared<ingest::PushVerdicts>();
-    const auto origin = push_origin(request.headers);
+    auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
     const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
     auto decoded = decode_push({form, body_limits_, limits->otlp_config, services_.clock.now(), pool_}, request);
     if (const auto* refusal = std::get_if<Refusal>(&decoded)) return answer(*pending, *refusal);
+    if (auto taken = take_covers(*std::get<0>(decoded), *origin); !taken)
+      return reply->send(refuse(form, 400, taken.error().message()));
+    pending->keeps_ledger = origin->has_value();
+    if (*origin && !(*origin)->covers.empty() && std::get<0>(decoded)->streams.empty())
+      return store_covers(context->tenant, *std::move(*origin), std::move(pending));
     auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits, pending->verdicts);
     if (const auto* refusal = std::get_if<Refusal>(&outcome)) return answer(*pending, *refusal);
     store(std::move(std::get<Validated>(outcome)), *origin, std::move(pending));
@@ -121,6 +128,23 @@ class PushHandler {
     const auto hours =
         std::chrono::duration_cast<std::chrono::hours>(context.settings->retention.retention_period).count();
     return {context.tenant, hours > 0 ? std::to_string(hours) : "", is_otlp(form) ? "otlp" : "loki"};
+  }
+
+  /// What the push says about files is worth something only if it is known when it comes again.
+  static Result<void> take_covers(ingest::DecodedPush& push, std::optional<ingest::PushOrigin>& origin) {
+    if (!origin || push.covers.empty()) return {};
+    KVASIR_CHECK_OK(ingest::decode_covers(push.covers));
+    origin->covers = std::move(push.covers);
+    return {};
+  }
+
+  /// A push without lines: the agent tells what it read and left out.
+  void store_covers(const std::string& tenant, ingest::PushOrigin origin, std::shared_ptr<Pending> pending) {
+    ingest::PushBatch batch;
+    batch.tenant = tenant;
+    batch.origin = std::move(origin);
+    services_.ingester.push(std::move(batch),
+                            [this, pending](Result<Rejections> result) { finish(*pending, std::move(result)); });
   }
 
   void answer(const Pending& pending, const Refusal& refusal) {
@@ -155,6 +179,7 @@ class PushHandler {
 
   static void send(const Pending& pending, net::HttpResponse response) {
     if (pending.verdicts != nullptr) response = with_verdicts(std::move(response), *pending.verdicts);
+    if (pending.keeps_ledger) response.headers.set("X-Kvasir-Ledger", "1");
     pending.reply->send(std::move(response));
   }
 
