@@ -157,11 +157,6 @@ void append_text_map(std::string& out, std::string_view key, const TextMap& map,
     out += fmt::format("{}    {}: {}\n", indent, yaml_scalar(name), yaml_scalar(value));
 }
 
-// The text as an item of a list.
-std::string list_item(std::string_view source, const std::string& indent) {
-  return indent + "- " + indented(source, indent + "  ").substr(indent.size() + 2);
-}
-
 void append_rule(std::string& out, const Rule& rule, const std::string& indent) {
   if (!rule.source.empty()) {
     out += list_item(rule.source, indent);
@@ -219,6 +214,7 @@ RuleGroup read_group_of_file(const YamlNode& node, std::size_t index) {
   auto head = read_group_head(node);
   RuleGroup group = head ? std::move(*head) : broken_group(node, index, head.error());
   group.source = yaml_source(node);
+  group.line = node.line;
   const YamlNode* rules = node.find("rules");
   for (std::size_t i = 0; rules != nullptr && i < rules->items.size(); ++i) {
     group.rules.push_back(read_rule_of_file(rules->items[i], i, group));
@@ -245,6 +241,7 @@ Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text) {
   std::vector<RuleGroup> groups;
   if (root.is_null()) return groups;
   const YamlNode* list = root.find("groups");
+  if (list != nullptr && list->is_null()) return groups;
   if (list == nullptr || !list->is_sequence()) return refuse("a rule file must hold a list named `groups`");
   for (const auto& node : list->items) groups.push_back(read_group_of_file(node, groups.size()));
   return groups;
@@ -261,6 +258,7 @@ std::string rule_namespaces_yaml(const RuleNamespaces& namespaces) {
 }
 
 std::string rule_file_yaml(const std::vector<RuleGroup>& groups) {
+  if (groups.empty()) return "groups: []\n";
   std::string out = "groups:\n";
   for (const auto& group : groups) {
     const std::string printed = "    - " + group_body(group, "      ");

@@ -41,6 +41,7 @@ struct RuleGroup {
   Duration interval{0};    // 0 = the ruler's default
   std::uint64_t limit = 0; // most series or alerts one rule may make; 0 = any number
   std::vector<Rule> rules;
+  int line = 0;            // in its file
   std::string source{};    // as read from a file: its YAML, which is what goes back into the file
   std::string error{};     // of its head, with the line; not empty: no rule of it runs, each carries it
 };

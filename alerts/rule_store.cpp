@@ -1,6 +1,8 @@
 #include "alerts/rule_store.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
+#include "alerts/rule_file_edit.h"
 
 namespace kvasir::alerts {
 namespace {
@@ -15,6 +17,12 @@ bool is_file_name(std::string_view name) {
 
 // Editors and write_atomically leave such files for a moment.
 bool is_hidden(std::string_view name) { return name.starts_with('.') || name.ends_with('~') || name.ends_with(".tmp"); }
+
+Unexpected unreadable(const std::string& tenant, const std::string& name_space, const Error& reason) {
+  return fail(ErrorCode::kCorruption,
+              fmt::format("the rule file {}/{} cannot be read, mend or delete it first: {}", tenant, name_space,
+                          reason.message()));
+}
 
 }  // namespace
 
@@ -61,35 +69,33 @@ Result<Path> RuleStore::path_of(const std::string& tenant, const std::string& na
   return join_path(join_path(directory_, tenant), name_space);
 }
 
-Result<std::vector<RuleGroup>> RuleStore::read_or_empty(const Path& path) const {
+// "" if there is no such file.
+Result<std::string> RuleStore::text_of(const Path& path) const {
   KVASIR_TRY(const auto status, filesystem_.status(path));
-  if (!status) return std::vector<RuleGroup>();
-  return read_file(path);
+  if (!status) return std::string();
+  return filesystem_.read_all(path, kRuleFileBytesMax);
 }
 
-Result<void> RuleStore::set_group(const std::string& tenant, const std::string& name_space, RuleGroup group) {
+Result<void> RuleStore::set_group(const std::string& tenant, const std::string& name_space, const RuleGroup& group) {
   KVASIR_TRY(const auto path, path_of(tenant, name_space));
   MutexLock lock(mutex_);
   KVASIR_CHECK_OK(filesystem_.make_directories(parent_directory(path)));
-  KVASIR_TRY(auto groups, read_or_empty(path));
-  const auto same =
-      std::find_if(groups.begin(), groups.end(), [&](const RuleGroup& g) { return g.name == group.name; });
-  if (same == groups.end()) {
-    groups.push_back(std::move(group));
-  } else {
-    *same = std::move(group);
-  }
-  return write_atomically(filesystem_, path, rule_file_yaml(groups));
+  KVASIR_TRY(const auto before, text_of(path));
+  const auto after = with_group(before, group);
+  if (!after) return unreadable(tenant, name_space, after.error());
+  return write_atomically(filesystem_, path, *after);
 }
 
 Result<void> RuleStore::delete_group(const std::string& tenant, const std::string& name_space,
                                      const std::string& group) {
   KVASIR_TRY(const auto path, path_of(tenant, name_space));
   MutexLock lock(mutex_);
-  KVASIR_TRY(auto groups, read_or_empty(path));
-  const auto erased = std::erase_if(groups, [&](const RuleGroup& g) { return g.name == group; });
-  if (erased == 0) return {};
-  if (!groups.empty()) return write_atomically(filesystem_, path, rule_file_yaml(groups));
+  KVASIR_TRY(const auto before, text_of(path));
+  const auto after = without_group(before, group);
+  if (!after) return unreadable(tenant, name_space, after.error());
+  if (!*after) return {};
+  KVASIR_TRY(const auto left, parse_rule_file(**after));
+  if (!left.empty()) return write_atomically(filesystem_, path, **after);
   KVASIR_CHECK_OK(filesystem_.remove(path));
   return filesystem_.sync_dir(parent_directory(path));
 }

@@ -2,8 +2,8 @@
 //
 // Shape:    load() reads every file of every tenant; the rule API writes one file at a time, atomically.
 // Errors:   a file that cannot be read is reported with its path and passed over; the others are loaded.
-//           not_found: `group does not exist`, `group namespace does not exist`. invalid_argument: a namespace that is
-//           no file name.
+//           not_found: `group namespace does not exist`. invalid_argument: a namespace that is no file name.
+//           corruption: a change of a file that cannot be read, which it names.
 // Threads:  any; writes of one tenant are serialised.
 #pragma once
 
@@ -31,7 +31,7 @@ class RuleStore {
 
   LoadedRules load() const;
   /// Adds the group to the namespace, or puts it in the place of the one with its name.
-  Result<void> set_group(const std::string& tenant, const std::string& name_space, RuleGroup group);
+  Result<void> set_group(const std::string& tenant, const std::string& name_space, const RuleGroup& group);
   /// A group that is not there is no error.
   Result<void> delete_group(const std::string& tenant, const std::string& name_space, const std::string& group);
   Result<void> delete_namespace(const std::string& tenant, const std::string& name_space);
@@ -39,7 +39,7 @@ class RuleStore {
  private:
   Result<std::vector<RuleGroup>> read_file(const Path& path) const;
   Result<Path> path_of(const std::string& tenant, const std::string& name_space) const;
-  Result<std::vector<RuleGroup>> read_or_empty(const Path& path) const;
+  Result<std::string> text_of(const Path& path) const;
 
   const Path directory_;
   Filesystem& filesystem_;

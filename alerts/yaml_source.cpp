@@ -39,6 +39,10 @@ std::string yaml_source(const YamlNode& node) {
   return node.is_map() ? map_source(node) : sequence_source(node);
 }
 
+std::string list_item(std::string_view source, const std::string& indent) {
+  return indent + "- " + indented(source, indent + "  ").substr(indent.size() + 2);
+}
+
 std::string indented(std::string_view text, std::string_view indent) {
   std::string out;
   while (!text.empty()) {

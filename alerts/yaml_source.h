@@ -14,6 +14,9 @@ namespace kvasir::alerts {
 /// Lines that end in '\n', the first one not indented.
 std::string yaml_source(const YamlNode& node);
 
+/// The lines of a text as an item of a list.
+std::string list_item(std::string_view source, const std::string& indent);
+
 /// The lines of a text with `indent` before each.
 std::string indented(std::string_view text, std::string_view indent);
 
