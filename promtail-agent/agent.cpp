@@ -107,6 +107,7 @@ Result<std::shared_ptr<PushClient>> Agent::make_client(const ClientConfig& clien
   parts.progress = &progress_;
   parts.clock = &clock_;
   parts.origin = origin_;
+  parts.agent = own_hostname();
   parts.sole = config.clients.size() == 1;
   parts.seed = static_cast<std::uint64_t>(clock_.now().value);
   return std::make_shared<PushClient>(std::move(parts));

@@ -35,7 +35,15 @@ void Feeder::accept(Entry& entry) {
   give_back(entry, taken);
 }
 
-void Feeder::dropped(Entry& entry) { give_back(entry, true); }
+void Feeder::dropped(Entry& entry) {
+  output_.left_out(entry.sources(), "stage:" + std::string(entry.dropped_by()));
+  give_back(entry, true);
+}
+
+void Feeder::skip(SourceProgress& source, std::uint64_t begin, std::uint64_t end, std::string_view reason) {
+  const SourceRange range{source.id(), begin, end};
+  output_.left_out({&range, 1}, reason);
+}
 
 /// Ranges that are not settled stay held for ever: nothing moves past them, and they are read again after a restart.
 void Feeder::give_back(const Entry& entry, bool settled) {

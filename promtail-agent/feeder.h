@@ -21,6 +21,8 @@ class Feeder final : public EntrySink {
   /// One line of a source with a position. False: the output is stopping.
   bool feed(SourceProgress& source, const LabelSetPtr& labels, TimestampNs timestamp, std::string_view line,
             std::uint64_t begin, std::uint64_t end);
+  /// Bytes of the source that make no line.
+  void skip(SourceProgress& source, std::uint64_t begin, std::uint64_t end, std::string_view reason);
   /// One entry without a position; `metadata` may be empty.
   bool feed(const LabelSetPtr& labels, TimestampNs timestamp, std::string_view line,
             std::span<const LabelView> metadata = {});

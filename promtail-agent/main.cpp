@@ -134,15 +134,17 @@ int run(const Flags& flags) {
   return kExitOk;
 }
 
-/// `verify [flags] FILE`
+/// `verify [-lines] [flags] FILE`
 int verify(std::vector<std::string> arguments) {
-  const std::string usage = "usage: kvasir-agent verify -config.file=CONFIG FILE\n";
+  const std::string usage = "usage: kvasir-agent verify [-lines] -config.file=CONFIG FILE\n";
   if (arguments.empty() || arguments.back().starts_with('-')) {
     fmt::print(stderr, "{}", usage);
     return kExitFlags;
   }
   const std::string path = arguments.back();
   arguments.pop_back();
+  const auto asks_for_lines = [](const std::string& text) { return text == "-lines" || text == "--lines"; };
+  const bool lines = std::erase_if(arguments, asks_for_lines) > 0;
   const auto flags = parse_flags(arguments);
   if (!flags) {
     fmt::print(stderr, "{}\n{}", flags.error().message(), usage);
@@ -153,15 +155,7 @@ int verify(std::vector<std::string> arguments) {
     fmt::print(stderr, "Unable to parse config: {}\n", config.error().message());
     return kExitError;
   }
-  const auto report = verify_file(*config, std::filesystem::absolute(path).lexically_normal().string());
-  if (!report) {
-    fmt::print(stderr, "cannot verify {}: {}\n", path, report.error().message());
-    return kExitFlags;
-  }
-  if (report->unchecked > 0) fmt::print("{} lines cannot be looked up: too long or not UTF-8\n", report->unchecked);
-  for (const std::string& line : report->examples) fmt::print("missing: {}\n", line);
-  fmt::print("{}: {} of {} lines are stored\n", path, report->lines - report->missing, report->lines);
-  return report->whole() ? kExitOk : kExitError;
+  return run_verify(*config, std::filesystem::absolute(path).lexically_normal().string(), lines);
 }
 
 int main_with(const std::vector<std::string>& arguments) {

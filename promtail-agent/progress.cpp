@@ -28,6 +28,17 @@ void SourceProgress::release(std::uint64_t begin, std::uint64_t end) {
   held_.erase(held_.lower_bound(begin), held_.lower_bound(end));
 }
 
+void SourceProgress::set_identity(ingest::FileIdentity identity) {
+  const MutexLock lock(mutex_);
+  identity_ = std::move(identity);
+  is_file_.store(true, std::memory_order_relaxed);
+}
+
+std::optional<ingest::FileIdentity> SourceProgress::identity() const {
+  const MutexLock lock(mutex_);
+  return identity_;
+}
+
 std::uint64_t SourceProgress::committable() const {
   const MutexLock lock(mutex_);
   std::uint64_t least = read();

@@ -11,11 +11,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 
 #include "common/mutex.h"
+#include "ingest/wire/covers.h"
 
 namespace kvasir::agent {
 
@@ -32,6 +34,11 @@ class SourceProgress {
   /// Everything before `end` was given to the pipeline. Called by the reader, per line.
   void set_read(std::uint64_t end) { read_.store(end, std::memory_order_relaxed); }
   std::uint64_t read() const { return read_.load(std::memory_order_relaxed); }
+
+  /// Which file the source is, as far as known now; other sources never say.
+  void set_identity(ingest::FileIdentity identity);
+  std::optional<ingest::FileIdentity> identity() const;
+  bool is_file() const { return is_file_.load(std::memory_order_relaxed); }
 
   /// The pipeline kept the line that starts here.
   void hold(std::uint64_t begin);
@@ -50,9 +57,11 @@ class SourceProgress {
   const std::uint64_t id_;
   const std::string key_;
   std::atomic<std::uint64_t> read_;
+  std::atomic<bool> is_file_{false};
   mutable Mutex mutex_;
   std::multiset<std::uint64_t> unsettled_ KVASIR_GUARDED_BY(mutex_);  // of batches
   std::set<std::uint64_t> held_ KVASIR_GUARDED_BY(mutex_);            // by the pipeline
+  std::optional<ingest::FileIdentity> identity_ KVASIR_GUARDED_BY(mutex_);
 };
 
 using ProgressPtr = std::shared_ptr<SourceProgress>;

@@ -3,7 +3,7 @@ kvasir_library(agent
   SRCS config/yaml_fields.cpp config/http_config.cpp config/flags.cpp config/scrape_config.cpp config/load.cpp config/print.cpp
        discovery/glob.cpp discovery/poller.cpp discovery/target_groups.cpp discovery/file_sd.cpp
        discovery/kubernetes_objects.cpp discovery/kubernetes_sd.cpp
-       progress.cpp feeder.cpp positions.cpp dry_run.cpp inspect.cpp job_factory.cpp agent.cpp pages.cpp verify.cpp
+       progress.cpp feeder.cpp positions.cpp dry_run.cpp inspect.cpp job_factory.cpp agent.cpp pages.cpp verify.cpp verify_lines.cpp
        client/batch.cpp client/spool.cpp client/http_sender.cpp client/push_client.cpp client/fanout.cpp
        targets/plain_file.cpp targets/compressed_file.cpp targets/decompressor.cpp targets/charset.cpp targets/inotify.cpp
        targets/target_list.cpp targets/rotated_search.cpp targets/file_job.cpp targets/file_job_files.cpp targets/file_job_rotation.cpp
@@ -13,7 +13,7 @@ kvasir_library(agent
   HDRS config/config.h config/yaml_fields.h config/http_config.h config/flags.h config/scrape_config.h config/load.h
        discovery/glob.h discovery/discovery.h discovery/poller.h discovery/target_groups.h discovery/file_sd.h
        discovery/kubernetes_objects.h discovery/kubernetes_sd.h
-       progress.h feeder.h positions.h dry_run.h inspect.h job_factory.h agent.h pages.h verify.h output.h services.h version.h
+       progress.h feeder.h positions.h dry_run.h inspect.h job_factory.h agent.h pages.h verify.h verify_lines.h output.h services.h version.h
        client/batch.h client/spool.h client/http_sender.h client/push_client.h client/fanout.h
        targets/target.h targets/file_source.h targets/plain_file.h targets/compressed_file.h targets/decompressor.h
        targets/charset.h targets/inotify.h targets/target_list.h targets/rotated_search.h targets/tailed_file.h

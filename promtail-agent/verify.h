@@ -1,32 +1,40 @@
-// verify.h -- `kvasir-agent verify FILE`: is every line of a file in the server?
+// verify.h -- `kvasir-agent verify FILE`: is every byte of a file durably in the servers?
 //
-// Rule:     the file goes through the pipeline of the job whose static target reads it; what comes out is looked up in
-//           the server of the first client, stream by stream, line by line with its count. A rotated file
-//           (app.log.3.gz) is looked up under the name it had. Where no static target fits, the pipeline of the first
-//           job with files is used, and `{filename="..."}`.
-// Not told: whether something is there too often: other files had the same name. Lines past max_line_size and lines
-//           that are not UTF-8 are counted and not looked up. Stages that drop at random or by time may make lines look
-//           missing.
-// Time:     from a day before the oldest of the file's times and its entries' stamps, at most 30 days back, to an hour
-//           from now.
-// Memory:   8 bytes for each line of the file and of the answer.
+// Rule:     the server's ledger says which bytes of which file its pushes were made of. Meant is the file with this
+//           inode, or one that had this name or the one before its rotation, if it begins with the same bytes. All of
+//           it up to the last newline must be stored, or left out by a stage of the pipeline.
+// Several:  every client is asked, and every tenant that lines of the file go to.
+// Source:   docs/formats/ledger-v1.md, docs/agent/delivery.md
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "ingest/wire/covers.h"
 #include "promtail-agent/config/flags.h"
 
 namespace kvasir::agent {
 
-struct VerifyReport {
-  std::uint64_t lines = 0;      // that must be there
-  std::uint64_t missing = 0;
-  std::uint64_t unchecked = 0;
-  std::vector<std::string> examples;  // of missing lines
-  bool whole() const { return missing == 0; }
+/// What a server's ledger says of a file.
+struct FileProof {
+  bool known = false;                 // it has the file
+  bool counts_lines = false;          // all numbers count lines (a compressed file), not bytes
+  std::uint64_t size = 0;             // up to and with the last newline
+  std::uint64_t rest = 0;             // behind it: no line yet
+  std::uint64_t entries = 0;          // stored
+  ingest::ByteRanges settled, again;
+  std::vector<ingest::LeftOut> left_out;
+  std::string changed;                // how, if the file is not what was sent
+  ingest::ByteRanges gaps() const { return settled.gaps(size); }
+  /// Nothing is missing but what a stage of the pipeline was told to leave out.
+  bool whole() const;
 };
 
-/// Errors: io for the file, those of the HTTP client, unavailable for an answer that is none.
-Result<VerifyReport> verify_file(const Config& config, const std::string& path);
+/// Compares the file with the answers of a ledger (GET /api/v1/ledger). Errors: io, unavailable (no such answer).
+Result<FileProof> prove(const std::string& path, const std::vector<std::string>& answers);
+
+/// Asks, prints, and gives the exit code: 0 whole, 1 not, 2 if it cannot be told. `lines`: looks up every line too.
+int run_verify(const Config& config, const std::string& path, bool lines);
 
 }  // namespace kvasir::agent

@@ -77,6 +77,9 @@ struct StreamView {
   std::vector<std::string_view> entries;
 };
 
+constexpr char kCoversKey = ingest::kCoversField << 3 | 2;
+static_assert(ingest::kCoversField < 16, "keys are one byte here");
+
 bool read_streams(std::string_view request, std::vector<StreamView>& streams, std::size_t& entries) {
   ByteReader reader(request);
   char key = 0;
@@ -112,24 +115,55 @@ std::uint64_t entry_size(std::string_view line, std::span<const LabelView> metad
   return size;
 }
 
-void SourceHolds::add(const SourceRange& range, const ProgressTable& table) {
-  if (range.source == 0) return;
+/// nullptr for sources without a position.
+SourceHolds::Hold* SourceHolds::hold_of(const SourceRange& range, const ProgressTable& table) {
+  if (range.source == 0) return nullptr;
   if (last_ == nullptr || range.source != last_id_) {
     auto found = holds_.find(range.source);
     if (found == holds_.end()) {
       const ProgressPtr progress = table.find(range.source);
-      if (progress == nullptr) return;
+      if (progress == nullptr) return nullptr;
       progress->open(range.begin);
-      found = holds_.emplace(range.source, Hold{progress, range.begin, range.end}).first;
+      found = holds_.emplace(range.source, Hold{progress, range.begin, range.end, 0, {}, {}}).first;
     }
     last_ = &found->second;
     last_id_ = range.source;
   }
   last_->end = std::max(last_->end, range.end);
-  if (range.begin >= last_->begin) return;
+  if (range.begin >= last_->begin) return last_;
   last_->progress->open(range.begin);
   last_->progress->settle(last_->begin);
   last_->begin = range.begin;
+  return last_;
+}
+
+void SourceHolds::add(const SourceRange& range, const ProgressTable& table) {
+  Hold* const hold = hold_of(range, table);
+  if (hold == nullptr || !hold->progress->is_file()) return;
+  ++hold->entries;
+  hold->stored.add({range.begin, range.end});
+}
+
+void SourceHolds::leave_out(const SourceRange& range, std::string_view reason, const ProgressTable& table) {
+  const ProgressPtr progress = table.find(range.source);
+  if (progress == nullptr || !progress->is_file()) return;
+  auto& all = hold_of(range, table)->left_out;
+  auto left = std::find_if(all.begin(), all.end(), [&](const auto& known) { return known.reason == reason; });
+  if (left == all.end() && all.size() + 1 >= ingest::kCoverReasonsMax) reason = "other";
+  if (left == all.end()) left = all.insert(left, {std::string(reason), 0, {}});
+  ++left->lines;
+  left->ranges.add({range.begin, range.end});
+}
+
+std::vector<ingest::FileCover> SourceHolds::take_covers(const std::string& agent) {
+  std::vector<ingest::FileCover> covers;
+  for (auto& [id, hold] : holds_) {
+    auto identity = hold.progress->identity();
+    if (!identity || (hold.stored.empty() && hold.left_out.empty())) continue;
+    covers.push_back({agent + "/" + hold.progress->key(), std::move(*identity), hold.entries,
+                      std::exchange(hold.stored, {}), std::exchange(hold.left_out, {})});
+  }
+  return covers;
 }
 
 void SourceHolds::settle() {
@@ -174,7 +208,23 @@ std::string Batch::encode() const {
   return out;
 }
 
-std::vector<std::string> split_push_request(std::string_view request) {
+std::string take_covers(std::string& request) {
+  ByteReader reader(request);
+  char key = 0;
+  std::string_view bytes;
+  for (std::size_t at = 0; !reader.at_end(); at = request.size() - reader.remaining()) {
+    if (!next_field(reader, key, bytes)) return {};
+    if (key != kCoversKey) continue;
+    std::string covers = request.substr(at);  // nothing else follows
+    request.resize(at);
+    return covers;
+  }
+  return {};
+}
+
+std::vector<std::string> split_push_request(std::string_view whole) {
+  std::string request(whole);
+  const std::string covers = take_covers(request);
   std::vector<StreamView> streams;
   std::size_t entries = 0;
   if (!read_streams(request, streams, entries) || entries < 2) return {};
@@ -187,6 +237,7 @@ std::vector<std::string> split_push_request(std::string_view request) {
     if (first < all.size()) put_stream(halves[1], stream.labels, all.subspan(first));
     left -= first;
   }
+  halves[1] += covers;
   return halves;
 }
 

@@ -1,6 +1,6 @@
 // batch.h -- entries on their way to one server and tenant, encoded as they arrive.
 //
-// Shape:    per stream its label text and the protobuf bytes of its entries; body() joins them: snappy(PushRequest).
+// Shape:    per stream its label text and the protobuf bytes of its entries; encode() joins them: a PushRequest.
 // Size:     line bytes plus the protobuf bytes of structured metadata, uncompressed: what `batchsize` counts.
 // Sources:  the batch holds the progress of each source it has entries of, from their smallest begin on.
 // Threads:  one at a time.
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/time.h"
+#include "ingest/wire/covers.h"
 #include "promtail-agent/progress.h"
 #include "promtail-agent/stages/entry.h"
 
@@ -29,6 +30,10 @@ class SourceHolds {
   SourceHolds& operator=(SourceHolds&&) = default;
 
   void add(const SourceRange& range, const ProgressTable& table);
+  /// As add(), for what is not sent.
+  void leave_out(const SourceRange& range, std::string_view reason, const ProgressTable& table);
+  /// What they say about files, for the server's ledger; `agent` makes their names unique. Only once.
+  std::vector<ingest::FileCover> take_covers(const std::string& agent);
   /// The sources may move past these ranges.
   void settle();
   /// key and committable offset of each source as they will be once this is settled. `sole`: nobody else gets the
@@ -41,7 +46,11 @@ class SourceHolds {
     ProgressPtr progress;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;        // of what is in the batch
+    std::uint64_t entries = 0;
+    ingest::ByteRanges stored;
+    std::vector<ingest::LeftOut> left_out;
   };
+  Hold* hold_of(const SourceRange& range, const ProgressTable& table);
   std::unordered_map<std::uint64_t, Hold> holds_;
   std::uint64_t last_id_ = 0;     // the source of the last range: lines come in runs
   Hold* last_ = nullptr;
@@ -78,8 +87,11 @@ class Batch {
   std::uint64_t entries_ = 0;
 };
 
+/// Cuts off what an encoded PushRequest says about files.
+std::string take_covers(std::string& request);
+
 /// Cuts an encoded PushRequest in two of about the same number of entries, order kept; an empty vector if it has one
-/// entry or is damaged.
+/// entry or is damaged. What it says about files goes with the second.
 std::vector<std::string> split_push_request(std::string_view request);
 
 }  // namespace kvasir::agent

@@ -103,3 +103,76 @@ TEST_CASE("a range that comes late moves the hold of its batch back") {
 }
 
 }  // namespace kvasir::agent
+
+namespace kvasir::agent {
+
+namespace {
+
+struct Sources {
+  ProgressTable table;
+  ProgressPtr file = table.create("file/1", 0);
+  ProgressPtr journal = table.create("journal", 0);
+  Sources() { file->set_identity({"/log/a", 1, 2, false, 4, 5}); }
+  SourceRange of(const ProgressPtr& source, std::uint64_t begin, std::uint64_t end) const {
+    return {source->id(), begin, end};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a batch covers the bytes of its entries and of what was left out between them") {
+  Sources sources;
+  SourceHolds holds;
+  holds.add(sources.of(sources.file, 0, 10), sources.table);
+  holds.leave_out(sources.of(sources.file, 10, 30), "stage:drop", sources.table);
+  holds.leave_out(sources.of(sources.journal, 0, 1), "stage:drop", sources.table);
+  holds.add(sources.of(sources.journal, 1, 2), sources.table);
+  holds.add(sources.of(sources.file, 30, 40), sources.table);
+  holds.leave_out(sources.of(sources.file, 40, 50), "line_too_long", sources.table);
+  sources.file->set_read(50);
+  CHECK(sources.file->committable() == 0);
+  const auto covers = holds.take_covers("host");
+  REQUIRE(covers.size() == 1);
+  CHECK(covers[0].file == "host/file/1");
+  CHECK(covers[0].identity.path == "/log/a");
+  CHECK(covers[0].entries == 2);
+  CHECK(covers[0].stored == ingest::ByteRanges{{0, 10}, {30, 40}});
+  REQUIRE(covers[0].left_out.size() == 2);
+  CHECK(covers[0].left_out[0] == ingest::LeftOut{"stage:drop", 1, {{10, 30}}});
+  CHECK(covers[0].left_out[1] == ingest::LeftOut{"line_too_long", 1, {{40, 50}}});
+  CHECK(holds.take_covers("host").empty());
+  holds.settle();
+  CHECK(sources.file->committable() == 50);
+}
+
+TEST_CASE("what is left out alone holds its source until it is told") {
+  Sources sources;
+  SourceHolds holds;
+  holds.leave_out(sources.of(sources.file, 0, 10), "stage:drop", sources.table);
+  sources.file->set_read(10);
+  CHECK(sources.file->committable() == 0);
+  holds.settle();
+  CHECK(sources.file->committable() == 10);
+}
+
+TEST_CASE("the covers of a request go with its second half, and can be cut off") {
+  Batch batch(Duration(0));
+  add(batch, "{a=\"1\"}", 1, "one");
+  add(batch, "{a=\"1\"}", 2, "two");
+  ingest::FileCover cover;
+  cover.file = "host/file/1";
+  cover.stored = {{0, 8}};
+  const std::string covers = ingest::encode_covers({cover});
+  std::string request = batch.encode() + covers;
+  const auto halves = split_push_request(request);
+  REQUIRE(halves.size() == 2);
+  std::string first = halves[0], second = halves[1];
+  CHECK(take_covers(first).empty());
+  CHECK(take_covers(second) == covers);
+  CHECK(shown(first) == "{a=\"1\"}[1=one,]");
+  CHECK(shown(second) == "{a=\"1\"}[2=two,]");
+  CHECK(take_covers(request) == covers);
+  CHECK(shown(request) == shown(batch.encode()));
+}
+
+}  // namespace kvasir::agent

@@ -33,10 +33,17 @@ bool LineRate::admit(const std::atomic<bool>& stopping) {
 }
 
 bool ClientFanout::push(const Entry& entry) {
-  if (rate_ != nullptr && !rate_->admit(cancelled_)) return !cancelled_;
+  if (rate_ != nullptr && !rate_->admit(cancelled_)) {
+    if (!cancelled_) left_out(entry.sources(), "stage:global_rate_limiter_drop");
+    return !cancelled_;
+  }
   bool taken = true;
   for (const auto& client : clients_) taken = client->push(entry, cancelled_) && taken;
   return taken;
+}
+
+void ClientFanout::left_out(std::span<const SourceRange> ranges, std::string_view reason) {
+  for (const auto& client : clients_) client->leave_out(ranges, reason);
 }
 
 void ClientFanout::cancel() {

@@ -17,6 +17,7 @@ namespace {
 
 inline constexpr Duration kStreamIdleLimit = std::chrono::minutes(5);  // max_streams forgets a stream after it
 inline constexpr Duration kWaitMax = std::chrono::seconds(1);
+inline constexpr Duration kLeftOutWait = std::chrono::seconds(5);  // for entries to go with
 
 enum DropReason : std::size_t { kIngesterError, kRateLimited, kStreamLimited, kLineTooLong, kDropReasons };
 constexpr std::string_view kReasonNames[kDropReasons] = {"ingester_error", "rate_limited", "stream_limited",
@@ -95,6 +96,7 @@ struct PushClient::Tenant {
   int last_status = 0;
   Duration not_before{0};
   bool sending = false;
+  std::vector<ingest::FileCover> given_up;  // to be told with the next batch
   std::unordered_map<std::uint64_t, Duration> active_streams;  // by hash, last use; only with max_streams
 
   void drop(DropReason reason, std::uint64_t entries, std::uint64_t bytes) {
@@ -220,21 +222,39 @@ bool PushClient::push(const Entry& entry, const std::atomic<bool>& cancelled) {
   const Stream& stream = stream_of(*entry.labels());
   Tenant& tenant = tenant_of(stream.tenant);
   if (stopping_ || !wait_for_room(tenant, cancelled, lock)) return false;
+  const auto leave_out_as = [&](DropReason reason) {
+    for (const SourceRange& range : entry.sources())
+      open_batch(tenant).holds().leave_out(range, kReasonNames[reason], *parts_.progress);
+    return true;
+  };
   const auto line = fit_line(tenant, entry.line());
-  if (!line) return true;
+  if (!line) return leave_out_as(kLineTooLong);
   if (!admit_stream(tenant, stream)) {
     tenant.drop(kStreamLimited, 1, line->size());
-    return true;
+    return leave_out_as(kStreamLimited);
   }
   const std::uint64_t size = entry_size(*line, entry.metadata());
   if (tenant.open && tenant.open->bytes() + size > parts_.config.batch_bytes) close_batch(tenant);
+  Batch& batch = open_batch(tenant);
+  batch.add(stream.text, entry, *line);
+  for (const SourceRange& range : entry.sources()) batch.holds().add(range, *parts_.progress);
+  return true;
+}
+
+Batch& PushClient::open_batch(Tenant& tenant) {
   if (!tenant.open) {
     tenant.open.emplace(parts_.clock->steady());
     changed_.notify_one();
   }
-  tenant.open->add(stream.text, entry, *line);
-  for (const SourceRange& range : entry.sources()) tenant.open->holds().add(range, *parts_.progress);
-  return true;
+  return *tenant.open;
+}
+
+void PushClient::leave_out(std::span<const SourceRange> ranges, std::string_view reason) {
+  const MutexLock lock(mutex_);
+  if (stopping_) return;
+  Tenant& tenant = tenant_of(parts_.config.tenant_id);
+  if (has_ledger_ == HasLedger::kNo && (!tenant.open || tenant.open->empty())) return;
+  for (const SourceRange& range : ranges) open_batch(tenant).holds().leave_out(range, reason, *parts_.progress);
 }
 
 bool PushClient::wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock) {
@@ -249,15 +269,28 @@ void PushClient::wake() {
   room_.notify_all();
 }
 
+/// Only to say what was left out; a server that keeps no ledger is not asked to take nothing.
+void PushClient::close_without_entries(Tenant& tenant) {
+  if (has_ledger_ == HasLedger::kYes) return close_batch(tenant);
+  tenant.open->holds().settle();
+  tenant.open.reset();
+  tenant.given_up.clear();
+  changed_.notify_all();
+}
+
 void PushClient::close_batch(Tenant& tenant) {
   Batch& batch = *tenant.open;
+  std::vector<ingest::FileCover> covers = batch.holds().take_covers(parts_.agent);
+  covers.insert(covers.end(), tenant.given_up.begin(), tenant.given_up.end());
+  tenant.given_up.clear();
   Prepared prepared;
   prepared.origin = parts_.origin;
   prepared.sequence = tenant.sequence++;
   prepared.entries = batch.entries();
   prepared.raw_bytes = batch.bytes();
   prepared.holds = std::move(batch.holds());
-  const std::string raw = batch.encode();
+  std::string raw = batch.encode();
+  if (covers.size() <= ingest::kCoverFilesMax) raw += ingest::encode_covers(covers);
   tenant.open.reset();  // before the next copy is made: lines may be long
   prepared.body = snappy_block(raw);
   prepared.body_bytes = prepared.body.size();
@@ -348,7 +381,7 @@ void PushClient::finish(Duration deadline) {
   thread_.join();
   const MutexLock lock(mutex_);
   for (auto& [name, tenant] : tenants_) {
-    if (tenant->open) close_batch(*tenant);
+    if (tenant->open) tenant->open->empty() ? close_without_entries(*tenant) : close_batch(*tenant);
     if (parts_.spool_config.mode == SpoolConfig::Mode::kAlways) {
       (void)spool_in_order(*tenant, false);
       continue;
@@ -372,13 +405,17 @@ void PushClient::run() {
     if (Tenant* tenant = ready_tenant(now)) {
       send_front(*tenant, lock);
     } else if (Tenant* aged = aged_tenant(now)) {
-      close_batch(*aged);
+      aged->open->empty() ? close_without_entries(*aged) : close_batch(*aged);
     } else {
       const Duration wait = std::clamp<Duration>(next_deadline() - now, std::chrono::milliseconds(1), kWaitMax);
       bool woken = false;
       changed_.wait_for(lock, wait, [&] { return std::exchange(woken, true); });
     }
   }
+}
+
+Duration PushClient::wait_of(const Batch& batch) const {
+  return batch.empty() ? std::max(parts_.config.batch_wait, kLeftOutWait) : parts_.config.batch_wait;
 }
 
 PushClient::Tenant* PushClient::ready_tenant(Duration now) {
@@ -392,7 +429,7 @@ PushClient::Tenant* PushClient::ready_tenant(Duration now) {
 PushClient::Tenant* PushClient::aged_tenant(Duration now) {
   for (auto& [name, tenant] : tenants_) {
     if (!tenant->open || !tenant->queue.empty()) continue;
-    if (stopping_ || now - tenant->open->created() >= parts_.config.batch_wait) return tenant.get();
+    if (stopping_ || now - tenant->open->created() >= wait_of(*tenant->open)) return tenant.get();
   }
   return nullptr;
 }
@@ -402,7 +439,7 @@ Duration PushClient::next_deadline() const {
   for (const auto& [name, tenant] : tenants_) {
     if (!tenant->queue.empty()) next = std::min(next, tenant->not_before);
     if (tenant->queue.empty() && tenant->open)
-      next = std::min(next, tenant->open->created() + parts_.config.batch_wait);
+      next = std::min(next, tenant->open->created() + wait_of(*tenant->open));
   }
   return next;
 }
@@ -433,17 +470,14 @@ void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
   }
   tenant.sending = true;
   lock.unlock();
-  std::string error;
-  Duration retry_after{0};
-  const int status = attempt(front, tenant.name, error, retry_after);
+  const Answer answer = attempt(front, tenant.name);
   lock.lock();
   tenant.sending = false;
-  after_attempt(tenant, status, error, retry_after);
+  after_attempt(tenant, answer);
 }
 
-/// Sends once, without the lock. The front of a queue stays in place meanwhile. -1: no answer.
-int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std::string& error,
-                        Duration& retry_after) {
+/// Sends once, without the lock. The front of a queue stays in place meanwhile.
+PushClient::Answer PushClient::attempt(const Prepared& prepared, const std::string& tenant) {
   net::HttpCall call;
   call.method = "POST";
   call.url = parts_.config.url;
@@ -462,7 +496,9 @@ int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std
   const Duration start = parts_.clock->steady();
   const auto response = parts_.http->send(std::move(call));
   const Duration took = parts_.clock->steady() - start;
-  const int status = response ? response->status : -1;
+  Answer answer;
+  answer.status = response ? response->status : -1;
+  const int status = answer.status;
   SeriesPtr& series = durations_[std::to_string(status)];
   if (series == nullptr) {
     series = parts_.metrics->histogram("promtail_request_duration_seconds", "Duration of send requests.",
@@ -470,15 +506,18 @@ int PushClient::attempt(const Prepared& prepared, const std::string& tenant, std
   }
   series->observe(std::chrono::duration<double>(took).count());
   if (!response) {
-    error = response.error().message();
-  } else if (status / 100 != 2) {
-    error = fmt::format("server returned HTTP status {} {} ({}): {}", status, status_text(status), status,
+    answer.error = response.error().message();
+    return answer;
+  }
+  answer.has_ledger = response->headers.get("X-Kvasir-Ledger").has_value();
+  if (status / 100 != 2) {
+    answer.error = fmt::format("server returned HTTP status {} {} ({}): {}", status, status_text(status), status,
                         first_line(response->body));
     if (const auto after = response->headers.get("Retry-After")) {
-      retry_after = std::chrono::seconds(std::clamp<std::int64_t>(parse_int64(*after).value_or(0), 0, 3600));
+      answer.retry_after = std::chrono::seconds(std::clamp<std::int64_t>(parse_int64(*after).value_or(0), 0, 3600));
     }
   }
-  return status;
+  return answer;
 }
 
 bool PushClient::may_retry(int status) const {
@@ -488,9 +527,12 @@ bool PushClient::may_retry(int status) const {
   return operator_error && parts_.config.retry_auth_errors;
 }
 
-void PushClient::after_attempt(Tenant& tenant, int status, const std::string& error, Duration retry_after) {
+void PushClient::after_attempt(Tenant& tenant, const Answer& answer) {
   Prepared& front = tenant.queue.front();
+  const int status = answer.status;
+  const std::string& error = answer.error;
   if (status / 100 == 2) {
+    has_ledger_ = answer.has_ledger ? HasLedger::kYes : HasLedger::kNo;
     sent_bytes_->add(static_cast<double>(front.body_bytes));
     sent_entries_->add(static_cast<double>(front.entries));
     return settle_front(tenant);
@@ -509,15 +551,42 @@ void PushClient::after_attempt(Tenant& tenant, int status, const std::string& er
   random_ = random_ * 6364136223846793005ULL + 1442695040888963407ULL;
   const double wait = low * (1 + static_cast<double>(random_ >> 40) / static_cast<double>(1 << 24));
   const Duration capped(static_cast<std::int64_t>(std::min(wait, static_cast<double>(backoff.max_period.count()))));
-  tenant.not_before = parts_.clock->steady() + std::max(capped, retry_after);
+  tenant.not_before = parts_.clock->steady() + std::max(capped, answer.retry_after);
 }
 
 void PushClient::give_up(Tenant& tenant, int status, const std::string& error) {
   const Prepared& front = tenant.queue.front();
   log::error("client", "final error sending batch",
              {{"host", host_}, {"status", std::to_string(status)}, {"tenant", tenant.name}, {"error", error}});
-  tenant.drop(status == 429 ? kRateLimited : kIngesterError, front.entries, front.body_bytes);
+  const DropReason reason = status == 429 ? kRateLimited : kIngesterError;
+  tenant.drop(reason, front.entries, front.body_bytes);
+  tell_given_up(tenant, kReasonNames[reason]);
   settle_front(tenant);
+}
+
+/// What the front covers is told as left out with the next batch. Of a batch in two halves the second says what both
+/// cover.
+void PushClient::tell_given_up(Tenant& tenant, std::string_view reason) {
+  Prepared& front = tenant.queue.front();
+  if (front.entries == 0) return;  // it told of nothing else, and nobody listened
+  const bool first_half = front.half && front.sequence == 0 && tenant.queue.size() > 1;
+  Prepared& teller = first_half ? *std::next(tenant.queue.begin()) : front;
+  std::string raw;
+  if (!snappy::Uncompress(teller.body.data(), teller.body.size(), &raw)) return;
+  auto covers = ingest::decode_covers(take_covers(raw));
+  if (!covers || covers->empty()) return;
+  if (first_half) {
+    tenant.memory_bytes -= teller.body.size();
+    teller.body = snappy_block(raw);
+    teller.body_bytes = teller.body.size();
+    tenant.memory_bytes += teller.body.size();
+  }
+  for (ingest::FileCover& cover : *covers) {
+    cover.left_out.push_back({std::string(reason), std::exchange(cover.entries, 0), std::exchange(cover.stored, {})});
+    if (cover.left_out.size() > ingest::kCoverReasonsMax) continue;
+    tenant.given_up.push_back(std::move(cover));
+  }
+  (void)open_batch(tenant);
 }
 
 void PushClient::settle_front(Tenant& tenant) {
@@ -544,6 +613,7 @@ bool PushClient::split_front(Tenant& tenant) {
   const std::vector<std::string> halves = split_push_request(raw);
   if (halves.empty()) {
     tenant.drop(kLineTooLong, front.entries, front.raw_bytes);
+    tell_given_up(tenant, kReasonNames[kLineTooLong]);
     settle_front(tenant);
     return true;
   }

@@ -7,6 +7,8 @@
 //           counted.
 // Blocking: push() waits while the tenant's queue is full and the spool (if any) does not take more. request_stop()
 //           ends the wait.
+// Ledger:   each batch says which bytes of which files it was made of, and what was left out and why. Where the server
+//           answers that it keeps a ledger, what was left out is sent without entries too.
 // Counting: every entry that is not delivered is in promtail_dropped_entries_total with a reason.
 // Threads:  push() from any thread; one own thread.
 // Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; kTenantsMax tenants, kStreamsCachedMax
@@ -44,6 +46,7 @@ struct PushClientParts {
   const ProgressTable* progress = nullptr;
   const Clock* clock = nullptr;
   std::string origin;  // unique to this run of the agent
+  std::string agent;   // the same in every run: with it a file has one name in the server's ledger
   bool sole = false;   // there is no other client
   std::uint64_t seed = 0;
 };
@@ -55,6 +58,8 @@ class PushClient {
 
   /// False: stopping, or `cancelled` became true (and wake() was called) while it waited; the entry was not taken.
   bool push(const Entry& entry, const std::atomic<bool>& cancelled);
+  /// These will not be pushed; a server with a ledger is told. Call it before they are settled. Never waits.
+  void leave_out(std::span<const SourceRange> ranges, std::string_view reason);
   /// Lets waiting push() calls look at their `cancelled`.
   void wake();
   /// Ends every wait of push(); entries are refused from now on.
@@ -82,7 +87,10 @@ class PushClient {
   bool wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock);
   bool admit_stream(Tenant& tenant, const Stream& stream);
   std::optional<std::string_view> fit_line(Tenant& tenant, std::string_view line);
+  Batch& open_batch(Tenant& tenant);
   void close_batch(Tenant& tenant);
+  void close_without_entries(Tenant& tenant);
+  void tell_given_up(Tenant& tenant, std::string_view reason);
   void enqueue(Tenant& tenant, Prepared prepared);
   Result<void> to_spool(Tenant& tenant, Prepared& prepared, bool keep_body);
   Result<void> spool_in_order(Tenant& tenant, bool keep_body);
@@ -92,10 +100,17 @@ class PushClient {
   void run();
   Tenant* ready_tenant(Duration now);
   Tenant* aged_tenant(Duration now);
+  Duration wait_of(const Batch& batch) const;
   Duration next_deadline() const;
   void send_front(Tenant& tenant, MutexLock& lock);
-  int attempt(const Prepared& prepared, const std::string& tenant, std::string& error, Duration& retry_after);
-  void after_attempt(Tenant& tenant, int status, const std::string& error, Duration retry_after);
+  struct Answer {
+    int status = -1;             // -1: none
+    std::string error;
+    Duration retry_after{0};
+    bool has_ledger = false;
+  };
+  Answer attempt(const Prepared& prepared, const std::string& tenant);
+  void after_attempt(Tenant& tenant, const Answer& answer);
   bool may_retry(int status) const;
   void give_up(Tenant& tenant, int status, const std::string& error);
   bool split_front(Tenant& tenant);
@@ -114,6 +129,7 @@ class PushClient {
   std::map<std::string, std::unique_ptr<Tenant>> tenants_;
   std::unordered_map<std::uint64_t, Stream> streams_;  // by id of the label set
   Tenant* last_tenant_ = nullptr;
+  enum class HasLedger { kUnknown, kNo, kYes } has_ledger_ = HasLedger::kUnknown;  // the server, at its last answer
   std::uint64_t random_ = 0;
   bool stopping_ = false;
   std::optional<Duration> finish_by_;

@@ -247,3 +247,92 @@ TEST_CASE("what is not delivered when the end comes is in the spool, and the nex
 }
 
 }  // namespace kvasir::agent
+
+namespace kvasir::agent {
+
+namespace {
+
+net::HttpResponse with_ledger() {
+  net::HttpResponse response = net::HttpResponse::empty(204);
+  response.headers.set("X-Kvasir-Ledger", "1");
+  return response;
+}
+
+ingest::FileCover only_cover(std::string request) {
+  const auto covers = ingest::decode_covers(take_covers(request));
+  REQUIRE(covers);
+  REQUIRE(covers->size() == 1);
+  return covers->front();
+}
+
+}  // namespace
+
+TEST_CASE("what a server with a ledger refused is told to it with the next batch, also when that is empty") {
+  for (const bool more : {false, true}) {
+    CAPTURE(more);
+    Sending sending([](PushClientParts& parts) { parts.agent = "host"; });
+    sending.source->set_identity({"/log/a", 1, 2, false, 4, 5});
+    sending.server.script({with_ledger(), refusal(400), with_ledger()});
+    sending.push("taken");
+    REQUIRE(sending.server.wait_for(1));
+    const std::uint64_t begin = sending.end();
+    sending.push("refused");
+    const std::uint64_t end = sending.end();
+    REQUIRE(sending.server.wait_for_requests(2));
+    if (more) sending.push("taken");
+    sending.client->request_stop();
+    sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+    const auto accepted = sending.server.accepted();
+    REQUIRE(accepted.size() == 2);
+    CHECK(only_cover(accepted[0]).stored == ingest::ByteRanges{{0, begin}});
+    std::string second = accepted[1];
+    const auto covers = *ingest::decode_covers(take_covers(second));
+    CHECK(covers.back().file == "host/file/1");
+    CHECK(covers.back().entries == 0);
+    CHECK(covers.back().stored.empty());
+    REQUIRE(covers.back().left_out.size() == 1);
+    CHECK(covers.back().left_out[0] == ingest::LeftOut{"ingester_error", 1, {{begin, end}}});
+    CHECK(second.empty() == !more);
+  }
+}
+
+TEST_CASE("what was left out is told to a server that keeps a ledger, and no other is sent an empty batch") {
+  for (const bool ledger : {false, true}) {
+    CAPTURE(ledger);
+    Sending sending([](PushClientParts& parts) { parts.agent = "host"; });
+    sending.source->set_identity({"/log/a", 1, 2, false, 4, 5});
+    if (ledger) sending.server.script({with_ledger()});
+    sending.push("taken");
+    REQUIRE(sending.server.wait_for(1));
+    const SourceRange range{sending.source->id(), sending.end(), sending.end() + 9};
+    sending.client->leave_out({&range, 1}, "stage:drop");
+    sending.source->set_read(range.end);
+    if (ledger) CHECK(sending.source->committable() <= sending.end());
+    sending.client->request_stop();
+    sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+    CHECK(sending.source->committable() == range.end);
+    const auto accepted = sending.server.accepted();
+    REQUIRE(accepted.size() == (ledger ? 2 : 1));
+    if (!ledger) continue;
+    CHECK(only_cover(accepted[1]).left_out.at(0) == ingest::LeftOut{"stage:drop", 1, {{range.begin, range.end}}});
+  }
+}
+
+TEST_CASE("of a batch in two halves of which the first is refused nothing is told as stored") {
+  Sending sending([](PushClientParts& parts) { parts.agent = "host"; });
+  sending.source->set_identity({"/log/a", 1, 2, false, 4, 5});
+  sending.server.script({refusal(413), refusal(400), with_ledger(), with_ledger()});
+  sending.push("one");
+  sending.push("two");
+  sending.client->request_stop();
+  sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+  const auto accepted = sending.server.accepted();
+  REQUIRE(accepted.size() == 2);
+  std::string second_half = accepted[0];
+  CHECK(take_covers(second_half).empty());
+  const ingest::FileCover told = only_cover(accepted[1]);
+  CHECK(told.stored.empty());
+  CHECK(told.left_out.at(0).ranges == ingest::ByteRanges{{0, sending.end()}});
+}
+
+}  // namespace kvasir::agent

@@ -75,6 +75,10 @@ class Entry {
   Extracted& extracted() { return extracted_; }
   const Extracted& extracted() const { return extracted_; }
 
+  /// Name of the stage that dropped it.
+  std::string_view dropped_by() const { return dropped_by_; }
+  void set_dropped_by(std::string_view stage) { dropped_by_ = stage; }
+
   std::span<const SourceRange> sources() const { return sources_; }
   void add_source(const SourceRange& range) { add_range(sources_, range); }
   void set_sources(const std::vector<SourceRange>& ranges) { sources_ = ranges; }
@@ -90,6 +94,7 @@ class Entry {
   std::vector<LabelView> metadata_;
   Extracted extracted_;
   std::vector<SourceRange> sources_;
+  std::string_view dropped_by_;
   Arena arena_;
 };
 

@@ -27,6 +27,7 @@ Verdict StageChain::advance(std::size_t first, Entry& entry, EntrySink& end) {
     if (observer_ != nullptr) observer_->before(stage.name(), entry);
     const Verdict verdict = stage.process(entry, rest);
     if (observer_ != nullptr) observer_->after(stage.name(), entry, verdict);
+    if (verdict == Verdict::kDropped) entry.set_dropped_by(stage.name());
     if (verdict != Verdict::kPass) return verdict;
   }
   return Verdict::kPass;

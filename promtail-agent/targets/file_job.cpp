@@ -186,6 +186,10 @@ bool FileJob::read_turn() {
 
 void FileJob::read_file(TailedFile& file) {
   reading_ = &file;
+  if (file.plain != nullptr && file.plain->head().length == 0) {
+    file.plain->learn_head();
+    publish(file);  // whose bytes they are is told with the first of them
+  }
   const std::uint64_t overlong =
       file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
   const auto outcome = file.plain != nullptr ? file.plain->read(*this, buffer_, kTurnBytes)
@@ -227,6 +231,10 @@ bool FileJob::line(std::string_view text, std::uint64_t begin, std::uint64_t end
     refused_ = true;
   }
   return !refused_ && (!stopping_ || parts_.clock->steady() < read_until_);
+}
+
+void FileJob::skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) {
+  parts_.feeder->skip(*reading_->progress, begin, end, reason);
 }
 
 /// Has the file grown, shrunk, lost its name?
@@ -336,8 +344,11 @@ std::vector<TargetStatus> FileJob::status() const {
 }
 
 void FileJob::publish(const TailedFile& file) {
+  const FileRecord record = file.record(name());
+  file.progress->set_identity({record.path, record.device, record.inode, file.counts_lines, record.head.length,
+                               record.head.hash});
   const MutexLock lock(mutex_);
-  published_[file.id] = {file.record(name()), file.progress, true};
+  published_[file.id] = {record, file.progress, true};
 }
 
 void FileJob::publish() {

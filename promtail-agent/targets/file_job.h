@@ -81,6 +81,7 @@ class FileJob final : public Target, private LineSink {
   void read_file(TailedFile& file);
   void after_reading(TailedFile& file, const ReadOutcome& outcome);
   bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) override;
+  void skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) override;
   void look_at(TailedFile& file);
   void look_at_due();
   void take_events();

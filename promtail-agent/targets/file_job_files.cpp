@@ -238,6 +238,7 @@ TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64
     file->compressed =
         std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
     file->plain.reset();
+    file->counts_lines = true;
     file->not_before = parts_.clock->steady() + decompression.initial_delay;
   } else {
     const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();

@@ -80,6 +80,7 @@ bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target,
     opened.anchor = record.anchor;
     const int fd = ::fcntl(opened.fd(), F_DUPFD_CLOEXEC, 0);
     opened.plain.reset();
+    opened.counts_lines = false;
     opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset,
                                                          parts_.line_limits);
   } else {

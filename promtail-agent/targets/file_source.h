@@ -21,6 +21,12 @@ class LineSink {
   virtual ~LineSink() = default;
   /// The line without its newline. False: no more lines are wanted now; this one counts as taken.
   virtual bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) = 0;
+  /// These bytes make no line.
+  virtual void skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) {
+    (void)begin;
+    (void)end;
+    (void)reason;
+  }
 };
 
 /// What a long line becomes when it passes line_bytes_max.

@@ -13,6 +13,8 @@ namespace kvasir::agent {
 
 namespace {
 
+inline constexpr std::string_view kOverlongReason = "overlong_line";
+
 /// Reads until `size` bytes or the end of the file; -1 on error.
 ssize_t read_fully(int fd, char* out, std::size_t size, std::uint64_t at) {
   std::size_t got = 0;
@@ -127,13 +129,17 @@ std::size_t PlainFile::take_lines(LineSink& sink, std::string_view bytes, bool& 
     offset_ = base + at;
     if (discarding_) {
       discarding_ = false;
+      sink.skipped(begin, offset_, kOverlongReason);
       continue;
     }
     if (unit == 1 && !line.empty() && line[0] == '\0') {
       const std::size_t nul = std::min(line.find_first_not_of('\0'), line.size());
       counters_.skipped_nul_bytes += nul;
       line.remove_prefix(nul);
-      if (line.empty()) continue;
+      if (line.empty()) {
+        sink.skipped(begin, offset_, "nul_bytes");
+        continue;
+      }
     }
     wanted = sink.line(line, begin, offset_);
   }
@@ -145,9 +151,10 @@ std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wa
   if (!discarding_) ++counters_.overlong_lines;
   const std::uint64_t begin = offset_;
   offset_ += bytes.size();
-  if (discarding_) return bytes.size();
+  const bool dropped = discarding_ || limits_.overlong == OverlongLine::kDrop;
+  if (dropped) sink.skipped(begin, offset_, kOverlongReason);
+  if (!dropped) wanted = sink.line(bytes, begin, offset_);
   discarding_ = limits_.overlong != OverlongLine::kSplit;
-  if (limits_.overlong != OverlongLine::kDrop) wanted = sink.line(bytes, begin, offset_);
   return bytes.size();
 }
 
@@ -217,7 +224,8 @@ void PlainFile::flush_partial(LineSink& sink, ReadBuffer& buffer) {
   const std::string_view bytes(buffer.data() + lead, *filled - lead);
   offset_ += bytes.size();
   scanned_ = offset_;
-  if (!discarding_) sink.line(bytes, begin, offset_);
+  if (discarding_) sink.skipped(begin, offset_, kOverlongReason);
+  else sink.line(bytes, begin, offset_);
   discarding_ = false;
   remember({buffer.data(), *filled});
 }

@@ -86,17 +86,22 @@ std::optional<Candidate> look_at(const std::string& path) {
   return found;
 }
 
+bool same_inode(const RotatedFile& file, const FileRecord& record) {
+  return file.device == record.device && file.inode == record.inode;
+}
+
 /// What lies beside the record's path, and beside what it leads to if it is a link; without these two.
 class Surroundings {
  public:
-  explicit Surroundings(const FileRecord& record) : paths_{record.path} {
+  explicit Surroundings(const FileRecord& record) : record_(record), paths_{record.path} {
     char resolved[PATH_MAX];
     if (::realpath(record.path.c_str(), resolved) != nullptr) paths_.insert(resolved);
   }
 
-  /// Regular files, those that go with the path by their name first.
+  /// Regular files: the one with the record's inode, then those that go with the path by their name, the newest first.
   std::vector<Candidate> files() const {
-    std::vector<std::pair<std::string, std::string_view>> names;
+    std::vector<Candidate> found;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
     DirectoryCache cache;
     for (const std::string& path : paths_) {
       const std::string directory = parent_directory(path);
@@ -104,23 +109,22 @@ class Surroundings {
       for (const auto& item : cache.list(directory)) {
         const std::string full = join_path(directory, item.name);
         if (item.directory || paths_.contains(full)) continue;
-        names.emplace_back(full, item.name.starts_with(stem_of(base)) ? base : std::string_view());
+        auto candidate = look_at(full);
+        if (!candidate || !seen.emplace(candidate->file.device, candidate->file.inode).second) continue;
+        if (item.name.starts_with(stem_of(base))) candidate->base = base;
+        found.push_back(std::move(*candidate));
       }
     }
-    std::stable_partition(names.begin(), names.end(), [](const auto& name) { return !name.second.empty(); });
-    if (names.size() > kCandidatesMax) names.resize(kCandidatesMax);
-    std::vector<Candidate> found;
-    std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-    for (const auto& [path, base] : names) {
-      auto candidate = look_at(path);
-      if (!candidate || !seen.emplace(candidate->file.device, candidate->file.inode).second) continue;
-      candidate->base = base;
-      found.push_back(std::move(*candidate));
-    }
+    const auto rank = [&](const Candidate& candidate) {
+      return std::tuple(same_inode(candidate.file, record_), !candidate.base.empty(), candidate.file.modified_ns);
+    };
+    std::stable_sort(found.begin(), found.end(), [&](const auto& a, const auto& b) { return rank(a) > rank(b); });
+    if (found.size() > kCandidatesMax) found.resize(kCandidatesMax);
     return found;
   }
 
  private:
+  const FileRecord& record_;
   std::set<std::string> paths_;
 };
 
@@ -136,10 +140,6 @@ std::string decompressed_front(const std::string& path) {
   std::string plain;
   (void)make_decompressor(*format)->feed(front, plain);
   return plain;
-}
-
-bool same_inode(const RotatedFile& file, const FileRecord& record) {
-  return file.device == record.device && file.inode == record.inode;
 }
 
 /// Whether this file holds the content that the record describes.

@@ -8,7 +8,8 @@
 // Successors: files that nobody knows, named like the rotated file (equal but for the digits after the old name) and no
 //             older.
 // Where:    beside the path and, if it is a link, beside what it leads to.
-// Limits:   kCandidatesMax files are looked at; only names that start with the old name count for copies.
+// Limits:   every file there is looked at by its name and times, the kCandidatesMax newest by their content; only names
+//           that start with the old name count for copies.
 // Threads:  one.
 #pragma once
 

@@ -40,6 +40,7 @@ struct TailedFile {
   bool wanted = true;           // a target asks for it
   bool dirty = true;            // may have something to read
   bool finished = false;
+  bool counts_lines = false;    // offsets are lines, not bytes
   bool saved = false;           // the state on disk knows it
   std::optional<std::uint64_t> refused_at;  // start of a line that the clients did not take any more
   Duration quiet_since{0};      // when it last gave something

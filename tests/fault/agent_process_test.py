@@ -3,7 +3,7 @@
 
     tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
 
-Cases: verify, many_files, long_lines, dead_server, stopping, slow_client.
+Cases: verify, verify_losses, many_files, long_lines, dead_server, stopping, slow_client.
 """
 import gzip
 import http.server
@@ -96,13 +96,13 @@ def logs(world):
     return folder
 
 
-def verify(config, path):
-    done = subprocess.run([BIN / "kvasir-agent", "verify", f"-config.file={config}", path], capture_output=True, text=True, timeout=60)
+def verify(config, path, *more):
+    done = subprocess.run([BIN / "kvasir-agent", "verify", *more, f"-config.file={config}", path], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 
 def case_verify():
-    """A file that is stored whole, one with lines that never came, a rotated one, one that the pipeline rewrites."""
+    """What the server's ledger and a look at every line say of files: whole, with gaps, rotated, packed, changed, sent twice."""
     with World() as world:
         _, server = world.kvasir()
         folder = logs(world)
@@ -116,23 +116,80 @@ def case_verify():
         log = folder / "app.log"
         lines = [f"{i} {'INFO' if i % 3 else 'WARN'} {'secret' if i % 5 == 0 else 'plain'} {'noise' if i % 50 == 7 else ''}" for i in range(12_000)]
         log.write_text("".join(line + "\n" for line in lines))
-        code, out = verify(config, log)
-        assert code == 1 and "0 of 11760 lines are stored" in out, (code, out)
+        size = log.stat().st_size
+        code, out = verify(config, log, "-lines")
+        assert code == 1 and "0 of 11760 lines are stored" in out and f"0 of {size} bytes" in out, (code, out)
+        assert "does not know this file" in out, out
         agent, url = run_agent(world, config)
         eventually("all lines are sent", 30, lambda: metric(url, "promtail_sent_entries_total") == 11760)
-        code, out = verify(config, log)
-        assert code == 0 and "11760 of 11760 lines are stored" in out, (code, out)
+        eventually("the ledger has the file", 20, lambda: verify(config, log)[0] == 0)
+        code, out = verify(config, log, "-lines")
+        assert code == 0 and f"whole: {size} of {size} bytes are settled, 11760 entries are stored" in out, (code, out)
+        assert "left out by stage drop, 240 entries" in out and "11760 of 11760 lines are stored" in out, out
+        with log.open("a") as f:
+            f.write("noise alone\n")
+        eventually("the ledger is told of lines that no entry goes with", 20,
+                   lambda: f"whole: {size + 12} of {size + 12}" in verify(config, log)[1])
         agent.stop()
         with log.open("a") as f:
             f.write("nobody read this INFO\nnor this\nhalf a line")
-        code, out = verify(config, log)
+        code, out = verify(config, log, "-lines")
         assert code == 1 and "missing: nor this" in out and "11760 of 11762" in out, (code, out)
+        assert f"never acknowledged: 31 bytes: {size + 12}-{size + 43}" in out and "the last 11 bytes" in out, out
+        with log.open("r+") as f:
+            f.truncate(size)
+        code, out = verify(config, log)
+        assert code == 1 and "changed since: it is shorter than what was sent" in out, (code, out)
+        with log.open("a") as f:
+            f.write("noise alone\n")
+        moved = folder / "app.log.1"
+        log.rename(moved)
+        assert verify(config, moved)[0] == 0, verify(config, moved)
         packed = folder / "app.log.1.gz"
-        packed.write_bytes(gzip.compress("".join(line + "\n" for line in lines).encode()))
-        code, out = verify(config, packed)
-        assert code == 0 and "11760 of 11760" in out, (code, out)
+        packed.write_bytes(gzip.compress(moved.read_bytes()))
+        code, out = verify(config, packed, "-lines")
+        assert code == 0 and f"{size + 12} of {size + 12} bytes" in out and "11760 of 11760" in out, (code, out)
+        moved.rename(log)
+        with log.open("r+") as f:
+            f.write("other")
+        code, out = verify(config, log)
+        assert code == 1 and "its first bytes are not those that were sent" in out, (code, out)
+        (world.folder / "positions.yaml").unlink()
+        (world.folder / "positions.yaml.state").unlink()
+        with log.open("r+") as f:
+            f.write(lines[0][:5])
+        agent, url = run_agent(world, config)  # forgets what it sent
+        eventually("everything is sent again", 30, lambda: metric(url, "promtail_sent_entries_total") == 11760)
+        eventually("the ledger knows", 20, lambda: f"sent more than once: {size + 12} bytes" in verify(config, log)[1])
+        assert verify(config, log)[0] == 0
         code, out = verify(config, folder / "none.log")
         assert code == 2, (code, out)
+
+
+def case_verify_losses():
+    """What a server refuses and what limits drop is told by the ledger with its reason; lines of a file may go to several tenants."""
+    with World() as world:
+        _, server = world.kvasir(config="limits_config: {max_line_size: 1000}\n", multi_tenant=True)
+        folder = logs(world)
+        stages = """    pipeline_stages:
+      - regex: {expression: '^(?P<who>red|blue) '}
+      - tenant: {source: who}
+"""
+        clients = f"  - {{url: {server}/loki/api/v1/push, batchwait: 50ms, tenant_id: rest}}"
+        config = agent_config(world, clients, f"{folder}/*.log", stages)
+        log = folder / "app.log"
+        log.write_text("".join(f"{('red', 'blue', 'none')[i % 3]} {i}\n" for i in range(900)))
+        agent, url = run_agent(world, config)
+        eventually("the ledgers of three tenants have the file", 30, lambda: verify(config, log)[0] == 0)
+        code, out = verify(config, log)
+        assert "900 entries are stored" in out, out
+        size = log.stat().st_size
+        with log.open("a") as f:
+            f.write(f"none {'x' * 2000}\n")
+        eventually("the line is refused", 20, lambda: metric(url, "promtail_dropped_entries_total", "ingester_error") == 1)
+        eventually("the ledger says so", 20, lambda: f"lost (ingester_error), 1 entries: 2006 bytes: {size}-{size + 2006}" in verify(config, log)[1])
+        code, out = verify(config, log)
+        assert code == 1 and "NOT WHOLE" in out and "never acknowledged" not in out, (code, out)
 
 
 def case_many_files():
