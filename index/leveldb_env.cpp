@@ -28,7 +28,7 @@ class Sequential final : public leveldb::SequentialFile {
     const std::uint64_t size = std::min<std::uint64_t>(n, file_->size() - offset_);
     const auto bytes = file_->view(offset_, size);
     if (!bytes) return to_leveldb(bytes.error());
-    std::memcpy(scratch, bytes->data(), size);
+    if (size > 0) std::memcpy(scratch, bytes->data(), size);
     *result = leveldb::Slice(scratch, size);
     offset_ += size;
     return leveldb::Status::OK();
