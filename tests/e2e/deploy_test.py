@@ -174,6 +174,7 @@ def prometheus():
     run(promtool, "check", "config", DEPLOY / "prometheus/prometheus.yaml")
     run(promtool, "test", "rules", ROOT / "tests/e2e/alerts_test.yaml")
     run(amtool, "check-config", DEPLOY / "alertmanager/alertmanager.yaml")
+    check_runbooks()
     rules = [{"record": f"panel:number:{i}", "expr": with_variables(query)} for i, (_, query) in enumerate(queries("prometheus"))]
     assert len(rules) >= 10, "the dashboards hold PromQL"
     with World() as world:
@@ -181,6 +182,15 @@ def prometheus():
         path.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
         run(promtool, "check", "rules", path)
         refuses([promtool, "check", "rules"], path.read_text().replace("sum by", "sum byy", 1), world.folder, "misspelt.yaml")
+
+
+def check_runbooks():
+    """Each alert on Kvasir itself names a section that is there."""
+    alerts = [rule for group in parsed("prometheus/kvasir-alerts.yaml")["groups"] for rule in group["rules"]]
+    sections = {f"docs/operations/runbooks.md#{name.lower()}" for name in
+                re.findall(r"^## (\w+)$", (ROOT / "docs/operations/runbooks.md").read_text(), re.M)}
+    assert len(alerts) > 8 and {alert["annotations"]["runbook"] for alert in alerts} == sections, sections
+    assert all(alert["annotations"]["runbook"].endswith("#" + alert["alert"].lower()) for alert in alerts)
 
 
 def dashboards():
@@ -268,7 +278,18 @@ def metrics():
     asked |= {name for name in metric_names((DEPLOY / "prometheus/kvasir-alerts.yaml").read_text())}
     assert len(asked) > 8, sorted(asked)
     with World() as world:
-        _, url = world.kvasir("limits_config: {max_line_size: 100, max_line_size_truncate: false}\n")
+        rules = world.folder / "rules/fake"
+        rules.mkdir(parents=True)
+        (rules / "a.yaml").write_text("groups: [{name: a, interval: 1s, rules: [{alert: A, expr: vector(1)}]}]\n")
+        nobody = f"http://127.0.0.1:{free_port()}"
+        _, url = world.kvasir(f"""limits_config: {{max_line_size: 100, max_line_size_truncate: false}}
+ruler:
+  storage: {{type: local, local: {{directory: {rules.parent}}}}}
+  alertmanager_url: {nobody}
+  remote_write: {{enabled: true, client: {{url: {nobody}/api/v1/write}}}}
+""")
+        for name in ("notifications_errors_total", "rule_evaluations_total"):
+            eventually("the rule ran", 20, lambda: re.search(rf'^loki_prometheus_{name}\{{.*user="fake".*\}} [1-9]', fetch(url + "/metrics")[1], re.M))
         line = [["%d" % (time.time() * 10**9), "x" * 200]]
         fetch(url + "/loki/api/v1/push", json.dumps({"streams": [{"stream": {"job": "x"}, "values": line}]}).encode(),
               {"Content-Type": "application/json"})
