@@ -55,6 +55,28 @@ BlockDraft draft_rows(std::span<const EntryView> rows) {
   return draft;
 }
 
+void add_slice(std::uint32_t stream, std::span<const EntryView> rows, BlockDraft& draft) {
+  BlockDraft slice = draft_rows(rows);
+  BlockEntry& entry = slice.entry;
+  entry.stream = stream;
+  entry.first_row = draft.entry.rows;
+  draft.entry.rows += entry.rows;
+  draft.entry.line_bytes += entry.line_bytes;
+  draft.tokens.hashes.insert(draft.tokens.hashes.end(), slice.tokens.hashes.begin(), slice.tokens.hashes.end());
+  draft.slices.push_back(entry);
+}
+
+void finish_slices(std::uint32_t part, BlockDraft& draft) {
+  for (BlockEntry& slice : draft.slices) {
+    slice.part = part;
+    slice.offset = draft.entry.offset;
+    slice.stored_bytes = draft.entry.stored_bytes;
+    slice.encoding = draft.entry.encoding;
+    slice.token_lengths = draft.entry.token_lengths;
+    slice.flags |= draft.entry.flags;
+  }
+}
+
 void scan_lines(std::span<const EntryView> rows, TrigramCollector& collector, BlockDraft& draft) {
   IdTokens tokens;
   for (const EntryView& row : rows) {

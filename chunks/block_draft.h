@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "chunks/id_tokens.h"
 #include "chunks/segment_types.h"
@@ -14,14 +15,19 @@
 namespace kvasir::chunks {
 
 struct BlockDraft {
-  BlockEntry entry;
+  BlockEntry entry;                // of all rows
   IdTokens tokens;  // of lines and of metadata values
   TrigramSet trigrams;
+  std::vector<BlockEntry> slices;  // of each stream in it; one is the entry itself
 };
 
 /// Fills the entry but for stream, place, encoding and what lines say; tokens of metadata only. REQUIRES: rows is not
 /// empty.
 BlockDraft draft_rows(std::span<const EntryView> rows);
+/// Takes the rows of one stream into the draft of a shared block.
+void add_slice(std::uint32_t stream, std::span<const EntryView> rows, BlockDraft& draft);
+/// Tells the slices what is known of the whole block only: place, encoding, what lines say.
+void finish_slices(std::uint32_t part, BlockDraft& draft);
 /// Looks at every line.
 void scan_lines(std::span<const EntryView> rows, TrigramCollector& collector, BlockDraft& draft);
 /// Adds the tokens of the lines.

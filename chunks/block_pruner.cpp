@@ -12,9 +12,9 @@
 namespace kvasir::chunks {
 namespace {
 
-using BlockBits = std::vector<bool>;
+using PartBits = std::vector<bool>;  // filters know parts, of which blocks may be slices
 
-void keep_trigrams(const StoredSegment& segment, std::string_view literal, BlockBits& perhaps) {
+void keep_trigrams(const StoredSegment& segment, std::string_view literal, PartBits& perhaps) {
   const TrigramIndex* const index = segment.trigrams();
   if (index == nullptr) return;
   for (const std::uint16_t trigram : trigrams_of_needle(literal)) {
@@ -47,34 +47,36 @@ bool is_whole_in(const NeedleId& id, const BlockEntry& block) {
   return block.token_lengths >> (id.token.size() + 1) == 0;
 }
 
-void keep_id(const StoredSegment& segment, const NeedleId& id, BlockBits& perhaps) {
-  const auto holders = segment.blocks_with_id(id.token);
+void keep_id(const StoredSegment& segment, const NeedleId& id, PartBits& perhaps) {
+  const auto holders = segment.parts_with_id(id.token);
   if (!holders) return;
-  BlockBits holds(perhaps.size());
-  for (const std::uint32_t b : *holders) holds[b] = true;
-  for (std::size_t b = 0; b < perhaps.size(); ++b) {
-    if (!holds[b] && is_whole_in(id, segment.blocks()[b])) perhaps[b] = false;
+  PartBits holds(perhaps.size());
+  for (const std::uint32_t part : *holders) holds[part] = true;
+  for (std::size_t part = 0; part < perhaps.size(); ++part) {
+    // Slices of a part have its token lengths.
+    if (!holds[part] && is_whole_in(id, segment.blocks()[segment.blocks_of_part(part)[0]])) perhaps[part] = false;
   }
 }
 
 }  // namespace
 
 struct BlockPruner::State {
-  BlockBits perhaps;
+  std::vector<bool> perhaps;  // by block
 };
 
 BlockPruner::BlockPruner(const SegmentReader& reader, PruneQuery query) : state_(std::make_unique<State>()) {
   const auto& segment = static_cast<const StoredSegment&>(reader);
-  BlockBits& perhaps = state_->perhaps;
+  PartBits parts(segment.parts(), true);
+  for (const std::string& id : query.ids) keep_id(segment, {id, true}, parts);
+  for (const std::string& literal : query.literals) {
+    keep_trigrams(segment, literal, parts);
+    for (const NeedleId& id : ids_of_needle(literal)) keep_id(segment, id, parts);
+  }
+  std::vector<bool>& perhaps = state_->perhaps;
   perhaps.resize(segment.blocks().size());
   for (std::size_t b = 0; b < perhaps.size(); ++b) {
     const BlockEntry& block = segment.blocks()[b];
-    perhaps[b] = query.range.overlaps(block.first.timestamp, block.last.timestamp);
-  }
-  for (const std::string& id : query.ids) keep_id(segment, {id, true}, perhaps);
-  for (const std::string& literal : query.literals) {
-    keep_trigrams(segment, literal, perhaps);
-    for (const NeedleId& id : ids_of_needle(literal)) keep_id(segment, id, perhaps);
+    perhaps[b] = parts[block.part] && query.range.overlaps(block.first.timestamp, block.last.timestamp);
   }
 }
 

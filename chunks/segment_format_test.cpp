@@ -96,6 +96,38 @@ TEST_CASE("the golden segment reads as it was written") {
   CHECK(has_columns);
 }
 
+TEST_CASE("the golden segment with shared blocks reads as it was written") {
+  const std::string bytes = source_file("chunks/testdata/segment-v2.kvs");
+  const auto reader = SegmentReader::open_bytes(bytes);
+  REQUIRE(reader);
+  CHECK((*reader)->streams().size() == 30);
+  CHECK(hash_rows(**reader) == 2682687427825793915u);
+  CHECK(verify_segment(**reader));
+  const auto description = describe_segment(**reader);
+  REQUIRE(description);
+  CHECK(description->blocks.size() < description->entries.size());
+}
+
+/// How it was made; never again.
+TEST_CASE("write golden segment with shared blocks" * doctest::skip()) {
+  std::mt19937_64 random(20261121);
+  SegmentWriter writer;
+  std::int64_t ts = 1'795'000'000'000'000'000;
+  for (std::uint64_t stream = 0; stream < 30; ++stream) {
+    TestRows rows;
+    for (std::uint64_t i = 0; i < 20 + stream; ++i) {
+      ts += static_cast<std::int64_t>(random() % 50'000'000);
+      rows.add(ts, i * 30 + stream, test_line(static_cast<TestKind>(stream % kTestKinds), ts, random),
+               i % 3 == 0 ? std::vector<LabelView>{{"detected_level", "info"}} : std::vector<LabelView>{});
+    }
+    REQUIRE(writer.add(Labels{{"stream", std::to_string(stream)}}, rows.views));
+  }
+  std::string bytes;
+  REQUIRE(writer.finish(bytes));
+  std::ofstream(std::getenv("KVASIR_GOLDEN"), std::ios::binary) << bytes;
+  MESSAGE(hash_rows(**SegmentReader::open_bytes(bytes)));
+}
+
 /// How the golden file was made. It is never made again: old files must stay readable.
 TEST_CASE("write golden segment" * doctest::skip()) {
   std::mt19937_64 random(20260110);

@@ -87,11 +87,31 @@ void write_blocks(const SegmentIndex& index, std::string& out) {
     std::transform(index.blocks.begin(), index.blocks.end(), column.begin(), field.get);
     encode_ints(column, out);
   }
+  if (index.has_shared()) {
+    for (const BlockField& field : {field(&BlockEntry::part), field(&BlockEntry::first_row)}) {
+      std::transform(index.blocks.begin(), index.blocks.end(), column.begin(), field.get);
+      encode_ints(column, out);
+    }
+    ByteWriter(out).varint(index.parts());
+  }
   column.assign(index.filter_ends.begin(), index.filter_ends.end());
   encode_ints(column, out);
 }
 
-bool read_blocks(ByteReader& reader, SegmentIndex& index) {
+/// Of version 2, behind the fields of the blocks; gives the number of parts, 0 on damage.
+std::uint64_t read_slices(std::string_view& rest, SegmentIndex& index) {
+  std::vector<std::int64_t> column(index.blocks.size());
+  for (const BlockField& member : {field(&BlockEntry::part), field(&BlockEntry::first_row)}) {
+    if (!decode_ints(rest, column)) return 0;
+    for (std::size_t b = 0; b < column.size(); ++b) member.set(index.blocks[b], column[b]);
+  }
+  ByteReader reader(rest);
+  const std::uint64_t parts = reader.varint();
+  rest = reader.rest();
+  return reader.ok() && parts <= index.blocks.size() ? parts : 0;
+}
+
+bool read_blocks(ByteReader& reader, bool shared, SegmentIndex& index) {
   const std::uint64_t count = reader.varint();
   if (!reader.ok() || count == 0 || count > kBlocksMax) return false;
   std::vector<std::int64_t> column(count);
@@ -100,6 +120,13 @@ bool read_blocks(ByteReader& reader, SegmentIndex& index) {
   for (const BlockField& field : block_fields()) {
     if (!decode_ints(rest, column)) return false;
     for (std::size_t b = 0; b < count; ++b) field.set(index.blocks[b], column[b]);
+  }
+  if (shared) {
+    const std::uint64_t parts = read_slices(rest, index);
+    if (parts == 0) return false;
+    column.resize(parts);
+  } else {
+    for (std::size_t b = 0; b < count; ++b) index.blocks[b].part = static_cast<std::uint32_t>(b);
   }
   if (!decode_ints(rest, column)) return false;
   index.filter_ends.assign(column.begin(), column.end());
@@ -131,15 +158,20 @@ bool block_is_sane(const BlockEntry& block, std::size_t streams, std::uint64_t l
 }
 
 bool blocks_are_sane(const SegmentIndex& index, std::uint64_t limit) {
+  std::vector<const BlockEntry*> first_of_part(index.parts());
   for (std::size_t b = 0; b < index.blocks.size(); ++b) {
     const BlockEntry& block = index.blocks[b];
-    if (!block_is_sane(block, index.streams.size(), limit)) return false;
-    if (index.filter_ends[b] < (b == 0 ? 0 : index.filter_ends[b - 1])) return false;
+    if (!block_is_sane(block, index.streams.size(), limit) || block.part >= index.parts()) return false;
+    const BlockEntry*& first = first_of_part[block.part];
+    if (first == nullptr) first = &block;
+    if (first->offset != block.offset || first->stored_bytes != block.stored_bytes) return false;
     if (b == 0) continue;
     const BlockEntry& before = index.blocks[b - 1];
     if (before.stream > block.stream || (before.stream == block.stream && before.first > block.first)) return false;
   }
-  return index.filter_ends.back() <= index.filters.bytes / kFilterBucketBytes;
+  const bool all_used = std::find(first_of_part.begin(), first_of_part.end(), nullptr) == first_of_part.end();
+  return all_used && std::is_sorted(index.filter_ends.begin(), index.filter_ends.end()) &&
+         index.filter_ends.back() <= index.filters.bytes / kFilterBucketBytes;
 }
 
 }  // namespace
@@ -162,6 +194,8 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
   write_region(index.trigrams, writer);
   write_id_entries(index.id_entries, raw);
 
+  const std::uint16_t major = index.has_shared() ? kSegmentMajorShared : kSegmentMajor;
+  std::memcpy(out.data() + kSegmentMagic.size(), &major, sizeof major);
   const std::size_t offset = out.size();
   zstd_append(raw, out);
   std::string footer;
@@ -170,7 +204,7 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
   foot.fixed(static_cast<std::uint64_t>(out.size() - offset));
   foot.fixed(static_cast<std::uint64_t>(raw.size()));
   foot.fixed(crc32c(std::string_view(out).substr(offset)));
-  foot.fixed(kSegmentMajor);
+  foot.fixed(major);
   foot.fixed(kSegmentMinor);
   footer.resize(kFooterBytes - 12);  // reserved, zero
   foot.fixed(crc32c(footer));
@@ -184,7 +218,7 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   if (!file.starts_with(kSegmentMagic) || !file.ends_with(kFooterMagic)) return fail(damaged("no segment magic"));
   ByteReader header(file.substr(kSegmentMagic.size()));
   const auto major = header.fixed<std::uint16_t>();
-  if (major != kSegmentMajor)
+  if (major != kSegmentMajor && major != kSegmentMajorShared)
     return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major));
   const std::string_view footer = file.substr(file.size() - kFooterBytes);
   ByteReader foot(footer);
@@ -205,7 +239,7 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
 
   SegmentIndex index;
   ByteReader reader(raw);
-  if (!read_streams(reader, index.streams) || !read_blocks(reader, index)) return fail(damaged("index tables"));
+  if (!read_streams(reader, index.streams) || !read_blocks(reader, major == kSegmentMajorShared, index)) return fail(damaged("index tables"));
   index.ids = read_region(reader);
   index.filters = read_region(reader);
   index.trigrams = read_region(reader);
@@ -213,7 +247,7 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
     if (!reader.ok() || !region_fits(region, offset)) return fail(damaged("region place"));
   }
   std::string_view rest = reader.rest();
-  if (!read_id_entries(rest, index.ids.bytes, index.blocks.size(), index.id_entries) || !rest.empty())
+  if (!read_id_entries(rest, index.ids.bytes, index.parts(), index.id_entries) || !rest.empty())
     return fail(damaged("id table"));
   if (!blocks_are_sane(index, offset)) return fail(damaged("block table"));
   return index;

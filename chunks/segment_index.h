@@ -17,7 +17,8 @@ namespace kvasir::chunks {
 
 inline constexpr std::string_view kSegmentMagic = "KVSG";
 inline constexpr std::string_view kFooterMagic = "KVSGEND1";
-inline constexpr std::uint16_t kSegmentMajor = 1;
+inline constexpr std::uint16_t kSegmentMajor = 1;        // of a segment without shared blocks
+inline constexpr std::uint16_t kSegmentMajorShared = 2;  // with some
 inline constexpr std::uint16_t kSegmentMinor = 0;
 inline constexpr std::size_t kHeaderBytes = 16;
 inline constexpr std::size_t kFooterBytes = 64;
@@ -31,14 +32,16 @@ struct Region {
 struct SegmentIndex {
   std::vector<SegmentStream> streams;
   std::vector<BlockEntry> blocks;
-  /// Of each block in the filter region: first bucket and one past its last.
+  std::size_t parts() const { return filter_ends.size(); }  // stored blocks
+  bool has_shared() const { return parts() != blocks.size(); }
+  /// Of each part in the filter region: one past its last bucket.
   std::vector<std::uint32_t> filter_ends;
   Region ids, filters, trigrams;
   IdRegionEntries id_entries;
 };
 
 void append_segment_header(std::string& out);
-/// The index frame and the footer; `out` holds the file so far.
+/// The index frame and the footer; `out` holds the file so far, whose header is told the version.
 void append_segment_index(const SegmentIndex& index, std::string& out);
 
 /// Checks header, footer, checksums, and every offset against the file's size.

@@ -26,11 +26,29 @@ std::string describe_template(const RowTemplate& shape) {
   return text;
 }
 
-Result<BlockDescription> describe_block(const StoredSegment& segment, std::size_t index) {
-  KVASIR_TRY(const std::unique_ptr<StoredBlock> block, segment.open_stored(index));
+/// Of all slices together.
+BlockEntry entry_of_part(const StoredSegment& segment, std::span<const std::uint32_t> slices) {
+  BlockEntry whole = segment.blocks()[slices[0]];
+  for (const std::uint32_t b : slices.subspan(1)) {
+    const BlockEntry& slice = segment.blocks()[b];
+    whole.rows += slice.rows;
+    whole.line_bytes += slice.line_bytes;
+    whole.first = std::min(whole.first, slice.first);
+    whole.last = std::max(whole.last, slice.last);
+    whole.flags |= slice.flags;
+    for (std::size_t level = 0; level < kLevelCount; ++level) whole.levels[level] += slice.levels[level];
+  }
+  return whole;
+}
+
+Result<BlockDescription> describe_part(const StoredSegment& segment, std::size_t part) {
+  const auto slices = segment.blocks_of_part(part);
   BlockDescription description;
-  description.entry = segment.blocks()[index];
-  description.filter_bytes = segment.filter_of(index).size();
+  description.entry = entry_of_part(segment, slices);
+  description.slices = static_cast<std::uint32_t>(slices.size());
+  const RowOrder order = slices.size() > 1 ? RowOrder::kBySlice : RowOrder::kByTime;
+  KVASIR_TRY(const std::unique_ptr<StoredBlock> block, segment.open_part(description.entry, order));
+  description.filter_bytes = segment.filter_of(part).size();
   description.meta_bytes = block->meta_bytes();
   if (const TableReader* const table = block->line_table()) {
     for (const RowTemplate& shape : table->templates()) {
@@ -76,6 +94,23 @@ Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
   return {};
 }
 
+/// Each row of a shared block is in one slice.
+Result<void> verify_slices(const StoredSegment& segment, std::size_t part) {
+  const auto slices = segment.blocks_of_part(part);
+  if (slices.size() == 1) return {};
+  KVASIR_TRY(const auto block, segment.open_part(segment.blocks()[slices[0]], RowOrder::kBySlice));
+  std::vector<std::uint8_t> taken(block->rows());
+  for (const std::uint32_t b : slices) {
+    const BlockEntry& slice = segment.blocks()[b];
+    for (std::size_t row = slice.first_row; row < std::size_t{slice.first_row} + slice.rows; ++row) {
+      if (row >= taken.size() || taken[row] != 0) return fail(mismatch("slice", b));
+      taken[row] = 1;
+    }
+  }
+  if (std::find(taken.begin(), taken.end(), 0) != taken.end()) return fail(mismatch("rows of no stream", slices[0]));
+  return {};
+}
+
 }  // namespace
 
 Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
@@ -87,8 +122,9 @@ Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
   description.filter_bytes = segment.index().filters.bytes;
   description.trigram_bytes = segment.index().trigrams.bytes;
   for (const PoolEntry& pool : segment.ids().entries().pools) description.pooled_ids += pool.count;
-  for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
-    KVASIR_TRY(BlockDescription block, describe_block(segment, b));
+  description.entries.assign(segment.blocks().begin(), segment.blocks().end());
+  for (std::size_t part = 0; part < segment.parts(); ++part) {
+    KVASIR_TRY(BlockDescription block, describe_part(segment, part));
     description.rows += block.entry.rows;
     description.line_bytes += block.entry.line_bytes;
     description.block_bytes += block.entry.stored_bytes;
@@ -100,6 +136,8 @@ Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
 }
 
 Result<void> verify_segment(const SegmentReader& segment) {
+  const auto& stored = static_cast<const StoredSegment&>(segment);
+  for (std::size_t part = 0; part < stored.parts(); ++part) KVASIR_CHECK_OK(verify_slices(stored, part));
   for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
     if (auto checked = verify_block(segment, b); !checked)
       return fail(checked.error().with_context("block " + std::to_string(b)));

@@ -20,8 +20,10 @@ struct ColumnDescription {
   std::uint64_t text_bytes_min = 0, text_bytes_max = 0;
 };
 
+/// A stored block.
 struct BlockDescription {
-  BlockEntry entry;
+  BlockEntry entry;                    // of all its rows; the stream is that of the first slice
+  std::uint32_t slices = 1;            // how many blocks share it
   std::uint64_t filter_bytes = 0;
   std::uint64_t meta_bytes = 0;        // of the directory, expanded
   std::vector<std::string> templates;  // fixed text, `<*>` for each variable; a count of rows in front
@@ -34,12 +36,14 @@ struct SegmentDescription {
   std::uint64_t block_bytes = 0, id_bytes = 0, filter_bytes = 0, trigram_bytes = 0, index_bytes = 0;
   std::uint64_t pooled_ids = 0;
   std::vector<SegmentStream> streams;
+  std::vector<BlockEntry> entries;       // ascending by stream and time; `part` is an index into blocks
   std::vector<BlockDescription> blocks;
 };
 
 Result<SegmentDescription> describe_segment(const SegmentReader& segment);
 
-/// Reads every row of every block, and compares what the index says of it.
+/// Reads every row of every block, and compares what the index says of it. Of a shared block every row must belong to
+/// one stream.
 Result<void> verify_segment(const SegmentReader& segment);
 
 }  // namespace kvasir::chunks

@@ -1,6 +1,7 @@
 #include "chunks/segment_reader.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "chunks/compression.h"
 #include "chunks/id_filter.h"
@@ -27,7 +28,18 @@ StoredSegment::StoredSegment(std::shared_ptr<const RandomFile> file, std::string
     : file_(std::move(file)),
       bytes_(bytes),
       index_(std::move(index)),
-      ids_(bytes.substr(index_.ids.offset, index_.ids.bytes), std::move(index_.id_entries)) {}
+      ids_(bytes.substr(index_.ids.offset, index_.ids.bytes), std::move(index_.id_entries)),
+      part_starts_(index_.parts() + 1),
+      part_blocks_(index_.blocks.size()) {
+  for (const BlockEntry& block : index_.blocks) ++part_starts_[block.part + 1];
+  std::partial_sum(part_starts_.begin(), part_starts_.end(), part_starts_.begin());
+  std::vector<std::uint32_t> next(part_starts_.begin(), part_starts_.end() - 1);
+  for (std::uint32_t b = 0; b < index_.blocks.size(); ++b) part_blocks_[next[index_.blocks[b].part]++] = b;
+}
+
+std::span<const std::uint32_t> StoredSegment::blocks_of_part(std::size_t part) const {
+  return std::span(part_blocks_).subspan(part_starts_[part], part_starts_[part + 1] - part_starts_[part]);
+}
 
 std::pair<std::size_t, std::size_t> StoredSegment::blocks_of(std::size_t stream) const {
   const auto by_stream = [](const BlockEntry& block, std::size_t wanted) { return block.stream < wanted; };
@@ -37,30 +49,58 @@ std::pair<std::size_t, std::size_t> StoredSegment::blocks_of(std::size_t stream)
           static_cast<std::size_t>(end - index_.blocks.begin())};
 }
 
-Result<std::unique_ptr<StoredBlock>> StoredSegment::open_stored(std::size_t index) const {
-  const BlockEntry& entry = index_.blocks[index];
-  auto block = StoredBlock::open(bytes_.substr(entry.offset, entry.stored_bytes), ids_, shared_from_this());
-  if (block && (*block)->rows() != entry.rows) return fail(ErrorCode::kCorruption, "block damaged: row count");
+Result<std::unique_ptr<StoredBlock>> StoredSegment::open_part(const BlockEntry& entry, RowOrder order) const {
+  // A shared block is kept by this segment: it must not keep the segment in turn.
+  const auto owner = order == RowOrder::kByTime ? shared_from_this() : nullptr;
+  return StoredBlock::open(bytes_.substr(entry.offset, entry.stored_bytes), ids_, owner, order);
+}
+
+Result<std::shared_ptr<SharedBlock>> StoredSegment::shared_block(const BlockEntry& entry) const {
+  MutexLock lock(shared_mutex_);
+  for (const auto& [part, block] : recent_) {
+    if (block != nullptr && part == entry.part) return block;
+  }
+  KVASIR_TRY(auto stored, open_part(entry, RowOrder::kBySlice));
+  auto block = std::make_shared<SharedBlock>(std::move(stored), blocks_of_part(entry.part).size());
+  recent_[next_recent_++ % kRecentParts] = {entry.part, block};
   return block;
 }
 
 Result<std::unique_ptr<Block>> StoredSegment::open_block(std::size_t index) const {
-  KVASIR_TRY(std::unique_ptr<Block> block, open_stored(index));
-  return block;
+  const BlockEntry& entry = index_.blocks[index];
+  if (blocks_of_part(entry.part).size() > 1) {
+    KVASIR_TRY(auto shared, shared_block(entry));
+    return SliceBlock::open(std::move(shared), entry, shared_from_this());
+  }
+  KVASIR_TRY(std::unique_ptr<StoredBlock> block, open_part(entry, RowOrder::kByTime));
+  if (block->rows() != entry.rows) return fail(ErrorCode::kCorruption, "block damaged: row count");
+  return std::unique_ptr<Block>(std::move(block));
 }
 
-std::optional<std::vector<std::uint32_t>> StoredSegment::blocks_with_id(std::string_view id) const {
+std::optional<std::vector<std::uint32_t>> StoredSegment::parts_with_id(std::string_view id) const {
   if (!is_indexed_id(id)) return std::nullopt;
   std::vector<std::uint32_t> found;
   if (const auto bytes = id_bytes_of(id)) ids_.blocks_of_pooled(*bytes, found);
   const std::uint64_t hash = id_hash(id);
   const bool usable = filters_usable();
-  for (std::uint32_t b = 0; b < index_.blocks.size(); ++b) {
-    if (!usable || id_filter_contains(filter_of(b), hash)) found.push_back(b);
+  for (std::uint32_t part = 0; part < parts(); ++part) {
+    if (!usable || id_filter_contains(filter_of(part), hash)) found.push_back(part);
   }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
+}
+
+std::optional<std::vector<std::uint32_t>> StoredSegment::blocks_with_id(std::string_view id) const {
+  const auto found = parts_with_id(id);
+  if (!found) return std::nullopt;
+  std::vector<std::uint32_t> blocks;
+  for (const std::uint32_t part : *found) {
+    const auto slices = blocks_of_part(part);
+    blocks.insert(blocks.end(), slices.begin(), slices.end());
+  }
+  std::sort(blocks.begin(), blocks.end());
+  return blocks;
 }
 
 bool StoredSegment::filters_usable() const {
@@ -72,10 +112,10 @@ bool StoredSegment::filters_usable() const {
   return state == 1;
 }
 
-std::string_view StoredSegment::filter_of(std::size_t block) const {
-  const std::size_t begin = block == 0 ? 0 : index_.filter_ends[block - 1];
+std::string_view StoredSegment::filter_of(std::size_t part) const {
+  const std::size_t begin = part == 0 ? 0 : index_.filter_ends[part - 1];
   return bytes_.substr(index_.filters.offset + begin * kFilterBucketBytes,
-                       (index_.filter_ends[block] - begin) * kFilterBucketBytes);
+                       (index_.filter_ends[part] - begin) * kFilterBucketBytes);
 }
 
 const TrigramIndex* StoredSegment::trigrams() const {
@@ -87,7 +127,7 @@ const TrigramIndex* StoredSegment::trigrams() const {
     const auto raw_bytes = reader.fixed<std::uint64_t>();
     if (reader.ok() && crc32c(region) == index_.trigrams.crc && raw_bytes <= kPartBytesMax) {
       std::string raw(raw_bytes, '\0');
-      if (zstd_expand(reader.rest(), raw.data(), raw.size())) *made = TrigramIndex::read(raw, index_.blocks.size());
+      if (zstd_expand(reader.rest(), raw.data(), raw.size())) *made = TrigramIndex::read(raw, parts());
     }
     std::shared_ptr<const std::optional<TrigramIndex>> none;
     trigrams_.compare_exchange_strong(none, std::move(made));

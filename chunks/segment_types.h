@@ -64,6 +64,8 @@ struct BlockEntry {
   std::uint8_t encoding = 0;        // 0 rows, 1 templates and typed columns
   std::uint16_t flags = 0;          // block_flags
   std::uint64_t token_lengths = 0;  // bit n: an id-like token of n bytes occurs (bit 63: of 63 or more)
+  std::uint32_t part = 0;           // number of the stored block; blocks of small streams may share one
+  std::uint32_t first_row = 0;      // its first row in there
   LevelCounts levels{};
 };
 

@@ -9,6 +9,7 @@
 #include "chunks/block_draft.h"
 #include "chunks/block_encoder.h"
 #include "chunks/compression.h"
+#include "chunks/gathered_rows.h"
 #include "chunks/id_filter.h"
 #include "chunks/id_region.h"
 #include "chunks/id_text.h"
@@ -23,6 +24,8 @@ namespace {
 
 constexpr std::size_t kColumnsLineBytesMin = 16 << 10;  // below, columns hardly ever beat rows
 constexpr std::size_t kSampleBytes = 64 << 10;
+constexpr std::size_t kOwnBlockBytesMin = 128 << 10;  // a stream with less shares a block with its neighbours
+constexpr std::size_t kSharedBlockBytes = 1 << 20;    // larger ones pack no better, and each reader opens all of it
 
 /// Rows per block: up to `bytes` of lines, at least one.
 std::size_t rows_for_block(std::span<const EntryView> rows, std::size_t bytes) {
@@ -38,7 +41,7 @@ bool metadata_equal(std::span<const LabelView> a, std::span<const LabelView> b) 
 
 /// Decodes the block and compares everything with the rows it was made of.
 bool gives_back(std::string_view stored, const PendingIdStore& ids, std::span<const EntryView> rows) {
-  const auto block = StoredBlock::open(stored, ids, nullptr);
+  const auto block = StoredBlock::open(stored, ids, nullptr, RowOrder::kBySlice);
   if (!block || (*block)->rows() != rows.size()) return false;
   std::vector<std::uint64_t> all((rows.size() + 63) / 64, ~std::uint64_t{0});
   if (rows.size() % 64 != 0) all.back() >>= 64 - rows.size() % 64;
@@ -94,16 +97,19 @@ struct SegmentWriter::State {
   std::vector<SegmentStream> streams;
   std::vector<EntryPosition> last_positions;  // of each stream
   std::unordered_map<Fingerprint, std::vector<std::uint32_t>> stream_of;
-  std::vector<BlockDraft> blocks;
+  std::vector<BlockDraft> parts;
+  GatheredRows gathered;  // of small streams
   TrigramCollector collector;
   std::uint64_t rows = 0, line_bytes = 0;
   std::uint32_t verify_failures = 0;
 
   std::pair<std::uint32_t, bool> stream_for(const Labels& labels);
-  void add_block(std::uint32_t stream, std::span<const EntryView> block_rows);
+  void add_rows(std::uint32_t stream, std::span<const EntryView> stream_rows);
+  void add_gathered();
+  void add_part(std::span<const EntryView> block_rows, BlockDraft draft);
   Encoding encode(std::span<const EntryView> block_rows, BlockDraft& draft);
   bool try_columns(std::span<const EntryView> block_rows, BlockDraft& draft);
-  std::vector<std::size_t> sort_blocks();
+  std::vector<std::size_t> place_blocks(SegmentIndex& index);
   void write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries);
   void write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order);
   struct SlotHashes {
@@ -111,7 +117,7 @@ struct SegmentWriter::State {
     std::vector<std::uint64_t> others;  // are to be in it, and are not in the draft
   };
   std::vector<SlotHashes> slot_hashes(const IdRegionEntries& entries) const;
-  std::vector<std::uint64_t> filter_hashes(std::size_t block, SlotHashes& slots) const;
+  std::vector<std::uint64_t> filter_hashes(std::size_t part, SlotHashes& slots) const;
 };
 
 std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& labels) {
@@ -157,35 +163,73 @@ Encoding SegmentWriter::State::encode(std::span<const EntryView> block_rows, Blo
   return Encoding::kRows;
 }
 
-void SegmentWriter::State::add_block(std::uint32_t stream, std::span<const EntryView> block_rows) {
-  BlockDraft draft = draft_rows(block_rows);
-  draft.entry.stream = stream;
+/// The rows of a stream, or what is left of them behind whole blocks.
+void SegmentWriter::State::add_rows(std::uint32_t stream, std::span<const EntryView> stream_rows) {
+  std::size_t bytes = 0;
+  for (const EntryView& row : stream_rows) {
+    bytes += row.line.size();
+    for (const LabelView& pair : row.metadata) bytes += pair.value.size();
+  }
+  if (bytes >= std::min<std::size_t>(kOwnBlockBytesMin, options.block_bytes / 2) || stream_rows.size() > kBlockRowsMax / 2) {
+    BlockDraft draft;
+    add_slice(stream, stream_rows, draft);
+    return add_part(stream_rows, std::move(draft));
+  }
+  if (gathered.bytes() + bytes > kSharedBlockBytes || gathered.rows().size() + stream_rows.size() > kBlockRowsMax)
+    add_gathered();
+  gathered.add(stream, stream_rows);
+}
+
+void SegmentWriter::State::add_gathered() {
+  if (gathered.empty()) return;
+  BlockDraft draft;
+  std::span<const EntryView> left = gathered.rows();
+  for (const GatheredRows::Piece& piece : gathered.pieces()) {
+    add_slice(piece.stream, left.first(piece.rows), draft);
+    left = left.subspan(piece.rows);
+  }
+  add_part(gathered.rows(), std::move(draft));
+  gathered.clear();
+}
+
+void SegmentWriter::State::add_part(std::span<const EntryView> block_rows, BlockDraft draft) {
   draft.entry.offset = file.size();
   const std::size_t ids_before = ids.size();
   draft.entry.encoding = static_cast<std::uint8_t>(encode(block_rows, draft));
   draft.entry.stored_bytes = static_cast<std::uint32_t>(file.size() - draft.entry.offset);
-  ids.set_block(ids_before, static_cast<std::uint32_t>(blocks.size()));
-  rows += draft.entry.rows;
-  line_bytes += draft.entry.line_bytes;
+  const auto part = static_cast<std::uint32_t>(parts.size());
+  ids.set_block(ids_before, part);
   std::sort(draft.tokens.hashes.begin(), draft.tokens.hashes.end());
   draft.tokens.hashes.erase(std::unique(draft.tokens.hashes.begin(), draft.tokens.hashes.end()),
                             draft.tokens.hashes.end());
-  blocks.push_back(std::move(draft));
+  draft.entry.flags |= block_flags::kHasTrigrams;
+  finish_slices(part, draft);
+  parts.push_back(std::move(draft));
 }
 
-std::vector<std::size_t> SegmentWriter::State::sort_blocks() {
-  std::vector<std::size_t> order(blocks.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
-    const BlockEntry &x = blocks[a].entry, &y = blocks[b].entry;
+/// Fills in the blocks, ascending; gives the order of the parts, which is that of their first blocks.
+std::vector<std::size_t> SegmentWriter::State::place_blocks(SegmentIndex& index) {
+  for (const BlockDraft& part : parts) index.blocks.insert(index.blocks.end(), part.slices.begin(), part.slices.end());
+  std::sort(index.blocks.begin(), index.blocks.end(), [](const BlockEntry& x, const BlockEntry& y) {
     return x.stream != y.stream ? x.stream < y.stream : x.first < y.first;
   });
+  constexpr std::uint32_t kUnplaced = 0xffffffff;
+  std::vector<std::uint32_t> place(parts.size(), kUnplaced);
+  std::vector<std::size_t> order;
+  for (BlockEntry& block : index.blocks) {
+    std::uint32_t& number = place[block.part];
+    if (number == kUnplaced) {
+      number = static_cast<std::uint32_t>(order.size());
+      order.push_back(block.part);
+    }
+    block.part = number;
+  }
   return order;
 }
 
 /// Of each block, the hashes of its id columns as far as they matter to its filter.
 std::vector<SegmentWriter::State::SlotHashes> SegmentWriter::State::slot_hashes(const IdRegionEntries& entries) const {
-  std::vector<SlotHashes> hashes(blocks.size());
+  std::vector<SlotHashes> hashes(parts.size());
   for (std::size_t s = 0; s < entries.slots.size(); ++s) {
     const PendingIds& slot = ids.slots()[s];
     const bool pooled = entries.slots[s].way == SlotWay::kRanks;
@@ -201,10 +245,10 @@ std::vector<SegmentWriter::State::SlotHashes> SegmentWriter::State::slot_hashes(
 }
 
 /// Hashes of a block's id tokens that no pool answers for.
-std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block, SlotHashes& slots) const {
+std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t part, SlotHashes& slots) const {
   std::sort(slots.pooled.begin(), slots.pooled.end());
   std::vector<std::uint64_t> left;
-  const auto& all = blocks[block].tokens.hashes;
+  const auto& all = parts[part].tokens.hashes;
   std::set_difference(all.begin(), all.end(), slots.pooled.begin(), slots.pooled.end(), std::back_inserter(left));
   left.insert(left.end(), slots.others.begin(), slots.others.end());
   std::sort(left.begin(), left.end());
@@ -215,12 +259,16 @@ std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t block
 void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order,
                                          const IdRegionEntries& entries) {
   std::vector<SlotHashes> slots = slot_hashes(entries);
+  std::vector<bool> has_filter;  // by part
   index.filters.offset = file.size();
   for (std::size_t b = 0; b < order.size(); ++b) {
     const std::size_t before = file.size();
     append_id_filter(filter_hashes(order[b], slots[order[b]]), file);
-    if (file.size() != before) index.blocks[b].flags |= block_flags::kHasIdFilter;
+    has_filter.push_back(file.size() != before);
     index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - index.filters.offset) / kFilterBucketBytes));
+  }
+  for (BlockEntry& block : index.blocks) {
+    if (has_filter[block.part]) block.flags |= block_flags::kHasIdFilter;
   }
   index.filters.bytes = file.size() - index.filters.offset;
   index.filters.crc = crc32c(std::string_view(file).substr(index.filters.offset));
@@ -228,10 +276,7 @@ void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<
 
 void SegmentWriter::State::write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order) {
   std::vector<TrigramSet> sets;
-  for (std::size_t b = 0; b < order.size(); ++b) {
-    sets.push_back(blocks[order[b]].trigrams);
-    index.blocks[b].flags |= block_flags::kHasTrigrams;
-  }
+  for (const std::size_t part : order) sets.push_back(parts[part].trigrams);
   std::string raw;
   write_trigram_index(sets, raw);
   index.trigrams.offset = file.size();
@@ -261,9 +306,11 @@ Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView>
     }
   }
   state_->last_positions[stream] = rows.back().position();
+  for (const EntryView& row : rows) state_->line_bytes += row.line.size();
+  state_->rows += rows.size();
   while (!rows.empty()) {
     const std::size_t n = rows_for_block(rows, state_->options.block_bytes);
-    state_->add_block(stream, rows.first(n));
+    state_->add_rows(stream, rows.first(n));
     rows = rows.subspan(n);
   }
   if (state_->file.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
@@ -272,15 +319,13 @@ Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView>
 
 Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
   State& state = *state_;
-  KVASIR_ASSERT(!state.blocks.empty(), "finish of an empty segment");
+  state.add_gathered();
+  KVASIR_ASSERT(!state.parts.empty(), "finish of an empty segment");
   SegmentIndex index;
   index.streams = state.streams;
-  const std::vector<std::size_t> order = state.sort_blocks();
+  const std::vector<std::size_t> order = state.place_blocks(index);
   std::vector<std::uint32_t> place(order.size());
-  for (std::size_t b = 0; b < order.size(); ++b) {
-    index.blocks.push_back(state.blocks[order[b]].entry);
-    place[order[b]] = static_cast<std::uint32_t>(b);
-  }
+  for (std::size_t p = 0; p < order.size(); ++p) place[order[p]] = static_cast<std::uint32_t>(p);
   std::string region;
   IdRegionEntries entries = write_id_region(state.ids, region);
   index.ids = {state.file.size(), region.size(), 0};

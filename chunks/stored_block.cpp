@@ -22,7 +22,7 @@ struct Head {
 }  // namespace
 
 Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, const IdSource& ids,
-                                                       std::shared_ptr<const void> owner) {
+                                                       std::shared_ptr<const void> owner, RowOrder order) {
   ByteReader reader(stored);
   const auto crc = reader.fixed<std::uint32_t>();
   const std::string_view body = reader.rest();
@@ -52,7 +52,7 @@ Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, 
   block->sequences_part_ = block->context_.parts->describe(described);
   if (!described.ok()) return fail(damaged("meta"));
   block->tables_meta_ = described.rest();
-  KVASIR_CHECK_OK(block->load_times());
+  KVASIR_CHECK_OK(block->load_times(order));
   return block;
 }
 
@@ -101,11 +101,12 @@ Result<std::span<const std::string_view>> StoredBlock::plain_lines() {
   return found->texts.texts();
 }
 
-Result<void> StoredBlock::load_times() {
+Result<void> StoredBlock::load_times(RowOrder order) {
   KVASIR_TRY(std::string_view packed, context_.parts->load(times_part_));
   times_.resize(rows_);
   if (!decode_ints(packed, times_) || !packed.empty()) return fail(damaged("timestamps"));
-  if (!std::is_sorted(times_.begin(), times_.end())) return fail(damaged("timestamps out of order"));
+  if (order == RowOrder::kByTime && !std::is_sorted(times_.begin(), times_.end()))
+    return fail(damaged("timestamps out of order"));
   return {};
 }
 

@@ -18,11 +18,17 @@
 
 namespace kvasir::chunks {
 
+enum class RowOrder : std::uint8_t {
+  kByTime,   // the whole block ascends
+  kBySlice,  // the rows of each stream in it do; not looked at here
+};
+
 class StoredBlock final : public Block {
  public:
   /// `owner` is kept as long as the block. Errors: corruption, unsupported (an encoding of a newer version).
   static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, const IdSource& ids,
-                                                   std::shared_ptr<const void> owner);
+                                                   std::shared_ptr<const void> owner,
+                                                   RowOrder order = RowOrder::kByTime);
 
   std::size_t rows() const override { return rows_; }
   std::span<const std::int64_t> timestamps() const override { return times_; }
@@ -59,7 +65,7 @@ class StoredBlock final : public Block {
   Result<Tables*> tables() const;
   bool parse_tables(ByteReader& meta, Tables& out) const;
   Result<std::span<const std::string_view>> plain_lines();
-  Result<void> load_times();
+  Result<void> load_times(RowOrder order);
   Result<void> load_metadata();
   FieldReader* fields(FieldSyntax syntax);
   Result<std::vector<std::uint64_t>> rows_holding(std::string_view literal, RowBits rows);

@@ -1,14 +1,20 @@
 // stored_segment.h -- the SegmentReader over a file's bytes, with the doors that pruning and inspection need.
+//
+// Parts:    stored blocks; several blocks may be slices of one. Filters, trigrams and ids are kept by part.
+// Memory:   the kRecentParts shared blocks that were opened last stay open, for the slices that come next.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 
 #include "chunks/id_region.h"
 #include "chunks/segment_index.h"
 #include "chunks/segment_reader.h"
+#include "chunks/shared_block.h"
 #include "chunks/stored_block.h"
 #include "chunks/trigrams.h"
+#include "common/mutex.h"
 
 namespace kvasir::chunks {
 
@@ -23,20 +29,35 @@ class StoredSegment final : public SegmentReader {
   std::optional<std::vector<std::uint32_t>> blocks_with_id(std::string_view id) const override;
   std::uint64_t file_bytes() const override { return bytes_.size(); }
 
-  Result<std::unique_ptr<StoredBlock>> open_stored(std::size_t index) const;
+  std::size_t parts() const { return index_.parts(); }
+  /// Of a block that some entry names. Rows of several streams ascend only by slice.
+  Result<std::unique_ptr<StoredBlock>> open_part(const BlockEntry& entry, RowOrder order) const;
+  /// Blocks that are slices of the part; one: it is not shared.
+  std::span<const std::uint32_t> blocks_of_part(std::size_t part) const;
+  /// As blocks_with_id.
+  std::optional<std::vector<std::uint32_t>> parts_with_id(std::string_view id) const;
   /// Null if damaged.
   const TrigramIndex* trigrams() const;
   /// False on damage: nothing may then be concluded from filters.
   bool filters_usable() const;
-  std::string_view filter_of(std::size_t block) const;
+  std::string_view filter_of(std::size_t part) const;
   const IdRegion& ids() const { return ids_; }
   const SegmentIndex& index() const { return index_; }
 
  private:
+  static constexpr std::size_t kRecentParts = 4;
+  Result<std::shared_ptr<SharedBlock>> shared_block(const BlockEntry& entry) const;
+
   std::shared_ptr<const RandomFile> file_;  // may be null
   std::string_view bytes_;
   SegmentIndex index_;
   IdRegion ids_;
+  std::vector<std::uint32_t> part_starts_;  // parts + 1, into part_blocks_
+  std::vector<std::uint32_t> part_blocks_;
+  mutable Mutex shared_mutex_;
+  mutable std::array<std::pair<std::uint32_t, std::shared_ptr<SharedBlock>>, kRecentParts> recent_
+      KVASIR_GUARDED_BY(shared_mutex_);
+  mutable std::size_t next_recent_ KVASIR_GUARDED_BY(shared_mutex_) = 0;
   mutable std::atomic<int> filters_state_{0};  // 0 not looked at, 1 usable, 2 damaged
   mutable std::atomic<std::shared_ptr<const std::optional<TrigramIndex>>> trigrams_;
 };

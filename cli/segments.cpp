@@ -28,8 +28,8 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 }
 
 void print_totals(const chunks::SegmentDescription& segment) {
-  std::cout << fmt::format("{} streams, {} blocks, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
-                           segment.streams.size(), segment.blocks.size(), segment.rows, segment.line_bytes,
+  std::cout << fmt::format("{} streams, {} blocks, {} stored, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
+                           segment.streams.size(), segment.entries.size(), segment.blocks.size(), segment.rows, segment.line_bytes,
                            segment.file_bytes, ratio(segment.line_bytes, segment.file_bytes));
   const std::vector<std::pair<std::string_view, std::uint64_t>> parts{{"blocks", segment.block_bytes},
                                                                       {"ids", segment.id_bytes},
@@ -61,24 +61,43 @@ void print_columns(const chunks::SegmentDescription& segment) {
   for (const auto& [bytes, text] : rows) std::cout << text;
 }
 
-void print_block(const chunks::SegmentDescription& segment, std::size_t index, bool templates) {
-  const auto& block = segment.blocks[index];
+void print_stored(const chunks::BlockDescription& block, std::size_t part, bool templates) {
   const auto& entry = block.entry;
-  std::cout << fmt::format("  {:>5} {} {}..{} {:>8} rows {:>10} -> {:>9} bytes (1 : {:.2f}) filter {}\n", index,
+  std::cout << fmt::format("  {:>5} {} {}..{} {:>8} rows {:>10} -> {:>9} bytes (1 : {:.2f}) filter {}", part,
                            entry.encoding == 0 ? "rows     " : "templates", format_rfc3339(entry.first.timestamp),
                            format_rfc3339(entry.last.timestamp), entry.rows, entry.line_bytes, entry.stored_bytes,
                            ratio(entry.line_bytes, entry.stored_bytes), block.filter_bytes);
+  if (block.slices > 1) std::cout << fmt::format(" shared by {} streams", block.slices);
+  std::cout << "\n";
   for (std::size_t i = 0; templates && i < std::min(kTemplatesShown, block.templates.size()); ++i) {
     std::cout << "        " << block.templates[i] << "\n";
   }
 }
 
 void print_streams(const chunks::SegmentDescription& segment, bool templates) {
+  auto entry = segment.entries.begin();
   for (std::size_t stream = 0; stream < segment.streams.size(); ++stream) {
     std::cout << segment.streams[stream].labels.to_string() << "\n";
-    for (std::size_t i = 0; i < segment.blocks.size(); ++i) {
-      if (segment.blocks[i].entry.stream == stream) print_block(segment, i, templates);
+    for (; entry != segment.entries.end() && entry->stream == stream; ++entry) {
+      const auto& block = segment.blocks[entry->part];
+      if (block.slices == 1) {
+        print_stored(block, entry->part, templates);
+      } else {
+        std::cout << fmt::format("        slice     {}..{} {:>8} rows {:>10} bytes of shared block {}\n",
+                                 format_rfc3339(entry->first.timestamp), format_rfc3339(entry->last.timestamp),
+                                 entry->rows, entry->line_bytes, entry->part);
+      }
     }
+  }
+}
+
+void print_shared(const chunks::SegmentDescription& segment, bool templates) {
+  bool any = false;
+  for (std::size_t part = 0; part < segment.blocks.size(); ++part) {
+    if (segment.blocks[part].slices == 1) continue;
+    if (!any) std::cout << "shared blocks\n";
+    any = true;
+    print_stored(segment.blocks[part], part, templates);
   }
 }
 
@@ -90,6 +109,7 @@ Result<void> run_inspect(const InspectFlags& flags) {
   print_totals(description);
   if (flags.columns) print_columns(description);
   print_streams(description, flags.templates);
+  print_shared(description, flags.templates);
   return {};
 }
 
