@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <random>
+#include <set>
+
 #include "common/crash_filesystem.h"
 #include "common/mem_filesystem.h"
 #include "index/index_store.h"
@@ -61,7 +64,7 @@ TEST_CASE("selection agrees with trying every matcher on every stream, for many 
   for (int i = 0; i < 7000; ++i) {
     const auto labels = labels_of({{"a", std::to_string(i % 3)}, {i % 5 == 0 ? "b" : "c", std::to_string(i % 7)},
                                    {"id", std::to_string(i)}});
-    index.find_or_add(labels->fingerprint(), labels);
+    index.note_data(index.find_or_add(labels->fingerprint(), labels), {0}, {0});
   }
   const std::vector<LabelMatcher> all{matcher("a", "=", "1"),  matcher("a", "!=", "1"), matcher("b", "=~", "[0-3]"),
                                       matcher("b", "!~", "2"), matcher("c", "=", ""),   matcher("id", "=~", ".*7")};
@@ -73,6 +76,9 @@ TEST_CASE("selection agrees with trying every matcher on every stream, for many 
         if (first.matches(*index.labels(id)) && second.matches(*index.labels(id))) want.push_back(id);
       }
       CHECK(index.select(both) == want);
+      std::set<std::string> values;
+      for (const StreamId id : want) values.emplace(*index.labels(id)->get("id"));
+      CHECK(index.label_values("id", both, {{0}, {kDay}}) == Names(values.begin(), values.end()));
     }
   }
 }
@@ -101,6 +107,28 @@ TEST_CASE_FIXTURE(Fixture, "label names and values by time") {
   CHECK_FALSE(index.has_label("none"));
   index.forget_data();
   CHECK(index.label_names({}, kEver).empty());
+}
+
+TEST_CASE("days of data in any order, with gaps") {
+  std::mt19937 random(7);
+  for (int round = 0; round < 200; ++round) {
+    StreamIndex index;
+    const auto labels = std::make_shared<const Labels>(Labels{{"a", "b"}});
+    const StreamId id = index.find_or_add(labels->fingerprint(), labels);
+    std::set<int> days;
+    for (int n = 1 + static_cast<int>(random() % 8); n > 0; --n) {
+      const int day = static_cast<int>(random() % 12), length = static_cast<int>(random() % 3);
+      for (int d = day; d <= day + length; ++d) days.insert(d);
+      index.note_data(id, TimestampNs{day * kDay}, TimestampNs{(day + length) * kDay});
+    }
+    for (int first = 0; first < 15; ++first) {
+      for (int last = first; last < 15; ++last) {
+        const auto found = days.lower_bound(first);
+        const bool want = found != days.end() && *found <= last;
+        CHECK(index.with_data({id}, {{first * kDay}, {last * kDay + 1}}).empty() != want);
+      }
+    }
+  }
 }
 
 TEST_CASE("days before the epoch") {

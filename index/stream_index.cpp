@@ -23,9 +23,9 @@ std::int32_t day_of(TimestampNs t) {
 struct DayRange {
   explicit DayRange(TimeRange range)
       : first(day_of(range.begin)), last(range.empty() ? first - 1 : day_of({range.end.value - 1})) {}
-  bool any_of(const std::vector<std::int32_t>& days) const {
-    const auto it = std::lower_bound(days.begin(), days.end(), first);
-    return it != days.end() && *it <= last;
+  template <class Days>
+  bool any_of(const Days& days) const {
+    return days.any_in(first, last);
   }
   std::int32_t first;
   std::int32_t last;
@@ -37,16 +37,31 @@ std::vector<StreamId> intersect(const std::vector<StreamId>& a, const std::vecto
   return both;
 }
 
-void insert_day(std::vector<std::int32_t>& days, std::int32_t day) {
-  if (days.empty() || days.back() < day) {
-    days.push_back(day);
+}  // namespace
+
+void StreamIndex::Days::add(std::int32_t day) {
+  if (last_ < first_) {
+    first_ = last_ = day;
     return;
   }
-  const auto it = std::lower_bound(days.begin(), days.end(), day);
-  if (*it != day) days.insert(it, day);
+  const bool touches = day >= first_ - 1 && day <= last_ + 1;
+  if (!touches && is_whole()) {
+    for (std::int32_t known = first_; known <= last_; ++known) list_.push_back(known);
+  }
+  if (!is_whole()) {
+    const auto it = std::lower_bound(list_.begin(), list_.end(), day);
+    if (it == list_.end() || *it != day) list_.insert(it, day);
+  }
+  first_ = std::min(first_, day);
+  last_ = std::max(last_, day);
 }
 
-}  // namespace
+bool StreamIndex::Days::any_in(std::int32_t first, std::int32_t last) const {
+  if (last_ < first_ || first > last || last < first_ || first > last_) return false;
+  if (is_whole() || first <= first_ || last >= last_) return true;
+  const auto it = std::lower_bound(list_.begin(), list_.end(), first);
+  return it != list_.end() && *it <= last;
+}
 
 std::optional<StreamId> StreamIndex::find_locked(Fingerprint fingerprint, const Labels& labels) const {
   const auto [begin, end] = by_fingerprint_.equal_range(fingerprint.value);
@@ -92,7 +107,7 @@ std::size_t StreamIndex::size() const {
 void StreamIndex::note_data(StreamId id, TimestampNs first, TimestampNs last) {
   const std::unique_lock lock(mutex_);
   auto& days = streams_[id].days;
-  for (std::int32_t day = day_of(first); day <= day_of(last); ++day) insert_day(days, day);
+  for (std::int32_t day = day_of(first); day <= day_of(last); ++day) days.add(day);
 }
 
 void StreamIndex::forget_data() {
@@ -198,12 +213,22 @@ std::vector<std::string> StreamIndex::label_values(std::string_view name, std::s
   if (values == postings_.end()) return found;
   const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
   if (matchers.empty()) {
+    found.reserve(values->second.size());
     for (const auto& [value, ids] : values->second) {
       if (std::any_of(ids.begin(), ids.end(), alive)) found.push_back(value);
     }
     return found;
   }
-  for (const StreamId id : select_locked(matchers)) {
+  const Ids selected = select_locked(matchers);
+  if (selected.size() > kTryEachMax) {  // the values are in order already
+    std::vector<bool> marked(streams_.size());
+    for (const StreamId id : selected) marked[id] = alive(id);
+    for (const auto& [value, ids] : values->second) {
+      if (std::any_of(ids.begin(), ids.end(), [&](StreamId id) { return marked[id]; })) found.push_back(value);
+    }
+    return found;
+  }
+  for (const StreamId id : selected) {
     const auto value = alive(id) ? streams_[id].labels->get(name) : std::nullopt;
     if (value) found.emplace_back(*value);
   }

@@ -66,10 +66,22 @@ class StreamIndex {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   using Values = std::map<std::string, Ids, std::less<>>;
+  /// When a stream had data, as UTC days. Most had on each day between the first and the last: then there is no list.
+  class Days {
+   public:
+    void add(std::int32_t day);
+    void clear() { *this = {}; }
+    bool any_in(std::int32_t first, std::int32_t last) const;
+
+   private:
+    bool is_whole() const { return list_.empty(); }
+    std::int32_t first_ = 0, last_ = -1;  // last < first: no day
+    std::vector<std::int32_t> list_;      // ascending, where days are missing between; else empty
+  };
   struct Stream {
     std::shared_ptr<const Labels> labels;
     Fingerprint fingerprint;
-    std::vector<std::int32_t> days;  // ascending
+    Days days;
   };
 
   std::optional<StreamId> find_locked(Fingerprint fingerprint, const Labels& labels) const;
