@@ -25,9 +25,9 @@ std::string spool_directory(const Config& config, const ClientConfig& client) {
 
 /// Two clients that may stand for each other across a reload.
 bool same_client(const ClientConfig& a, const ClientConfig& b, const Config& old, const Config& now) {
-  return print_client(a) == print_client(b) && a.http.basic_auth.password == b.http.basic_auth.password &&
-         a.http.bearer_token == b.http.bearer_token && a.http.credentials == b.http.credentials && a.url == b.url &&
-         old.limits.max_line_size == now.limits.max_line_size && old.limits.max_streams == now.limits.max_streams &&
+  return client_identity(a) == client_identity(b) && old.limits.max_line_size == now.limits.max_line_size &&
+         old.limits.max_streams == now.limits.max_streams &&
+         old.limits.max_line_size_truncate == now.limits.max_line_size_truncate &&
          old.spool.mode == now.spool.mode && spool_directory(old, a) == spool_directory(now, b);
 }
 
@@ -200,10 +200,10 @@ void Agent::stop_jobs(Running& running, Duration patience) {
 void Agent::hand_over_files(Running& from, Running& to) {
   for (const auto& old_job : from.jobs) {
     if (old_job->files == nullptr) continue;
-    auto files = old_job->files->release_files();
-    for (const auto& job : to.jobs) {
-      if (job->files != nullptr && job->name == old_job->name) job->files->adopt(std::move(files));
-    }
+    const auto successor = std::find_if(to.jobs.begin(), to.jobs.end(), [&](const auto& job) {
+      return job->files != nullptr && job->name == old_job->name;
+    });
+    if (successor != to.jobs.end()) (*successor)->files->adopt(old_job->files->release_files());
   }
 }
 

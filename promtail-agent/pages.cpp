@@ -4,6 +4,7 @@
 
 #include "common/json_writer.h"
 #include "promtail-agent/agent.h"
+#include "promtail-agent/client/pem_file.h"
 
 namespace kvasir::agent {
 
@@ -65,6 +66,23 @@ std::string status_json(const std::vector<Agent::JobStatus>& jobs) {
   return out;
 }
 
+net::TlsServerOptions tls_options(const ServerConfig& config) {
+  net::TlsServerOptions tls;
+  tls.cert_file = pem_path(config.tls_cert, config.tls_cert_file);
+  tls.key_file = pem_path(config.tls_key, config.tls_key_file);
+  tls.client_ca_file = pem_path(config.tls_client_ca, config.tls_client_ca_file);
+  tls.cipher_suites = config.tls_cipher_suites;
+  constexpr std::string_view kVersionPrefix = "Version";  // of VersionTLS12
+  if (!config.tls_min_version.empty()) tls.min_version = config.tls_min_version.substr(kVersionPrefix.size());
+  const std::string& asked = config.tls_client_auth;
+  if (asked == "RequireAndVerifyClientCert" || asked == "RequireAnyClientCert") {
+    tls.client_auth = net::TlsClientAuth::kRequireAndVerify;
+  } else if (asked == "VerifyClientCertIfGiven" || asked == "RequestClientCert") {
+    tls.client_auth = net::TlsClientAuth::kRequest;
+  }
+  return tls;
+}
+
 }  // namespace
 
 net::HttpServerOptions http_server_options(const ServerConfig& config) {
@@ -75,14 +93,8 @@ net::HttpServerOptions http_server_options(const ServerConfig& config) {
   options.body_timeout = config.read_timeout;
   options.write_timeout = config.write_timeout;
   options.idle_timeout = config.idle_timeout;
-  options.tls.cert_file = config.tls_cert_file;
-  options.tls.key_file = config.tls_key_file;
-  options.tls.client_ca_file = config.tls_client_ca_file;
-  if (config.tls_client_auth == "RequireAndVerifyClientCert")
-    options.tls.client_auth = net::TlsClientAuth::kRequireAndVerify;
-  if (config.tls_client_auth == "VerifyClientCertIfGiven" || config.tls_client_auth == "RequestClientCert") {
-    options.tls.client_auth = net::TlsClientAuth::kRequest;
-  }
+  if (config.read_header_timeout > Duration(0)) options.header_timeout = config.read_header_timeout;
+  options.tls = tls_options(config);
   return options;
 }
 
@@ -109,7 +121,9 @@ AgentPages::AgentPages(Agent& agent, ServerConfig config) : agent_(agent), confi
     add("/metrics", {"GET", "HEAD"}, [this](const net::HttpRequest& request) { return metrics_page(request); });
   }
   if (config_.enable_runtime_reload) {
-    add("/reload", {}, [this](const net::HttpRequest&) { return reload_page(); });
+    for (const char* path : {"/reload", "/-/reload"}) {
+      add(path, {}, [this](const net::HttpRequest&) { return reload_page(); });
+    }
   }
 }
 

@@ -1,38 +1,17 @@
 #include "promtail-agent/client/http_sender.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdlib>
 
 #include "common/filesystem.h"
+#include "promtail-agent/client/oauth_token.h"
+#include "promtail-agent/client/pem_file.h"
 #include "promtail-agent/version.h"
-#include "common/number.h"
 
 namespace kvasir::agent {
 
 namespace {
-
-inline constexpr std::uint64_t kSecretBytesMax = 1 << 20;
-
-Result<std::string> secret(const std::string& direct, const std::string& file) {
-  if (file.empty()) return direct;
-  KVASIR_TRY(std::string text, posix_filesystem().read_all(file, kSecretBytesMax));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
-  return text;
-}
-
-/// A path under which inline PEM text can be read for as long as the process lives.
-std::string memory_file(const std::string& text) {
-  const int fd = ::memfd_create("pem", MFD_CLOEXEC);
-  if (fd < 0 || ::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return {};
-  return fmt::format("/proc/self/fd/{}", fd);
-}
-
-std::string pem_path(const std::string& text, const std::string& file) {
-  return text.empty() ? file : memory_file(text);
-}
 
 std::string file_state(const std::string& path) {
   if (path.empty()) return {};
@@ -62,10 +41,10 @@ bool bypasses_proxy(std::string_view host, std::string_view rules) {
   return false;
 }
 
-std::string proxy_for(const HttpConfig& config, const std::string& url) {
+std::string proxy_for(const ProxyConfig& proxy, const std::string& url) {
   const auto parts = net::parse_url(url);
   if (!parts) return {};
-  if (!config.proxy_from_environment) return bypasses_proxy(parts->host, config.no_proxy) ? "" : config.proxy_url;
+  if (!proxy.from_environment) return bypasses_proxy(parts->host, proxy.no_proxy) ? "" : proxy.url;
   if (bypasses_proxy(parts->host, environment("NO_PROXY", "no_proxy"))) return {};
   if (parts->host == "localhost" || parts->host == "127.0.0.1" || parts->host == "::1") return {};
   return parts->scheme == "https" ? environment("HTTPS_PROXY", "https_proxy") : environment("HTTP_PROXY", "http_proxy");
@@ -85,24 +64,20 @@ bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/// The value of a top-level key in a small JSON object; enough for a token answer.
-std::string json_value(std::string_view json, std::string_view key) {
-  const std::size_t at = json.find(fmt::format("\"{}\"", key));
-  if (at == std::string_view::npos) return {};
-  std::size_t i = json.find(':', at);
-  if (i == std::string_view::npos) return {};
-  ++i;
-  while (i < json.size() && (json[i] == ' ' || json[i] == '"')) ++i;
-  const std::size_t end = json.find_first_of("\",}\n ", i);
-  return std::string(json.substr(i, end == std::string_view::npos ? end : end - i));
-}
-
 }  // namespace
+
+HttpSender::HttpSender(HttpConfig config, std::string unix_socket, const Clock& clock)
+    : config_(std::move(config)), unix_socket_(std::move(unix_socket)), clock_(clock) {}
+
+HttpSender::~HttpSender() = default;
 
 Result<std::unique_ptr<HttpSender>> HttpSender::create(HttpConfig config, std::string unix_socket, const Clock& clock) {
   std::unique_ptr<HttpSender> sender(new HttpSender(std::move(config), std::move(unix_socket), clock));
-  KVASIR_TRY(const auto probe, sender->make_client(sender->config_.proxy_url));
+  KVASIR_TRY(const auto probe, sender->make_client(sender->config_.proxy.url));
   (void)probe;
+  if (sender->config_.oauth2.set) {
+    KVASIR_TRY(sender->oauth_, OAuthTokens::create(sender->config_.oauth2, clock));
+  }
   return sender;
 }
 
@@ -114,14 +89,19 @@ Result<std::shared_ptr<net::HttpClient>> HttpSender::make_client(const std::stri
   options.tls.key_file = pem_path(config_.tls.key, config_.tls.key_file);
   options.tls.server_name = config_.tls.server_name;
   options.tls.insecure_skip_verify = config_.tls.insecure_skip_verify;
+  options.tls.min_version = config_.tls.min_version;
+  options.tls.max_version = config_.tls.max_version;
   options.proxy_url = proxy;
+  for (const auto& [name, values] : config_.proxy.connect_header) {
+    for (const auto& value : values) options.proxy_connect_headers.add(name, value);
+  }
   options.unix_socket = unix_socket_;
   options.idle_timeout = std::chrono::minutes(5);
   return net::make_http_client(std::move(options));
 }
 
 Result<std::shared_ptr<net::HttpClient>> HttpSender::client(const std::string& url) {
-  const std::string proxy = proxy_for(config_, url);
+  const std::string proxy = proxy_for(config_.proxy, url);
   std::string state =
       file_state(config_.tls.ca_file) + file_state(config_.tls.cert_file) + file_state(config_.tls.key_file);
   const MutexLock lock(mutex_);
@@ -137,60 +117,28 @@ Result<std::shared_ptr<net::HttpClient>> HttpSender::client(const std::string& u
   return slot;
 }
 
-Result<std::string> HttpSender::oauth_token() {
-  {
-    const MutexLock lock(mutex_);
-    if (!token_.empty() && clock_.steady() < token_until_) return token_;
-  }
-  const OAuth2Config& oauth = config_.oauth2;
-  KVASIR_TRY(const std::string client_secret, secret(oauth.client_secret, oauth.client_secret_file));
-  net::HttpParams form;
-  form.add("grant_type", "client_credentials");
-  std::string scopes;
-  for (const auto& scope : oauth.scopes) scopes += (scopes.empty() ? "" : " ") + scope;
-  if (!scopes.empty()) form.add("scope", scopes);
-  for (const auto& [name, value] : oauth.endpoint_params) form.add(name, value);
-  net::HttpCall call;
-  call.method = "POST";
-  call.url = oauth.token_url;
-  call.body = form.encode();
-  call.headers.set("Content-Type", "application/x-www-form-urlencoded");
-  call.headers.set("Authorization", net::basic_auth(oauth.client_id, client_secret));
-  KVASIR_TRY(const auto http, client(call.url));
-  KVASIR_TRY(const net::HttpResponse response, http->send(call));
-  const std::string token = json_value(response.body, "access_token");
-  if (response.status != 200 || token.empty()) {
-    return fail(ErrorCode::kUnavailable, fmt::format("oauth2: cannot fetch token: status {}", response.status));
-  }
-  const std::int64_t lifetime = parse_int64(json_value(response.body, "expires_in")).value_or(3600);
-  const MutexLock lock(mutex_);
-  token_ = token;
-  token_until_ = clock_.steady() + std::chrono::seconds(std::max<std::int64_t>(lifetime - 10, 1));
-  return token;
-}
-
 Result<void> HttpSender::authorize(net::HttpCall& call) {
   for (const auto& [name, header] : config_.http_headers) {
     for (const auto& value : header.values) call.headers.add(name, value);
     for (const auto& value : header.secrets) call.headers.add(name, value);
     for (const auto& file : header.files) {
-      KVASIR_TRY(std::string value, secret({}, file));
+      KVASIR_TRY(std::string value, read_secret({}, file));
       call.headers.add(name, std::move(value));
     }
   }
   std::string value;
   if (config_.basic_auth.set) {
-    KVASIR_TRY(const std::string user, secret(config_.basic_auth.username, config_.basic_auth.username_file));
-    KVASIR_TRY(const std::string password, secret(config_.basic_auth.password, config_.basic_auth.password_file));
+    KVASIR_TRY(const std::string user, read_secret(config_.basic_auth.username, config_.basic_auth.username_file));
+    KVASIR_TRY(const std::string password, read_secret(config_.basic_auth.password, config_.basic_auth.password_file));
     value = net::basic_auth(user, password);
   } else if (!config_.bearer_token.empty() || !config_.bearer_token_file.empty()) {
-    KVASIR_TRY(const std::string token, secret(config_.bearer_token, config_.bearer_token_file));
+    KVASIR_TRY(const std::string token, read_secret(config_.bearer_token, config_.bearer_token_file));
     value = "Bearer " + token;
   } else if (config_.authorization_set) {
-    KVASIR_TRY(const std::string token, secret(config_.credentials, config_.credentials_file));
+    KVASIR_TRY(const std::string token, read_secret(config_.credentials, config_.credentials_file));
     value = config_.authorization_type + " " + token;
   } else if (config_.oauth2.set) {
-    KVASIR_TRY(const std::string token, oauth_token());
+    KVASIR_TRY(const std::string token, oauth_->token());
     value = "Bearer " + token;
   }
   if (!value.empty()) call.headers.set("Authorization", value);

@@ -19,8 +19,11 @@ namespace kvasir::agent {
 
 inline constexpr int kRedirectsMax = 10;
 
+class OAuthTokens;
+
 class HttpSender {
  public:
+  ~HttpSender();
   /// Errors: invalid_argument for certificates or a proxy URL that cannot be used.
   static Result<std::unique_ptr<HttpSender>> create(HttpConfig config, std::string unix_socket, const Clock& clock);
 
@@ -29,23 +32,20 @@ class HttpSender {
   Result<net::HttpResponse> stream(net::HttpCall call, const net::BodySink& sink);
 
  private:
-  HttpSender(HttpConfig config, std::string unix_socket, const Clock& clock)
-      : config_(std::move(config)), unix_socket_(std::move(unix_socket)), clock_(clock) {}
+  HttpSender(HttpConfig config, std::string unix_socket, const Clock& clock);
 
   Result<std::shared_ptr<net::HttpClient>> client(const std::string& url);
   Result<std::shared_ptr<net::HttpClient>> make_client(const std::string& proxy);
   Result<void> authorize(net::HttpCall& call);
-  Result<std::string> oauth_token();
 
   const HttpConfig config_;
   const std::string unix_socket_;
   const Clock& clock_;
+  std::unique_ptr<OAuthTokens> oauth_;  // where the options ask for it
   Mutex mutex_;
   std::string tls_state_ KVASIR_GUARDED_BY(mutex_);  // sizes and times of the certificate files in use
   std::shared_ptr<net::HttpClient> direct_ KVASIR_GUARDED_BY(mutex_);
   std::shared_ptr<net::HttpClient> proxied_ KVASIR_GUARDED_BY(mutex_);
-  std::string token_ KVASIR_GUARDED_BY(mutex_);
-  Duration token_until_ KVASIR_GUARDED_BY(mutex_){0};
 };
 
 }  // namespace kvasir::agent

@@ -30,12 +30,25 @@ struct BasicAuthConfig {
   std::string username, username_file, password, password_file;
 };
 
+struct ProxyConfig {
+  std::string url, no_proxy;
+  bool from_environment = false;
+  std::map<std::string, std::vector<std::string>> connect_header;  // sent with CONNECT
+};
+
 struct OAuth2Config {
+  enum class Grant { kClientCredentials, kJwtBearer };
   bool set = false;
   std::string client_id, client_secret, client_secret_file, token_url;
   std::vector<std::string> scopes;
   StringMap endpoint_params;
   TlsConfig tls;
+  ProxyConfig proxy;
+  Grant grant = Grant::kClientCredentials;
+  // Of the signed assertion (kJwtBearer).
+  std::string key_id, key, key_file;
+  std::string algorithm = "RS256", issuer, audience;
+  StringMap claims;
 };
 
 struct HttpHeaderConfig {
@@ -50,8 +63,7 @@ struct HttpConfig {
   std::string bearer_token, bearer_token_file;
   OAuth2Config oauth2;
   TlsConfig tls;
-  std::string proxy_url, no_proxy;
-  bool proxy_from_environment = false;
+  ProxyConfig proxy;
   bool follow_redirects = true;
   std::map<std::string, HttpHeaderConfig> http_headers;
 };
@@ -81,7 +93,10 @@ struct ServerConfig {
   std::string listen_address;
   int listen_port = 80;
   std::string path_prefix;
+  std::string tls_cert, tls_key, tls_client_ca;  // PEM text instead of the files
   std::string tls_cert_file, tls_key_file, tls_client_ca_file, tls_client_auth;
+  std::string tls_min_version, tls_cipher_suites;
+  Duration read_header_timeout{0};               // 0: read_timeout
   Duration read_timeout = std::chrono::seconds(30);
   Duration write_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::minutes(2);
@@ -120,12 +135,19 @@ struct SpoolConfig {
     kAlways,    // every batch is on disk before it is sent
   };
   Mode mode = Mode::kOff;
+  bool enabled = true;              // false: kOff, whatever mode says
   bool chosen = false;              // the file says something about it
   std::string directory;            // "" = <positions file>.spool
   std::uint64_t bytes_max = 1 << 30;
   std::uint64_t memory_bytes_max = 8 << 20;  // waiting batches of one client
   bool drop_oldest = false;         // when full; otherwise the sources wait
   bool fsync = true;
+};
+
+/// Promtail's log of what was read; switched on, it stands for our spool.
+struct WalConfig {
+  bool enabled = false;
+  std::string directory;
 };
 
 struct TargetGroup {
@@ -152,7 +174,8 @@ struct KubernetesSdConfig {
     std::string role, label, field;
   };
   std::vector<Selector> selectors;
-  bool attach_node = false;
+  bool attach_node = false, attach_namespace = false;
+  bool attach_deployment = false, attach_job = false, attach_cronjob = false;
   HttpConfig http;
 };
 
@@ -160,6 +183,7 @@ struct DockerSdConfig {
   std::string host;
   int port = 80;
   std::string host_networking_host = "localhost";
+  bool match_first_network = true;
   struct Filter {
     std::string name;
     std::vector<std::string> values;
@@ -218,13 +242,12 @@ struct FileOptions {
   Duration ignore_older{0};                          // 0: off
   Duration rotate_wait = std::chrono::seconds(5);
   Duration partial_flush_timeout{0};                 // 0: a line without its newline waits
-  std::uint64_t max_line_bytes = 0;                  // 0: limits_config.max_line_size, or 1 MiB... see LineLimit
+  std::uint64_t max_line_bytes = 0;                  // 0: LineLimits::line_bytes_max
   enum class Overlong { kDrop, kTruncate, kSplit } on_overlong = Overlong::kSplit;
 };
 
 struct ScrapeConfig {
   std::string job_name;
-  int line = 0;
   YamlNode pipeline_stages;
   YamlNode relabel_configs;
   std::string encoding;
@@ -252,6 +275,7 @@ struct Config {
   PositionsConfig positions;
   LimitsConfig limits;
   SpoolConfig spool;
+  WalConfig wal;
   std::vector<ScrapeConfig> scrape_configs;
   Duration sync_period = std::chrono::seconds(10);
   bool stdin_target = false;

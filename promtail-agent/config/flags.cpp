@@ -2,141 +2,141 @@
 
 #include <fmt/format.h>
 
-#include <functional>
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
+#include "common/nearest_word.h"
 #include "common/number.h"
-#include "promtail-agent/config/yaml_fields.h"
+#include "promtail-agent/config/blocks.h"
+#include "promtail-agent/config/field_setter.h"
 
 namespace kvasir::agent {
 
 namespace {
 
-enum class FlagType { kBool, kText, kDuration, kInteger, kFloat, kBytes };
-
-/// Where a flag's text goes; the text has been checked against the type.
-using Setter = std::function<void(std::string_view, Config&, ClientConfig&)>;
-
+/// A flag stands for a field of the file, or is accepted without effect.
 struct FlagSpec {
   std::string_view name;
-  FlagType type;
-  Setter set;  // empty: accepted without effect
+  std::string_view path;  // "": no effect, or read elsewhere
+  FieldType type = FieldType::kNone;  // where there is no path
 };
 
-Duration to_duration(std::string_view text) { return parse_go_duration(text).value_or(Duration(0)); }
-int to_int(std::string_view text) { return static_cast<int>(parse_int64(text).value_or(0)); }
-bool to_bool(std::string_view text) {
-  return text == "1" || text == "t" || text == "T" || text == "true" || text == "TRUE" || text == "True";
-}
-bool is_bool(std::string_view text) {
-  return to_bool(text) || text == "0" || text == "f" || text == "F" || text == "false" || text == "FALSE" ||
-         text == "False";
-}
+constexpr FlagSpec kFlags[] = {
+    {"target.sync-period", "target_config.sync_period"},
+    {"positions.file", "positions.filename"},
+    {"positions.sync-period", "positions.sync_period"},
+    {"positions.ignore-invalid-yaml", "positions.ignore_invalid_yaml"},
+    {"file-watch.min_poll_frequency", "global.file_watch_config.min_poll_frequency"},
+    {"file-watch.max_poll_frequency", "global.file_watch_config.max_poll_frequency"},
+    {"limit.readline-rate", "limits_config.readline_rate"},
+    {"limit.readline-burst", "limits_config.readline_burst"},
+    {"limit.readline-rate-enabled", "limits_config.readline_rate_enabled"},
+    {"limit.readline-rate-drop", "limits_config.readline_rate_drop"},
+    {"max-streams", "limits_config.max_streams"},
+    {"max-line-size", "limits_config.max_line_size"},
+    {"max-line-size-truncate", "limits_config.max_line_size_truncate"},
+    {"client.url", "client.url"},
+    {"client.batch-wait", "client.batchwait"},
+    {"client.batch-size-bytes", "client.batchsize"},
+    {"client.max-retries", "client.backoff_config.max_retries"},
+    {"client.min-backoff", "client.backoff_config.min_period"},
+    {"client.max-backoff", "client.backoff_config.max_period"},
+    {"client.timeout", "client.timeout"},
+    {"client.tenant-id", "client.tenant_id"},
+    {"client.drop-rate-limited-batches", "client.drop_rate_limited_batches"},
+    {"client.external-labels", "", FieldType::kText},
+    {"log.level", "server.log_level"},
+    {"log.format", "server.log_format"},
+    {"tracing.enabled", "", FieldType::kFlag},
+    {"server.disable", "server.disable"},
+    {"server.profiling_enabled", "server.profiling_enabled"},
+    {"server.enable-runtime-reload", "server.enable_runtime_reload"},
+    {"server.http-listen-address", "server.http_listen_address"},
+    {"server.http-listen-port", "server.http_listen_port"},
+    {"server.http-conn-limit", "server.http_listen_conn_limit"},
+    {"server.path-prefix", "server.http_path_prefix"},
+    {"server.http-read-timeout", "server.http_server_read_timeout"},
+    {"server.http-read-header-timeout", "server.http_server_read_header_timeout"},
+    {"server.http-write-timeout", "server.http_server_write_timeout"},
+    {"server.http-idle-timeout", "server.http_server_idle_timeout"},
+    {"server.graceful-shutdown-timeout", "server.graceful_shutdown_timeout"},
+    {"server.register-instrumentation", "server.register_instrumentation"},
+    {"server.http-tls-cert-path", "server.http_tls_config.cert_file"},
+    {"server.http-tls-key-path", "server.http_tls_config.key_file"},
+    {"server.http-tls-ca-path", "server.http_tls_config.client_ca_file"},
+    {"server.http-tls-client-auth", "server.http_tls_config.client_auth_type"},
+    {"server.tls-cipher-suites", "server.tls_cipher_suites"},
+    {"server.tls-min-version", "server.tls_min_version"},
+    {"server.http-listen-network", "", FieldType::kText},
+    {"server.grpc-listen-network", "", FieldType::kText},
+    {"server.grpc-listen-address", "", FieldType::kText},
+    {"server.grpc-listen-port", "", FieldType::kInteger},
+    {"server.grpc-conn-limit", "", FieldType::kInteger},
+    {"server.grpc-tls-cert-path", "", FieldType::kText},
+    {"server.grpc-tls-key-path", "", FieldType::kText},
+    {"server.grpc-tls-ca-path", "", FieldType::kText},
+    {"server.grpc-tls-client-auth", "", FieldType::kText},
+    {"server.grpc-max-recv-msg-size-bytes", "", FieldType::kInteger},
+    {"server.grpc-max-send-msg-size-bytes", "", FieldType::kInteger},
+    {"server.grpc-max-concurrent-streams", "", FieldType::kInteger},
+    {"server.proxy-protocol-enabled", "", FieldType::kFlag},
+    {"server.log-source-ips-enabled", "", FieldType::kFlag},
+    {"server.log-source-ips-full", "", FieldType::kFlag},
+    {"server.log-source-ips-header", "", FieldType::kText},
+    {"server.log-source-ips-regex", "", FieldType::kText},
+    {"server.log-request-headers", "", FieldType::kFlag},
+    {"server.log-request-at-info-level-enabled", "", FieldType::kFlag},
+    {"server.throughput.latency-cutoff", "", FieldType::kDuration},
+    {"server.throughput.unit", "", FieldType::kText},
+};
 
-#define KVASIR_FLAG(name, type, statement)                                                                             \
-  FlagSpec {                                                                                                           \
-    name, FlagType::type, [](std::string_view v, Config& c, ClientConfig& l) { (void)v, (void)c, (void)l, statement; } \
-  }
+/// A switch that is no field of the file.
+struct ModeSpec {
+  std::string_view name;
+  std::string_view meaning;
+};
 
-const std::vector<FlagSpec>& agent_flags() {
-  static const std::vector<FlagSpec> flags = {
-      KVASIR_FLAG("target.sync-period", kDuration, c.sync_period = to_duration(v)),
-      KVASIR_FLAG("positions.file", kText, c.positions.filename = v),
-      KVASIR_FLAG("positions.sync-period", kDuration, c.positions.sync_period = to_duration(v)),
-      KVASIR_FLAG("positions.ignore-invalid-yaml", kBool, c.positions.ignore_invalid_yaml = to_bool(v)),
-      KVASIR_FLAG("file-watch.min_poll_frequency", kDuration, c.poll_min = to_duration(v)),
-      KVASIR_FLAG("file-watch.max_poll_frequency", kDuration, c.poll_max = to_duration(v)),
-      KVASIR_FLAG("limit.readline-rate", kFloat, c.limits.readline_rate = parse_go_float(v).value_or(0)),
-      KVASIR_FLAG("limit.readline-burst", kInteger, c.limits.readline_burst = to_int(v)),
-      KVASIR_FLAG("limit.readline-rate-enabled", kBool, c.limits.readline_rate_enabled = to_bool(v)),
-      KVASIR_FLAG("limit.readline-rate-drop", kBool, c.limits.readline_rate_drop = to_bool(v)),
-      KVASIR_FLAG("max-streams", kInteger, c.limits.max_streams = to_int(v)),
-      KVASIR_FLAG("max-line-size", kBytes, c.limits.max_line_size = parse_binary_size(v).value_or(0)),
-      KVASIR_FLAG("max-line-size-truncate", kBool, c.limits.max_line_size_truncate = to_bool(v)),
-      KVASIR_FLAG("client.url", kText, l.url = v),
-      KVASIR_FLAG("client.batch-wait", kDuration, l.batch_wait = to_duration(v)),
-      KVASIR_FLAG("client.batch-size-bytes", kInteger, l.batch_bytes = static_cast<std::uint64_t>(to_int(v))),
-      KVASIR_FLAG("client.max-retries", kInteger, l.backoff.max_retries = to_int(v)),
-      KVASIR_FLAG("client.min-backoff", kDuration, l.backoff.min_period = to_duration(v)),
-      KVASIR_FLAG("client.max-backoff", kDuration, l.backoff.max_period = to_duration(v)),
-      KVASIR_FLAG("client.timeout", kDuration, l.timeout = to_duration(v)),
-      KVASIR_FLAG("client.tenant-id", kText, l.tenant_id = v),
-      KVASIR_FLAG("client.drop-rate-limited-batches", kBool, l.drop_rate_limited_batches = to_bool(v)),
-      {"client.external-labels", FlagType::kText, {}},
-      KVASIR_FLAG("log.level", kText, c.server.log_level = v),
-      KVASIR_FLAG("log.format", kText, c.server.log_format = v),
-      {"tracing.enabled", FlagType::kBool, {}},
-  };
-  return flags;
-}
-
-const std::vector<FlagSpec>& server_flags() {
-  static const std::vector<FlagSpec> flags = {
-      KVASIR_FLAG("server.disable", kBool, c.server.disable = to_bool(v)),
-      KVASIR_FLAG("server.profiling_enabled", kBool, c.server.profiling_enabled = to_bool(v)),
-      KVASIR_FLAG("server.enable-runtime-reload", kBool, c.server.enable_runtime_reload = to_bool(v)),
-      KVASIR_FLAG("server.http-listen-address", kText, c.server.listen_address = v),
-      KVASIR_FLAG("server.http-listen-port", kInteger, c.server.listen_port = to_int(v)),
-      KVASIR_FLAG("server.http-conn-limit", kInteger, c.server.connection_limit = to_int(v)),
-      KVASIR_FLAG("server.path-prefix", kText, c.server.path_prefix = v),
-      KVASIR_FLAG("server.http-read-timeout", kDuration, c.server.read_timeout = to_duration(v)),
-      KVASIR_FLAG("server.http-write-timeout", kDuration, c.server.write_timeout = to_duration(v)),
-      KVASIR_FLAG("server.http-idle-timeout", kDuration, c.server.idle_timeout = to_duration(v)),
-      KVASIR_FLAG("server.graceful-shutdown-timeout", kDuration, c.server.graceful_shutdown_timeout = to_duration(v)),
-      KVASIR_FLAG("server.register-instrumentation", kBool, c.server.register_instrumentation = to_bool(v)),
-      KVASIR_FLAG("server.http-tls-cert-path", kText, c.server.tls_cert_file = v),
-      KVASIR_FLAG("server.http-tls-key-path", kText, c.server.tls_key_file = v),
-      KVASIR_FLAG("server.http-tls-ca-path", kText, c.server.tls_client_ca_file = v),
-      KVASIR_FLAG("server.http-tls-client-auth", kText, c.server.tls_client_auth = v),
-      {"server.http-listen-network", FlagType::kText, {}},
-      {"server.http-read-header-timeout", FlagType::kDuration, {}},
-      {"server.grpc-listen-network", FlagType::kText, {}},
-      {"server.grpc-listen-address", FlagType::kText, {}},
-      {"server.grpc-listen-port", FlagType::kInteger, {}},
-      {"server.grpc-conn-limit", FlagType::kInteger, {}},
-      {"server.grpc-tls-cert-path", FlagType::kText, {}},
-      {"server.grpc-tls-key-path", FlagType::kText, {}},
-      {"server.grpc-tls-ca-path", FlagType::kText, {}},
-      {"server.grpc-tls-client-auth", FlagType::kText, {}},
-      {"server.grpc-max-recv-msg-size-bytes", FlagType::kInteger, {}},
-      {"server.grpc-max-send-msg-size-bytes", FlagType::kInteger, {}},
-      {"server.grpc-max-concurrent-streams", FlagType::kInteger, {}},
-      {"server.tls-cipher-suites", FlagType::kText, {}},
-      {"server.tls-min-version", FlagType::kText, {}},
-      {"server.proxy-protocol-enabled", FlagType::kBool, {}},
-      {"server.log-source-ips-enabled", FlagType::kBool, {}},
-      {"server.log-source-ips-full", FlagType::kBool, {}},
-      {"server.log-source-ips-header", FlagType::kText, {}},
-      {"server.log-source-ips-regex", FlagType::kText, {}},
-      {"server.log-request-headers", FlagType::kBool, {}},
-      {"server.log-request-at-info-level-enabled", FlagType::kBool, {}},
-      {"server.throughput.latency-cutoff", FlagType::kDuration, {}},
-      {"server.throughput.unit", FlagType::kText, {}},
-  };
-  return flags;
-}
-#undef KVASIR_FLAG
+constexpr ModeSpec kModes[] = {
+    {"config.file", "the file; several divided by commas: the first that exists"},
+    {"config.expand-env", "replace ${VAR}, ${VAR:-default}, ${file:/path} in the file"},
+    {"check-syntax", "read the file, build every pipeline, report all problems and end; parse-only: only read it"},
+    {"dry-run", "print entries instead of sending them; final: as they would be sent"},
+    {"inspect", "print what each stage changes"},
+    {"stdin", "read standard input instead of the sources"},
+    {"version", "print the version and end"},
+    {"print-config-stderr", "print the configuration in force"},
+    {"log-config-reverse-order", "log the configuration in force, last line first"},
+    {"help", "print this and end"},
+};
 
 const FlagSpec* find_flag(std::string_view name) {
-  for (const auto* list : {&agent_flags(), &server_flags()}) {
-    for (const FlagSpec& spec : *list) {
-      if (spec.name == name) return &spec;
-    }
-  }
-  return nullptr;
+  const auto* found = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const auto& f) { return f.name == name; });
+  return found == std::end(kFlags) ? nullptr : found;
 }
 
-bool fits(FlagType type, std::string_view text) {
-  switch (type) {
-    case FlagType::kBool: return is_bool(text);
-    case FlagType::kText: return true;
-    case FlagType::kDuration: return parse_go_duration(text).has_value();
-    case FlagType::kInteger: return parse_int64(text).has_value();
-    case FlagType::kFloat: return parse_go_float(text).has_value();
-    case FlagType::kBytes: return parse_binary_size(text).has_value();
-  }
-  return false;
+/// Walks one field of the file.
+FieldSetter at_path(std::string_view path, std::optional<std::string> text, Config& config, ClientConfig& client) {
+  FieldSetter field(path, std::move(text));
+  ConfigFile file{config, client};
+  describe_config(field, file);
+  return field;
+}
+
+FieldSetter looked_at(std::string_view path, std::optional<std::string> text) {
+  Config config;
+  ClientConfig client;
+  return at_path(path, std::move(text), config, client);
+}
+
+FieldType type_of(const FlagSpec& spec) { return spec.path.empty() ? spec.type : looked_at(spec.path, {}).type(); }
+
+bool fits(const FlagSpec& spec, const std::string& text) {
+  if (!spec.path.empty()) return looked_at(spec.path, text).fits();
+  if (spec.type == FieldType::kFlag) return parse_go_bool(text).has_value();
+  if (spec.type == FieldType::kInteger) return parse_int64(text).has_value();
+  if (spec.type == FieldType::kDuration) return parse_go_duration(text).has_value();
+  return true;
 }
 
 /// The switches that choose what the program does; nullptr for other names.
@@ -155,10 +155,20 @@ Error bad_value(std::string_view name, std::string_view value) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("invalid value \"{}\" for flag -{}: parse error", value, name));
 }
 
+/// Go's words, then the flag that was meant.
+Error unknown_flag(std::string_view name) {
+  std::vector<std::string> names;
+  for (const FlagSpec& spec : kFlags) names.emplace_back(spec.name);
+  for (const ModeSpec& mode : kModes) names.emplace_back(mode.name);
+  std::string text = fmt::format("flag provided but not defined: -{}", name);
+  if (const auto near = nearest_word(name, names)) text += fmt::format(" (did you mean -{}?)", *near);
+  return Error(ErrorCode::kInvalidArgument, std::move(text));
+}
+
 bool is_switch(Flags& flags, std::string_view name) {
   if (name == "check-syntax" || name == "dry-run" || mode_switch(flags, name) != nullptr) return true;
   const FlagSpec* spec = find_flag(name);
-  return spec != nullptr && spec->type == FlagType::kBool;
+  return spec != nullptr && type_of(*spec) == FieldType::kFlag;
 }
 
 Result<void> set_flag(Flags& flags, const std::string& name, const std::string& value) {
@@ -174,22 +184,21 @@ Result<void> set_flag(Flags& flags, const std::string& name, const std::string& 
     flags.dry_run = DryRun::kFinal;
     return {};
   }
-  if (is_switch(flags, name) && !is_bool(value)) {
+  const auto on = parse_go_bool(value);
+  if (is_switch(flags, name) && !on) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("invalid boolean value \"{}\" for -{}: parse error", value, name));
   }
   if (name == "check-syntax") {
-    flags.check_syntax = to_bool(value) ? SyntaxCheck::kFull : SyntaxCheck::kNo;
+    flags.check_syntax = *on ? SyntaxCheck::kFull : SyntaxCheck::kNo;
   } else if (name == "dry-run") {
-    flags.dry_run = to_bool(value) ? DryRun::kEntries : DryRun::kNo;
+    flags.dry_run = *on ? DryRun::kEntries : DryRun::kNo;
   } else if (bool* mode = mode_switch(flags, name)) {
-    *mode = to_bool(value);
+    *mode = *on;
   } else {
     const FlagSpec* spec = find_flag(name);
-    if (spec == nullptr) {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("flag provided but not defined: -{}", name));
-    }
-    if (!fits(spec->type, value)) return fail(bad_value(name, value));
+    if (spec == nullptr) return fail(unknown_flag(name));
+    if (!fits(*spec, value)) return fail(bad_value(name, value));
     flags.values[name] = value;
   }
   return {};
@@ -213,7 +222,7 @@ Result<Flags> parse_flags(std::span<const std::string> arguments) {
     } else if (is_switch(flags, name)) {
       KVASIR_CHECK_OK(set_flag(flags, name, "true"));
     } else if (find_flag(name) == nullptr && name != "config.file") {
-      return fail(ErrorCode::kInvalidArgument, fmt::format("flag provided but not defined: -{}", name));
+      return fail(unknown_flag(name));
     } else if (i + 1 == arguments.size()) {
       return fail(ErrorCode::kInvalidArgument, fmt::format("flag needs an argument: -{}", name));
     } else {
@@ -226,7 +235,7 @@ Result<Flags> parse_flags(std::span<const std::string> arguments) {
 void apply_flags(const Flags& flags, Config& config, ClientConfig& client) {
   for (const auto& [name, value] : flags.values) {
     const FlagSpec* spec = find_flag(name);
-    if (spec != nullptr && spec->set) spec->set(value, config, client);
+    if (spec != nullptr && !spec->path.empty()) at_path(spec->path, value, config, client);
   }
 }
 
@@ -245,10 +254,17 @@ StringMap external_labels_of(const Flags& flags) {
 }
 
 std::string flags_usage() {
-  std::string text = "Usage of kvasir-agent:\n  -config.file\n  -config.expand-env\n  -check-syntax[=parse-only]\n";
-  text += "  -dry-run[=final]\n  -inspect\n  -stdin\n  -version\n  -print-config-stderr\n  -log-config-reverse-order\n";
-  for (const auto* list : {&agent_flags(), &server_flags()}) {
-    for (const FlagSpec& spec : *list) text += fmt::format("  -{}\n", spec.name);
+  std::string text = "Usage of kvasir-agent:\n";
+  for (const ModeSpec& mode : kModes) text += fmt::format("  -{}\n    \t{}\n", mode.name, mode.meaning);
+  for (const FlagSpec& spec : kFlags) {
+    const FieldSetter field = looked_at(spec.path, {});
+    text += fmt::format("  -{}\n    \t", spec.name);
+    if (spec.path.empty()) {
+      text += spec.name == "client.external-labels" ? "labels of every client: a=1,b=2\n" : "accepted without effect\n";
+      continue;
+    }
+    text += fmt::format("{}{}{}", spec.path, field.meaning().empty() ? "" : ": ", field.meaning());
+    text += field.value().empty() ? "\n" : fmt::format(" (default {})\n", field.value());
   }
   return text;
 }

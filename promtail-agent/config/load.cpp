@@ -7,10 +7,10 @@
 
 #include "common/env_expand.h"
 #include "common/filesystem.h"
-#include "common/net/http_client.h"
-#include "promtail-agent/config/http_config.h"
-#include "promtail-agent/config/scrape_config.h"
-#include "promtail-agent/config/yaml_fields.h"
+#include "promtail-agent/config/blocks.h"
+#include "promtail-agent/config/check_http.h"
+#include "promtail-agent/config/field_printer.h"
+#include "promtail-agent/config/field_reader.h"
 
 namespace kvasir::agent {
 
@@ -18,104 +18,25 @@ namespace {
 
 inline constexpr std::uint64_t kConfigBytesMax = 16 << 20;
 
-void read_client(const YamlNode& node, YamlProblems& problems, ClientConfig& out) {
-  YamlFields fields(&node, "client.Config", problems);
-  fields.read("name", out.name);
-  fields.read("url", out.url);
-  fields.read("tenant_id", out.tenant_id);
-  fields.read_duration("batchwait", out.batch_wait);
-  std::int64_t batch_bytes = static_cast<std::int64_t>(out.batch_bytes);
-  fields.read("batchsize", batch_bytes);
-  if (batch_bytes < 0) fields.problem("batchsize", "batchsize must not be negative");
-  out.batch_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(batch_bytes, 0));
-  fields.read_duration("timeout", out.timeout);
-  YamlFields backoff(fields.node("backoff_config"), "backoff.Config", problems);
-  backoff.read_duration("min_period", out.backoff.min_period);
-  backoff.read_duration("max_period", out.backoff.max_period);
-  backoff.read("max_retries", out.backoff.max_retries);
-  backoff.finish();
-  fields.read("drop_rate_limited_batches", out.drop_rate_limited_batches);
-  fields.read("retry_auth_errors", out.retry_auth_errors);
-  fields.read("external_labels", out.external_labels);
-  fields.read("headers", out.headers);
-  read_http_config(fields, out.http);
-  if (auto parsed = net::parse_url(out.url); !out.url.empty() && !parsed) {
-    fields.problem("url", fmt::format("parse \"{}\": {}", out.url, parsed.error().message()));
+/// A file that speaks of a spool means one.
+void choose_spool_default(const YamlNode& root, SpoolConfig& spool) {
+  const YamlNode* block = root.find("spool");
+  if (block != nullptr && !block->is_null()) spool.mode = SpoolConfig::Mode::kAlways;
+}
+
+void resolve_spool(Config& config) {
+  SpoolConfig& spool = config.spool;
+  if (config.wal.enabled) {
+    if (!spool.chosen) spool.mode = SpoolConfig::Mode::kAlways;
+    spool.chosen = true;
+    if (spool.directory.empty()) spool.directory = config.wal.directory;
   }
-  fields.finish();
-}
-
-void read_limits(const YamlNode* node, YamlProblems& problems, LimitsConfig& out) {
-  YamlFields fields(node, "limit.Config", problems);
-  fields.read("readline_rate", out.readline_rate);
-  fields.read("readline_burst", out.readline_burst);
-  fields.read("readline_rate_enabled", out.readline_rate_enabled);
-  fields.read("readline_rate_drop", out.readline_rate_drop);
-  fields.read("max_streams", out.max_streams);
-  fields.read_bytes("max_line_size", out.max_line_size);
-  fields.read("max_line_size_truncate", out.max_line_size_truncate);
-  fields.finish();
-}
-
-void read_wal(const YamlNode* node, YamlProblems& problems, SpoolConfig& out) {
-  YamlFields fields(node, "wal.Config", problems);
-  bool enabled = false;
-  fields.read("enabled", enabled);
-  fields.read("dir", out.directory);
-  fields.ignore({"cleanSegmentsOlderThan", "watchConfig"});
-  fields.finish();
-  if (!enabled) return;
-  out.mode = SpoolConfig::Mode::kAlways;
-  out.chosen = true;
-}
-
-void read_spool(const YamlNode* node, YamlProblems& problems, SpoolConfig& out) {
-  if (node == nullptr) return;
-  YamlFields fields(node, "spool.Config", problems);
-  std::string mode = "always";
-  std::string full = "block";
-  bool enabled = true;
-  fields.read("enabled", enabled);
-  fields.read_word("mode", {"off", "overflow", "always"}, mode);
-  fields.read_word("when_full", {"block", "drop_oldest"}, full);
-  fields.read("directory", out.directory);
-  fields.read_bytes("max_bytes", out.bytes_max);
-  fields.read_bytes("memory_bytes", out.memory_bytes_max);
-  fields.read("fsync", out.fsync);
-  fields.finish();
-  out.chosen = true;
-  out.drop_oldest = full == "drop_oldest";
-  out.mode = !enabled || mode == "off" ? SpoolConfig::Mode::kOff
-             : mode == "overflow"      ? SpoolConfig::Mode::kOverflow
-                                       : SpoolConfig::Mode::kAlways;
-}
-
-void read_small_blocks(YamlFields& top, Config& config) {
-  YamlProblems& problems = top.problems();
-  YamlFields global(top.node("global"), "config.GlobalConfig", problems);
-  YamlFields watch(global.node("file_watch_config"), "file.WatchConfig", problems);
-  watch.read_duration("min_poll_frequency", config.poll_min);
-  watch.read_duration("max_poll_frequency", config.poll_max);
-  watch.finish();
-  global.read_duration("shutdown_timeout", config.shutdown_timeout);
-  global.read_word("metrics_schema", {"auto", "strict", "simplified"}, config.metrics_schema);
-  global.finish();
-  YamlFields positions(top.node("positions"), "positions.Config", problems);
-  positions.read("filename", config.positions.filename);
-  positions.read_duration("sync_period", config.positions.sync_period);
-  positions.read("ignore_invalid_yaml", config.positions.ignore_invalid_yaml);
-  positions.finish();
-  YamlFields target(top.node("target_config"), "file.Config", problems);
-  target.read_duration("sync_period", config.sync_period);
-  target.read("stdin", config.stdin_target);
-  target.finish();
-  YamlFields(top.node("options"), "config.Options", problems).finish();
-  top.ignore({"tracing"});
+  if (!spool.enabled) spool.mode = SpoolConfig::Mode::kOff;
 }
 
 /// The first six hex digits of a hash over everything that tells clients apart.
 std::string derived_name(const ClientConfig& client) {
-  const std::string text = print_client(client) + client.http.basic_auth.password + client.http.bearer_token;
+  const std::string text = client_identity(client);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
@@ -185,20 +106,14 @@ Result<Config> parse_config(std::string_view text, const Flags& flags) {
   apply_flags(flags, config, legacy);
   config.source_text = text;
   KVASIR_TRY(const YamlNode root, parse_yaml(text));
+  choose_spool_default(root, config.spool);
+  ConfigFile file{config, legacy};
   YamlProblems problems;
-  YamlFields top(&root, "config.plain", problems);
-  read_server_config(top.node("server"), problems, config.server);
-  if (const YamlNode* node = top.node("client")) read_client(*node, problems, legacy);
-  top.each("clients", [&](const YamlNode& node) { read_client(node, problems, config.clients.emplace_back()); });
-  top.each("scrape_configs", [&](const YamlNode& node) {
-    config.scrape_configs.push_back(read_scrape_config(node, problems));
-  });
-  read_limits(top.node("limits_config"), problems, config.limits);
-  read_wal(top.node("wal"), problems, config.spool);
-  read_spool(top.node("spool"), problems, config.spool);
-  read_small_blocks(top, config);
-  top.finish();
+  FieldReader reader(&root, "config.plain", problems);
+  describe_config(reader, file);
+  reader.finish();
   if (!problems.empty()) return fail(problems.to_error());
+  resolve_spool(config);
   ClientConfig unused;
   apply_flags(flags, config, unused);
   config.stdin_target = config.stdin_target || flags.stdin_target;
@@ -225,6 +140,17 @@ Result<Config> load_config(const Flags& flags) {
   return config;
 }
 
+namespace {
+
+Result<void> check_listener(const ServerConfig& server) {
+  const bool cert = !server.tls_cert.empty() || !server.tls_cert_file.empty();
+  const bool key = !server.tls_key.empty() || !server.tls_key_file.empty();
+  if (cert == key) return {};
+  return fail(ErrorCode::kInvalidArgument, "http_tls_config needs both cert_file and key_file");
+}
+
+}  // namespace
+
 Result<void> check_config(const Config& config) {
   KVASIR_CHECK_OK(check_clients(config));
   std::set<std::string> names;
@@ -235,10 +161,32 @@ Result<void> check_config(const Config& config) {
   if (config.poll_max < config.poll_min) {
     return fail(ErrorCode::kInvalidArgument, "MaxPollFrequency must be larger than MinPollFrequency");
   }
-  if (config.server.tls_cert_file.empty() != config.server.tls_key_file.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "http_tls_config needs both cert_file and key_file");
-  }
+  KVASIR_CHECK_OK(check_listener(config.server));
+  for (const ScrapeConfig& scrape : config.scrape_configs) KVASIR_CHECK_OK(check_listener(scrape.push.server));
   return {};
+}
+
+std::string print_client(const ClientConfig& client) {
+  ClientConfig shown = client;
+  FieldPrinter printer(Secrets::kHidden);
+  describe_client(printer, shown);
+  return printer.yaml_text();
+}
+
+std::string client_identity(const ClientConfig& client) {
+  ClientConfig shown = client;
+  FieldPrinter printer(Secrets::kShown);
+  describe_client(printer, shown);
+  return printer.yaml_text();
+}
+
+std::string print_config(const Config& config) {
+  Config shown = config;
+  ClientConfig none;
+  ConfigFile file{shown, none};
+  FieldPrinter printer(Secrets::kHidden);
+  describe_config(printer, file);
+  return printer.yaml_text();
 }
 
 }  // namespace kvasir::agent

@@ -24,5 +24,7 @@ Result<void> check_config(const Config& config);
 /// The effective configuration as YAML, secrets shown as <secret>.
 std::string print_config(const Config& config);
 std::string print_client(const ClientConfig& client);
+/// Everything that tells clients apart, secrets in plain text: for comparing and hashing, never for showing.
+std::string client_identity(const ClientConfig& client);
 
 }  // namespace kvasir::agent

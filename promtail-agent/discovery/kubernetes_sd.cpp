@@ -7,44 +7,21 @@
 #include <stop_token>
 #include <thread>
 
-#include "common/filesystem.h"
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/net/http_client.h"
-#include "common/yaml.h"
 #include "promtail-agent/client/http_sender.h"
+#include "promtail-agent/discovery/kubernetes_access.h"
 #include "promtail-agent/discovery/kubernetes_objects.h"
 
 namespace kvasir::agent {
 
 namespace {
 
-inline constexpr const char* kAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
-inline constexpr std::uint64_t kSmallFileMax = 1 << 20;
 inline constexpr int kWatchSeconds = 300;
 inline constexpr Duration kListTimeout = std::chrono::seconds(30);
 inline constexpr Duration kRetryPause = std::chrono::seconds(2);
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
-
-std::string find_text(const YamlNode* node, std::string_view key) {
-  const YamlNode* found = node == nullptr ? nullptr : node->find(key);
-  return found == nullptr ? std::string() : found->as_text().value_or("");
-}
-
-/// The item of a kubeconfig list with that name, and in it the block called `inner`.
-const YamlNode* named(const YamlNode& root, std::string_view list, const std::string& name, std::string_view inner) {
-  const YamlNode* items = root.find(list);
-  if (items == nullptr) return nullptr;
-  for (const YamlNode& item : items->items) {
-    if (find_text(&item, "name") == name) return item.find(inner);
-  }
-  return nullptr;
-}
-
-std::string decoded(const std::string& base64) {
-  auto bytes = net::base64_decode(base64);
-  return bytes ? *bytes : std::string();
-}
 
 /// What is watched in one place: a namespace and a selector.
 struct Scope {
@@ -52,12 +29,18 @@ struct Scope {
   std::string path;
   std::string field_selector;
   std::string label_selector;
+  bool lends_only = false;  // its objects are no targets, they lend labels to those
+};
+
+/// Which owners of a pod give it a label.
+struct Attached {
+  bool deployment = false, job = false, cronjob = false;
 };
 
 class KubernetesSd final : public Discovery {
  public:
-  KubernetesSd(KubernetesAccess access, std::vector<Scope> scopes, std::unique_ptr<HttpSender> http)
-      : access_(std::move(access)), scopes_(std::move(scopes)), http_(std::move(http)) {}
+  KubernetesSd(KubernetesAccess access, std::vector<Scope> scopes, Attached attach, std::unique_ptr<HttpSender> http)
+      : access_(std::move(access)), scopes_(std::move(scopes)), attach_(attach), http_(std::move(http)) {}
   ~KubernetesSd() override { stop(); }
 
   void start(Callback callback) override {
@@ -77,11 +60,6 @@ class KubernetesSd final : public Discovery {
   }
 
  private:
-  struct Event {
-    std::string type;
-    std::string version;
-  };
-
   void follow(std::size_t scope) {
     std::string told;
     while (!stop_.stop_requested()) {
@@ -119,23 +97,11 @@ class KubernetesSd final : public Discovery {
       return fail(ErrorCode::kUnavailable,
                   fmt::format("list {}: server returned HTTP status {}", scope.path, response.status));
     }
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    simdjson::dom::array items;
-    const simdjson::padded_string body(response.body);
-    if (parser.parse(body).get(root) != simdjson::SUCCESS) return fail(ErrorCode::kParse, "list: not JSON");
-    std::string_view found;
-    if (root.at_pointer("/metadata/resourceVersion").get(found) == simdjson::SUCCESS) version = found;
-    std::map<std::string, KubernetesObject> objects;
-    if (root["items"].get(items) == simdjson::SUCCESS) {
-      for (const auto item : items) {
-        KubernetesObject object = kubernetes_object(scope.role, item);
-        objects[object.key] = std::move(object);
-      }
-    }
+    KVASIR_TRY(KubernetesList listed, parse_kubernetes_list(scope.role, response.body));
+    version = std::move(listed.version);
     {
       const MutexLock lock(mutex_);
-      objects_[index] = std::move(objects);
+      objects_[index] = std::move(listed.objects);
     }
     publish();
     return {};
@@ -168,25 +134,15 @@ class KubernetesSd final : public Discovery {
 
   Result<void> apply(std::size_t index, std::string_view line, std::string& version) {
     if (line.empty()) return {};
-    simdjson::dom::parser parser;
-    simdjson::dom::element root, object;
-    std::string_view type;
-    const simdjson::padded_string text(line);
-    if (parser.parse(text).get(root) != simdjson::SUCCESS || root["type"].get(type) != simdjson::SUCCESS ||
-        root["object"].get(object) != simdjson::SUCCESS) {
-      return fail(ErrorCode::kParse, "watch: event is not readable");
-    }
-    if (type == "ERROR") return fail(ErrorCode::kUnavailable, "watch: the server ended it with an error");
-    std::string_view found;
-    if (object.at_pointer("/metadata/resourceVersion").get(found) == simdjson::SUCCESS) version = found;
-    if (type == "BOOKMARK") return {};
-    KubernetesObject changed = kubernetes_object(scopes_[index].role, object);
+    KVASIR_TRY(KubernetesEvent event, parse_kubernetes_event(scopes_[index].role, line));
+    if (!event.version.empty()) version = std::move(event.version);
+    if (event.kind == KubernetesEvent::Kind::kBookmark) return {};
     {
       const MutexLock lock(mutex_);
-      if (type == "DELETED") {
-        objects_[index].erase(changed.key);
+      if (event.kind == KubernetesEvent::Kind::kDeleted) {
+        objects_[index].erase(event.object.key);
       } else {
-        objects_[index][changed.key] = std::move(changed);
+        objects_[index][event.object.key] = std::move(event.object);
       }
     }
     publish();
@@ -197,29 +153,45 @@ class KubernetesSd final : public Discovery {
     std::vector<TargetGroup> groups;
     {
       const MutexLock lock(mutex_);
-      std::map<std::string, const KubernetesObject*> nodes;
+      std::map<std::string_view, const StringMap*> lenders;
       for (const auto& [index, objects] : objects_) {
-        if (scopes_[index].role != "node") continue;
-        for (const auto& [key, node] : objects) nodes[key.substr(1)] = &node;
+        for (const auto& [key, object] : objects) {
+          for (const auto& [name, labels] : object.lends) {
+            if (lends(scopes_[index], name)) lenders[name] = &labels;
+          }
+        }
       }
       for (const auto& [index, objects] : objects_) {
-        if (scopes_[index].role != scopes_.front().role) continue;  // nodes that only lend their labels
+        if (scopes_[index].lends_only) continue;
         for (const auto& [key, object] : objects) {
-          for (TargetGroup group : object.groups) {
-            const auto node = nodes.find(object.node);
-            if (node != nodes.end() && !object.node.empty()) {
-              group.labels.insert(node->second->own_labels.begin(), node->second->own_labels.end());
-            }
-            groups.push_back(std::move(group));
-          }
+          for (const KubernetesTarget& target : object.targets) groups.push_back(with_borrowed(target, lenders));
         }
       }
     }
     callback_(std::move(groups));
   }
 
+  /// What a pod tells of its own owners is only lent where it was asked for.
+  bool lends(const Scope& scope, std::string_view name) const {
+    if (name.starts_with("deployment-of/")) return attach_.deployment;
+    if (name.starts_with("job-of/")) return attach_.job;
+    if (name.starts_with("cronjob-of/")) return attach_.cronjob;
+    return scope.lends_only;
+  }
+
+  static TargetGroup with_borrowed(const KubernetesTarget& target,
+                                   const std::map<std::string_view, const StringMap*>& lenders) {
+    TargetGroup group = target.group;
+    for (const std::string& name : target.borrows) {
+      const auto found = lenders.find(name);
+      if (found != lenders.end()) group.labels.insert(found->second->begin(), found->second->end());
+    }
+    return group;
+  }
+
   const KubernetesAccess access_;
   const std::vector<Scope> scopes_;
+  const Attached attach_;
   std::unique_ptr<HttpSender> http_;
   Callback callback_;
   std::stop_source stop_;
@@ -229,29 +201,20 @@ class KubernetesSd final : public Discovery {
   std::vector<std::thread> threads_;
 };
 
-Result<KubernetesAccess> find_access(const KubernetesSdConfig& config) {
-  if (!config.kubeconfig_file.empty()) return read_kubeconfig(config.kubeconfig_file);
-  KubernetesAccess access;
-  access.http = config.http;
-  if (!config.api_server.empty()) {
-    access.server = config.api_server;
-    while (access.server.ends_with('/')) access.server.pop_back();
-    return access;
+/// A scope for each selector of the role, or one without any.
+void add_scopes(const KubernetesSdConfig& config, const std::string& role, const std::string& name_space,
+                bool lends_only, std::vector<Scope>& out) {
+  const Scope base{role, kubernetes_path(role, name_space), "", "", lends_only};
+  bool any = false;
+  for (const auto& selector : config.selectors) {
+    if (selector.role != role) continue;
+    Scope scope = base;
+    scope.field_selector = selector.field;
+    scope.label_selector = selector.label;
+    out.push_back(std::move(scope));
+    any = true;
   }
-  const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
-  const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
-  if (host == nullptr || port == nullptr) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined");
-  }
-  const std::string name(host);
-  access.server = fmt::format("https://{}:{}", name.find(':') == std::string::npos ? name : "[" + name + "]", port);
-  access.http.bearer_token_file = std::string(kAccountFolder) + "/token";
-  access.http.tls.ca_file = std::string(kAccountFolder) + "/ca.crt";
-  if (auto own = posix_filesystem().read_all(std::string(kAccountFolder) + "/namespace", kSmallFileMax))
-    access.name_space = *own;
-  return access;
+  if (!any) out.push_back(base);
 }
 
 std::vector<Scope> make_scopes(const KubernetesSdConfig& config, const KubernetesAccess& access,
@@ -259,72 +222,39 @@ std::vector<Scope> make_scopes(const KubernetesSdConfig& config, const Kubernete
   std::vector<std::string> namespaces = config.namespaces;
   if (config.own_namespace && !access.name_space.empty()) namespaces.push_back(access.name_space);
   if (namespaces.empty() || config.role == "node") namespaces = {""};
+  const bool endpoints = config.role == "endpoints" || config.role == "endpointslice";
   std::vector<Scope> scopes;
   for (const std::string& name_space : namespaces) {
-    Scope base{config.role, kubernetes_path(config.role, name_space), "", ""};
-    bool any = false;
-    for (const auto& selector : config.selectors) {
-      if (selector.role != config.role) continue;
-      Scope scope = base;
-      scope.field_selector = selector.field;
-      scope.label_selector = selector.label;
-      scopes.push_back(std::move(scope));
-      any = true;
-    }
-    if (!any) scopes.push_back(base);
+    add_scopes(config, config.role, name_space, false, scopes);
+    if (!endpoints) continue;
+    add_scopes(config, "service", name_space, true, scopes);
+    add_scopes(config, "pod", name_space, true, scopes);
   }
   if (config.role == "pod") {
     for (Scope& scope : scopes)
       scope.field_selector += (scope.field_selector.empty() ? "" : ",") + ("spec.nodeName=" + node);
   }
   if (config.attach_node && config.role == "pod")
-    scopes.push_back({"node", kubernetes_path("node", ""), "metadata.name=" + node, ""});
+    scopes.push_back({"node", kubernetes_path("node", ""), "metadata.name=" + node, "", true});
+  if (config.attach_namespace && config.role != "node") {
+    scopes.push_back({"namespace", kubernetes_path("namespace", ""), "", "", true});
+  }
   return scopes;
 }
 
 }  // namespace
 
-Result<KubernetesAccess> read_kubeconfig(const std::string& path) {
-  KVASIR_TRY(const std::string text, posix_filesystem().read_all(path, kSmallFileMax));
-  KVASIR_TRY(const YamlNode root, parse_yaml(text));
-  const YamlNode* context = named(root, "contexts", find_text(&root, "current-context"), "context");
-  if (context == nullptr) return fail(ErrorCode::kInvalidArgument, "kubeconfig: no current context");
-  const YamlNode* cluster = named(root, "clusters", find_text(context, "cluster"), "cluster");
-  const YamlNode* user = named(root, "users", find_text(context, "user"), "user");
-  KubernetesAccess access;
-  access.server = find_text(cluster, "server");
-  if (access.server.empty()) return fail(ErrorCode::kInvalidArgument, "kubeconfig: no server");
-  access.name_space = find_text(context, "namespace");
-  TlsConfig& tls = access.http.tls;
-  tls.ca_file = find_text(cluster, "certificate-authority");
-  tls.ca = decoded(find_text(cluster, "certificate-authority-data"));
-  tls.insecure_skip_verify = find_text(cluster, "insecure-skip-tls-verify") == "true";
-  tls.server_name = find_text(cluster, "tls-server-name");
-  tls.cert_file = find_text(user, "client-certificate");
-  tls.cert = decoded(find_text(user, "client-certificate-data"));
-  tls.key_file = find_text(user, "client-key");
-  tls.key = decoded(find_text(user, "client-key-data"));
-  access.http.bearer_token = find_text(user, "token");
-  access.http.bearer_token_file = find_text(user, "tokenFile");
-  access.http.basic_auth.username = find_text(user, "username");
-  access.http.basic_auth.password = find_text(user, "password");
-  access.http.basic_auth.set = !access.http.basic_auth.username.empty();
-  return access;
-}
-
 Result<std::unique_ptr<Discovery>> make_kubernetes_sd(const KubernetesSdConfig& config, const std::string& hostname,
                                                       const Clock& clock) {
-  if (kubernetes_path(config.role, "").empty()) {
-    return fail(ErrorCode::kUnsupported, fmt::format("kubernetes_sd_configs: role {} is not supported", config.role));
-  }
-  KVASIR_TRY(KubernetesAccess access, find_access(config));
+  KVASIR_TRY(KubernetesAccess access, find_kubernetes_access(config));
   const char* from_environment = std::getenv("NODE_NAME");
   const std::string node = !config.node_name.empty()                                  ? config.node_name
                            : from_environment != nullptr && *from_environment != 0 ? from_environment
                                                                                    : hostname;
   auto scopes = make_scopes(config, access, node);
   KVASIR_TRY(auto http, HttpSender::create(access.http, {}, clock));
-  return std::unique_ptr<Discovery>(new KubernetesSd(std::move(access), std::move(scopes), std::move(http)));
+  const Attached attach{config.attach_deployment, config.attach_job, config.attach_cronjob};
+  return std::make_unique<KubernetesSd>(std::move(access), std::move(scopes), attach, std::move(http));
 }
 
 }  // namespace kvasir::agent

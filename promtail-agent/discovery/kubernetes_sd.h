@@ -1,7 +1,8 @@
-// kubernetes_sd.h -- pods, nodes, services and endpoints from the Kubernetes API, by list and watch.
+// kubernetes_sd.h -- targets from the Kubernetes API, by list and watch.
 //
-// Access:   api_server with the HTTP options, a kubeconfig file, or the service account of the pod this runs in.
 // Pods:     only those of this node (spec.nodeName), as a daemon set wants it.
+// Order:    a list, then a watch from its version on; when the server ends the watch it is begun again at the newest
+//           version, and after an error (410 Gone among them) with a new list.
 // Errors:   invalid_argument at creation; later the list is fetched again after a pause and the last one stays.
 // Threads:  one per namespace and selector.
 #pragma once
@@ -18,13 +19,5 @@ namespace kvasir::agent {
 
 Result<std::unique_ptr<Discovery>> make_kubernetes_sd(const KubernetesSdConfig& config, const std::string& hostname,
                                                       const Clock& clock);
-
-struct KubernetesAccess {
-  std::string server;
-  HttpConfig http;
-  std::string name_space;  // of the service account
-};
-/// Errors: io, parse, invalid_argument.
-Result<KubernetesAccess> read_kubeconfig(const std::string& path);
 
 }  // namespace kvasir::agent

@@ -1,6 +1,7 @@
 #include "promtail-agent/discovery/target_groups.h"
 
-#include "promtail-agent/config/yaml_fields.h"
+#include "promtail-agent/config/blocks.h"
+#include "promtail-agent/config/field_reader.h"
 
 namespace kvasir::agent {
 
@@ -12,12 +13,11 @@ Result<std::vector<TargetGroup>> parse_target_groups(std::string_view text, cons
   if (!root.is_sequence()) return fail(ErrorCode::kParse, "expected a list of target groups");
   YamlProblems problems;
   for (const YamlNode& item : root.items) {
-    YamlFields fields(&item, "targetgroup.Group", problems);
+    FieldReader reader(&item, "targetgroup.Group", problems);
     TargetGroup group;
-    fields.read("targets", group.targets);
-    fields.read("labels", group.labels);
+    describe_group(reader, group);
+    reader.finish();
     group.labels[source_label] = source;
-    fields.finish();
     groups.push_back(std::move(group));
   }
   if (!problems.empty()) return fail(problems.to_error());

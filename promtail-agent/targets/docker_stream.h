@@ -2,7 +2,7 @@
 //
 // Shape:    8 bytes [stream, 0, 0, 0, size big-endian], then `<RFC 3339 time> <text>`; a TTY has no headers. A line
 //           longer than 16 KiB comes in several frames of one time, the last of which ends with a newline.
-// Limits:   a line passes line_bytes_max at most; the rest up to its newline is dropped.
+// Limits:   a line passes line_bytes_max at most; the rest up to its newline is dropped, and never held in memory.
 // Threads:  one.
 #pragma once
 
@@ -31,7 +31,9 @@ class DockerStream {
   std::uint64_t broken() const { return broken_; }
 
  private:
-  void frame(bool error_stream, std::string_view payload, const Sink& sink);
+  std::size_t frame_size() const;
+  void take(std::string_view piece);
+  void frame(bool error_stream, const Sink& sink);
 
   struct Partial {
     std::string text;
@@ -40,7 +42,10 @@ class DockerStream {
   };
   const bool tty_;
   const std::size_t line_bytes_max_;
-  std::string held_;
+  std::string header_;              // of the frame that is read
+  std::size_t left_ = 0;            // bytes of it to come
+  std::string payload_;             // of it, or of a TTY's line, as far as a line may be long
+  bool payload_ends_line_ = false;
   Partial partial_[2];
   std::uint64_t broken_ = 0;
 };

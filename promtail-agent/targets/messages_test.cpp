@@ -83,6 +83,12 @@ TEST_CASE("a Docker stream gives the same lines however it is cut") {
     CHECK(got == "Oout@1 Eerr@1 Ee2@2 Opartial@2 Oopen@1 Onext@2 ");
     CHECK(stream.broken() == 1);
   }
+  DockerStream small(false, 4);
+  std::string short_lines;
+  const std::string huge = std::string("\1\0\0\0\xff\xff\xff\xff", 8) + t1 + std::string(100'000, 'x');
+  small.feed(frame(1, t1 + "123456\n") + frame(2, t1 + "12") + frame(2, t1 + "3456\n") + huge,
+             [&](const DockerLine& line) { short_lines += std::string(line.text) + " "; });
+  CHECK(short_lines == "1234 1234 ");
   DockerStream tty(true, 1000);
   std::string got;
   tty.feed(t1 + "a\r\n" + t2 + "b\n", [&](const DockerLine& line) { got += std::string(line.text) + " "; });

@@ -1,8 +1,8 @@
 #include "server/config/settings_table.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "common/nearest_word.h"
 #include "common/number.h"
 
 namespace kvasir::server {
@@ -221,21 +221,6 @@ class Reader {
   ConfigNotes& notes_;
 };
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::string flag_name(const Setting& setting) {
@@ -289,16 +274,6 @@ std::string print_yaml(std::span<const Setting> table) {
     open = std::move(parts);
   }
   return out;
-}
-
-std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> words) {
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const auto& candidate : words) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) best_distance = distance, best = &candidate;
-  }
-  return best == nullptr ? std::nullopt : std::optional<std::string>(*best);
 }
 
 }  // namespace kvasir::server

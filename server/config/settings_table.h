@@ -70,7 +70,4 @@ std::string print_value(const Setting& setting);
 /// All settings as a YAML document. REQUIRES: settings of one block stand together.
 std::string print_yaml(std::span<const Setting> table);
 
-/// The closest of `words` when it is close enough to be meant.
-std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> words);
-
 }  // namespace kvasir::server
