@@ -9,6 +9,7 @@
 
 #include "chunks/bit_stream.h"
 #include "chunks/rans.h"
+#include "chunks/unpack_bits.h"
 #include "common/bytes.h"
 
 namespace kvasir::chunks {
@@ -201,29 +202,12 @@ bool read_header(ByteReader& reader, Header& header) {
   return reader.ok();
 }
 
-/// `bytes` holds out.size() values of `width` bits.
-void unpack(std::string_view bytes, unsigned width, const Header& header, std::span<std::int64_t> out) {
-  std::size_t i = 0;
-  if (width <= 56 && width > 0 && bytes.size() >= 8) {
-    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - width);
-    const std::size_t safe = std::min<std::size_t>(out.size(), ((bytes.size() - 8) * 8) / width);
-    for (; i < safe; ++i) {
-      const std::size_t bit = i * width;
-      std::uint64_t word;
-      std::memcpy(&word, bytes.data() + (bit >> 3), 8);
-      out[i] = static_cast<std::int64_t>((word >> (bit & 7) & mask) * header.divisor + header.base);
-    }
-  }
-  BitReader bits(bytes, i * width);
-  for (; i < out.size(); ++i) out[i] = static_cast<std::int64_t>(bits.get(width) * header.divisor + header.base);
-}
-
 bool read_packed(ByteReader& reader, const Header& header, std::span<std::int64_t> out) {
   const unsigned width = reader.fixed<std::uint8_t>();
   if (width > 64) return false;
   const std::string_view bytes = reader.raw(BitReader::bytes_for(std::uint64_t{width} * out.size()));
   if (!reader.ok()) return false;
-  unpack(bytes, width, header, out);
+  unpack_bits(bytes, {width, header.divisor, header.base}, out);
   return true;
 }
 
@@ -235,7 +219,7 @@ bool read_frames(ByteReader& reader, const Header& header, std::span<std::int64_
     const auto values = out.subspan(frame * kFrameValues, std::min(kFrameValues, out.size() - frame * kFrameValues));
     const std::string_view bytes = reader.raw(BitReader::bytes_for(std::uint64_t{width} * values.size()));
     if (!reader.ok() || width > 64) return false;
-    unpack(bytes, width, header, values);
+    unpack_bits(bytes, {width, header.divisor, header.base}, values);
   }
   return true;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/find_bytes.h"
+
 namespace kvasir::chunks {
 namespace {
 
@@ -115,7 +117,7 @@ class LayoutFinder {
 
 bool fixed_text_contains(const RowTemplate& shape, std::string_view literal) {
   return std::any_of(shape.fixed.begin(), shape.fixed.end(), [&](std::string_view fixed) {
-    return fixed.size() >= literal.size() && fixed.find(literal) != fixed.npos;
+    return contains_bytes(fixed, literal);
   });
 }
 

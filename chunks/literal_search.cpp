@@ -4,8 +4,10 @@
 #include <cstring>
 #include <map>
 
+#include "chunks/code_marks.h"
 #include "chunks/id_text.h"
 #include "chunks/literal_layouts.h"
+#include "common/find_bytes.h"
 
 namespace kvasir::chunks {
 namespace {
@@ -132,20 +134,18 @@ class Search {
     std::vector<std::uint8_t> found(values.size());
     bool any = false;
     for (std::size_t code = 0; code < values.size(); ++code) {
-      found[code] = values[code].size() >= literal_.size() && values[code].find(literal_) != std::string_view::npos;
+      found[code] = contains_bytes(values[code], literal_);
       any = any || found[code] != 0;
     }
     if (!any) return {};
     const auto codes = column.codes();
     if (table_.is_row_for_row(c)) {
-      for (std::size_t row = 0; row < codes.size(); ++row)
-        hits_[row >> 6] |= std::uint64_t{found[codes[row]]} << (row & 63);
+      mark_codes(codes, found, hits_);
       return {};
     }
-    for (std::uint32_t i = 0; i < codes.size(); ++i) {
-      if (found[codes[i]]) KVASIR_CHECK_OK(hit_value(c, i));
-    }
-    return {};
+    Words values_found = no_rows(codes.size());
+    mark_codes(codes, found, values_found);
+    return hit_values(c, values_found);
   }
 
   Result<void> search_texts(std::uint16_t c, ColumnReader& column) {
@@ -159,20 +159,14 @@ class Search {
       KVASIR_TRY(const auto views, texts.texts());
       found = texts_with_literal(texts.joined(), views, literal_);
     }
-    for (std::size_t w = 0; w < found.size(); ++w) {
-      for (std::uint64_t bits = found[w]; bits != 0; bits &= bits - 1) {
-        KVASIR_CHECK_OK(
-            hit_value(c, static_cast<std::uint32_t>(w * 64 + static_cast<unsigned>(__builtin_ctzll(bits)))));
-      }
-    }
-    return {};
+    return hit_values(c, found);
   }
 
   Result<void> search_formatted(std::uint16_t c, const ColumnReader& column) {
     std::vector<char> text(column.text_bytes_max());
     for (std::uint32_t i = 0; i < column.count(); ++i) {
       const std::string_view value(text.data(), column.write_text(i, text.data()));
-      if (value.find(literal_) != value.npos) KVASIR_CHECK_OK(hit_value(c, i));
+      if (contains_bytes(value, literal_)) KVASIR_CHECK_OK(hit_value(c, i));
     }
     return {};
   }
@@ -184,6 +178,16 @@ class Search {
     }
     KVASIR_TRY(const auto starts, table_.value_starts(c));
     set(hits_, static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), value) - starts.begin()) - 1);
+    return {};
+  }
+
+  Result<void> hit_values(std::uint16_t c, const Words& values) {
+    for (std::size_t w = 0; w < values.size(); ++w) {
+      for (std::uint64_t bits = values[w]; bits != 0; bits &= bits - 1) {
+        KVASIR_CHECK_OK(
+            hit_value(c, static_cast<std::uint32_t>(w * 64 + static_cast<unsigned>(__builtin_ctzll(bits)))));
+      }
+    }
     return {};
   }
 
@@ -259,7 +263,7 @@ class Search {
     Arena arena;
     KVASIR_CHECK_OK(table_.build({rows, table_.rows()}, lines, arena));
     for (std::size_t row = 0; row < lines.size(); ++row) {
-      if (test(rows, row) && lines[row].find(literal_) != std::string_view::npos) set(hits_, row);
+      if (test(rows, row) && contains_bytes(lines[row], literal_)) set(hits_, row);
     }
     return {};
   }
@@ -288,9 +292,9 @@ std::vector<std::uint64_t> texts_with_literal(std::string_view joined, std::span
   std::size_t i = 0;
   const char* at = joined.data();
   while (i < texts.size()) {
-    const auto* hit =
-        static_cast<const char*>(memmem(at, static_cast<std::size_t>(end - at), literal.data(), literal.size()));
-    if (hit == nullptr) break;
+    const std::size_t place = find_bytes({at, static_cast<std::size_t>(end - at)}, literal);
+    if (place == std::string_view::npos) break;
+    const char* const hit = at + place;
     while (i < texts.size() && texts[i].data() + texts[i].size() <= hit) ++i;
     if (i == texts.size()) break;
     const char* const text_end = texts[i].data() + texts[i].size();

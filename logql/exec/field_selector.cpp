@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/find_bytes.h"
 #include "logql/exec/scan.h"
-#include "logql/pipeline/literal_search.h"
 #include "logql/pipeline/regex_literals.h"
 
 namespace kvasir::logql {
@@ -227,7 +227,7 @@ bool FieldSelector::value_matches(const Condition& condition, std::string_view v
 
 bool FieldSelector::line_matches(Condition& condition, std::string_view line) {
   const LabelMatcher& matcher = condition.matcher;
-  const auto stands_there = [&](const std::string& literal) { return contains_literal(line, literal); };
+  const auto stands_there = [&](const std::string& literal) { return contains_bytes(line, literal); };
   if (!std::all_of(condition.literals.begin(), condition.literals.end(), stands_there)) return false;
   if (condition.by_word && contains_word(line, matcher.value())) return true;
   const auto start = line.find_first_not_of(" \t\r\n");

@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include "common/find_bytes.h"
 #include "common/regex.h"
 #include "logql/pipeline/ip_pattern.h"
 #include "logql/pipeline/literal_search.h"
@@ -15,7 +16,7 @@ namespace {
 
 struct Literal {
   std::string text;
-  bool matches(std::string_view line) const { return contains_literal(line, text); }
+  bool matches(std::string_view line) const { return contains_bytes(line, text); }
 };
 
 struct Caseless {
@@ -27,7 +28,7 @@ struct Regex {
   std::shared_ptr<const re2::RE2> regex;
   std::string literal;  // every match holds it; "" if none is known
   bool matches(std::string_view line) const {
-    if (!literal.empty() && !contains_literal(line, literal)) return false;
+    if (!literal.empty() && !contains_bytes(line, literal)) return false;
     return regex_matches(*regex, line);
   }
 };

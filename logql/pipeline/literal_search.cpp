@@ -5,6 +5,7 @@
 #include <cstring>
 #include <emmintrin.h>
 
+#include "common/find_bytes.h"
 #include "logql/pipeline/unicode_text.h"
 
 namespace kvasir::logql {
@@ -25,34 +26,6 @@ __m128i load(const char* from) { return _mm_loadu_si128(reinterpret_cast<const _
 
 }  // namespace
 
-std::size_t find_literal(std::string_view text, std::string_view needle) {
-  const std::size_t size = needle.size();
-  if (size == 0) return 0;
-  if (size > text.size()) return std::string_view::npos;
-  if (size == 1) {
-    const void* at = std::memchr(text.data(), needle[0], text.size());
-    return at == nullptr ? std::string_view::npos
-                         : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
-  }
-  const __m128i first = _mm_set1_epi8(needle.front());
-  const __m128i last = _mm_set1_epi8(needle.back());
-  const char* const bytes = text.data();
-  std::size_t at = 0;
-  for (; at + size + 15 <= text.size(); at += 16) {
-    const __m128i hits =
-        _mm_and_si128(_mm_cmpeq_epi8(load(bytes + at), first), _mm_cmpeq_epi8(load(bytes + at + size - 1), last));
-    auto mask = static_cast<std::uint32_t>(_mm_movemask_epi8(hits));
-    for (; mask != 0; mask &= mask - 1) {
-      const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(mask));
-      if (std::memcmp(bytes + place + 1, needle.data() + 1, size - 2) == 0) return place;
-    }
-  }
-  for (; at + size <= text.size(); ++at) {
-    if (bytes[at] == needle[0] && std::memcmp(bytes + at + 1, needle.data() + 1, size - 1) == 0) return at;
-  }
-  return std::string_view::npos;
-}
-
 CaselessLiteral::CaselessLiteral(std::string_view needle) : lower_(to_lower(needle)) {
   for (const char c : lower_) {
     if (static_cast<unsigned char>(c) >= 0x80) ascii_ = false;
@@ -62,8 +35,8 @@ CaselessLiteral::CaselessLiteral(std::string_view needle) : lower_(to_lower(need
 
 bool CaselessLiteral::found_in(std::string_view text) const {
   if (ascii_ && found_in_ascii(text)) return true;
-  if (ascii_ && (!has_k_ || !contains_literal(text, "\xe2\x84\xaa"))) return false;
-  return contains_literal(to_lower(text), lower_);
+  if (ascii_ && (!has_k_ || !contains_bytes(text, "\xe2\x84\xaa"))) return false;
+  return contains_bytes(to_lower(text), lower_);
 }
 
 bool CaselessLiteral::found_in_ascii(std::string_view text) const {

@@ -1,21 +1,13 @@
-// literal_search.h -- substring search over short lines.
+// literal_search.h -- a literal in any mixture of cases.
 //
-// Notes:    compares the first and the last byte of the needle at sixteen places at once, then the rest; faster than
-//           memmem on lines of some hundred bytes.
-// Threads:  free functions without state.
+// Notes:    compares the first and the last byte of the needle at sixteen places at once, then the rest.
+// Threads:  found_in() from any thread.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace kvasir::logql {
-
-/// Position of `needle`, or npos. An empty needle is at 0.
-std::size_t find_literal(std::string_view text, std::string_view needle);
-
-inline bool contains_literal(std::string_view text, std::string_view needle) {
-  return find_literal(text, needle) != std::string_view::npos;
-}
 
 /// A literal that is compared by simple lower-casing of both sides.
 class CaselessLiteral {

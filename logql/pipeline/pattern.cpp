@@ -83,7 +83,7 @@ bool Pattern::matches(std::string_view line) const {
   std::size_t offset = 0;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (parts_[i].is_capture) continue;
-    const std::size_t at = find_literal(line.substr(offset), parts_[i].text);
+    const std::size_t at = find_bytes(line.substr(offset), parts_[i].text);
     if (at == std::string_view::npos || (i != 0 && at == 0)) return false;  // a wildcard takes at least one byte
     offset += at + parts_[i].text.size();
   }

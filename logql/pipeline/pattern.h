@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/find_bytes.h"
 #include "common/result.h"
-#include "logql/pipeline/literal_search.h"
 
 namespace kvasir::logql {
 
@@ -54,7 +54,7 @@ void Pattern::extract(std::string_view line, Take&& take) const {
   std::size_t named = 0;
   for (; i < parts_.size(); i += 2) {  // a capture, then its literal
     const Part& part = parts_[i];
-    const std::size_t end = i + 1 < parts_.size() ? find_literal(line, parts_[i + 1].text) : std::string_view::npos;
+    const std::size_t end = i + 1 < parts_.size() ? find_bytes(line, parts_[i + 1].text) : std::string_view::npos;
     const auto text = line.substr(0, end);
     if (part.is_named() && !take(named++, text)) return;
     if (end == std::string_view::npos) return;

@@ -5,8 +5,9 @@
 #include <re2/re2.h>
 
 #include "common/assert.h"
+#include "common/find_bytes.h"
 #include "common/regex.h"
-#include "logql/pipeline/literal_search.h"
+#include "logql/pipeline/compare_numbers.h"
 #include "logql/pipeline/regex_literals.h"
 #include "logql/pipeline/value_text.h"
 
@@ -27,18 +28,6 @@ bool compare(CompareOp op, T value, T bound) {
     case CompareOp::kLessOrEqual: return value <= bound;
   }
   return false;
-}
-
-/// A word at a time, without a branch per value.
-template <class Test>
-void keep_where(std::span<const double> values, std::span<std::uint64_t> words, Test test) {
-  for (std::size_t w = 0; w < words.size(); ++w) {
-    if (words[w] == 0) continue;
-    const auto part = values.subspan(w * 64, std::min<std::size_t>(64, values.size() - w * 64));
-    std::uint64_t kept = 0;
-    for (std::size_t i = 0; i < part.size(); ++i) kept |= std::uint64_t{test(part[i])} << i;
-    words[w] &= kept;
-  }
 }
 
 // Takes `.*` off both ends.
@@ -111,7 +100,7 @@ bool ValuePredicate::open_ended_match(const Text& text, std::string_view value) 
   const std::string& literal = text.literals[0];
   if (!text.open_front) return value.starts_with(literal);
   if (!text.open_back) return value.ends_with(literal);
-  return contains_literal(value, literal);
+  return contains_bytes(value, literal);
 }
 
 bool ValuePredicate::text_matches(const Text& text, std::string_view value) {
@@ -127,14 +116,7 @@ void ValuePredicate::keep_numbers(std::span<const double> values, std::span<std:
   const auto* number = std::get_if<Number>(&test_);
   const CompareOp op = number != nullptr ? number->op : std::get<Span>(test_).op;
   const double bound = number != nullptr ? number->bound : static_cast<double>(std::get<Span>(test_).bound.count());
-  switch (op) {
-    case CompareOp::kEqual: return keep_where(values, words, [bound](double value) { return value == bound; });
-    case CompareOp::kNotEqual: return keep_where(values, words, [bound](double value) { return value != bound; });
-    case CompareOp::kGreater: return keep_where(values, words, [bound](double value) { return value > bound; });
-    case CompareOp::kGreaterOrEqual: return keep_where(values, words, [bound](double value) { return value >= bound; });
-    case CompareOp::kLess: return keep_where(values, words, [bound](double value) { return value < bound; });
-    case CompareOp::kLessOrEqual: return keep_where(values, words, [bound](double value) { return value <= bound; });
-  }
+  keep_compared(values, op, bound, words);
 }
 
 Outcome ValuePredicate::evaluate(std::optional<std::string_view> value, std::string& details) const {

@@ -5,10 +5,11 @@
 #include <re2/re2.h>
 #include <simdjson.h>
 
+#include "common/find_bytes.h"
 #include "common/json_writer.h"
 #include "common/regex.h"
-#include "logql/pipeline/key_names.h"
 #include "logql/pipeline/literal_search.h"
+#include "logql/pipeline/key_names.h"
 #include "logql/pipeline/pattern.h"
 #include "logql/pipeline/pipeline.h"
 #include "logql/pipeline/regex_literals.h"
@@ -128,9 +129,9 @@ TEST_CASE("what a regex matches holds its required literals") {
     for (int j = 0; j < 10; ++j) {
       const std::string text = random.text("aabb. 1A\n", 12);
       const bool matches = re2::RE2::PartialMatch(text, **regex);
-      if (literal) CHECK_MESSAGE(matches == contains_literal(text, *literal), expression, " on ", text);
+      if (literal) CHECK_MESSAGE(matches == contains_bytes(text, *literal), expression, " on ", text);
       for (const std::string& needle : required) {
-        if (matches) CHECK_MESSAGE(contains_literal(text, needle), expression, " needs ", needle, " on ", text);
+        if (matches) CHECK_MESSAGE(contains_bytes(text, needle), expression, " needs ", needle, " on ", text);
       }
       matched += matches && !required.empty();
     }
@@ -142,7 +143,7 @@ TEST_CASE("literal search finds what std::string finds") {
   Random random(2);
   for (int i = 0; i < 50000; ++i) {
     const std::string text = random.text("abAB", 80), needle = random.text("abAB", 5);
-    CHECK(find_literal(text, needle) == text.find(needle));
+    CHECK(find_bytes(text, needle) == text.find(needle));
     const CaselessLiteral caseless(needle);
     std::string lower = text, lower_needle = needle;
     for (std::string* s : {&lower, &lower_needle}) {
