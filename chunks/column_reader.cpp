@@ -73,6 +73,12 @@ Result<void> TextsReader::load_plain() {
   return {};
 }
 
+Result<void> TextsReader::lengths(std::span<std::uint32_t> out) {
+  if (table_ != nullptr && texts_.empty()) return table_->lengths(out);
+  for (std::size_t i = 0; i < count_; ++i) out[i] = static_cast<std::uint32_t>(texts_[i].size());
+  return {};
+}
+
 Result<std::span<const std::string_view>> TextsReader::texts() {
   if (table_ != nullptr && texts_.empty() && count_ != 0) {
     std::vector<std::string_view> made(count_);
@@ -245,6 +251,21 @@ std::size_t ColumnReader::write_text(std::size_t i, char* out) const {
     case ColumnType::kIds: format_id(id_shape_, id_bytes_ + i * id_shape_.bytes, out); return text_bytes_max_;
   }
   return 0;
+}
+
+Result<void> ColumnReader::text_lengths(std::span<std::uint32_t> out) {
+  if (shortest_ == longest_ && type_ != ColumnType::kTexts) {
+    std::fill(out.begin(), out.end(), static_cast<std::uint32_t>(longest_));
+    return {};
+  }
+  if (type_ == ColumnType::kTexts) return texts_.lengths(out);
+  if (type_ == ColumnType::kDictionary) {
+    for (std::size_t i = 0; i < count_; ++i) out[i] = static_cast<std::uint32_t>(dictionary_[codes_[i]].size());
+    return {};
+  }
+  std::vector<char> text(text_bytes_max_);
+  for (std::size_t i = 0; i < count_; ++i) out[i] = static_cast<std::uint32_t>(write_text(i, text.data()));
+  return {};
 }
 
 Result<std::span<const std::string_view>> ColumnReader::all_texts() {

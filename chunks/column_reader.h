@@ -44,6 +44,8 @@ class TextsReader {
   bool parse(ByteReader& meta, std::size_t count, unsigned depth, BlockContext& context);
   /// `times` of the values, for a nested table; must live as long as this. Loads everything.
   Result<void> load(std::span<const std::int64_t> times);
+  /// Byte length of every text. REQUIRES: load().
+  Result<void> lengths(std::span<std::uint32_t> out);
   /// All texts. REQUIRES: load().
   Result<std::span<const std::string_view>> texts();
   /// The bytes of all texts one after the other, where texts()[i] are views into it. Empty unless plain.
@@ -113,6 +115,8 @@ class ColumnReader {
   std::size_t text_bytes_max() const { return text_bytes_max_; }
   /// Writes value i to out, which has room for text_bytes_max(). REQUIRES: prepare_texts().
   std::size_t write_text(std::size_t i, char* out) const;
+  /// Byte length of the text of each value; out has count() items. Texts of a nested table are not made.
+  Result<void> text_lengths(std::span<std::uint32_t> out);
   /// Finds an id without decoding the column. REQUIRES: type kIds; not load().
   Result<std::vector<std::uint32_t>> find_id(std::string_view bytes) const;
 

@@ -214,12 +214,23 @@ Result<void> TableReader::build(ConstRowBits rows, std::span<std::string_view> o
 }
 
 Result<void> TableReader::lengths(std::span<std::uint32_t> out) {
-  std::vector<std::uint64_t> words((rows_ + 63) / 64, ~std::uint64_t{0});
-  if (rows_ % 64 != 0) words.back() >>= 64 - rows_ % 64;
-  std::vector<std::string_view> lines(rows_);
-  Arena arena;
-  KVASIR_CHECK_OK(build({words, rows_}, lines, arena));
-  for (std::size_t row = 0; row < rows_; ++row) out[row] = static_cast<std::uint32_t>(lines[row].size());
+  KVASIR_TRY(const auto ids, template_ids());
+  for (std::size_t row = 0; row < rows_; ++row) out[row] = static_cast<std::uint32_t>(templates_[ids[row]].fixed_bytes);
+  std::vector<std::uint32_t> lengths;
+  for (std::uint16_t c = 0; c < columns_.size(); ++c) {
+    if (columns_[c].count() == 0) continue;
+    KVASIR_TRY(ColumnReader* const loaded, column(c));
+    lengths.resize(loaded->count());
+    KVASIR_CHECK_OK(loaded->text_lengths(lengths));
+    KVASIR_TRY(const auto starts, value_starts(c));
+    for (std::size_t row = 0; row < rows_; ++row) {
+      if (starts.empty()) {
+        out[row] += lengths[row];
+        continue;
+      }
+      for (std::uint32_t i = starts[row]; i < starts[row + 1]; ++i) out[row] += lengths[i];
+    }
+  }
   return {};
 }
 
