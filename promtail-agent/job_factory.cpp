@@ -5,6 +5,8 @@
 #include "common/log.h"
 #include "promtail-agent/discovery/file_sd.h"
 #include "promtail-agent/discovery/kubernetes_sd.h"
+#include "promtail-agent/targets/charset.h"
+#include "promtail-agent/targets/decompressor.h"
 #include "promtail-agent/targets/docker_target.h"
 #include "promtail-agent/targets/gelf_target.h"
 #include "promtail-agent/targets/journal_target.h"
@@ -38,6 +40,7 @@ Result<std::unique_ptr<Pipeline>> make_pipeline(const ScrapeConfig& scrape, cons
   auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
   for (const auto& text : diagnostics.warnings) log::warn("pipeline", text, {{"job", scrape.job_name}});
   for (const auto& text : diagnostics.notes) log::info("pipeline", text, {{"job", scrape.job_name}});
+  if (!pipeline) return fail(pipeline.error().with_context(fmt::format("scrape config \"{}\"", scrape.job_name)));
   return pipeline;
 }
 
@@ -194,14 +197,51 @@ Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context) {
   return job;
 }
 
+namespace {
+
+/// What the start of the source would refuse, as far as the configuration itself tells.
+Result<void> check_source(const ScrapeConfig& scrape) {
+  if (scrape.has_file_discovery()) {
+    if (!scrape.encoding.empty()) KVASIR_CHECK_OK(Charset::create(scrape.encoding));
+    const DecompressionConfig& decompression = scrape.decompression;
+    if (!decompression.enabled || decompression.format.empty()) return {};
+    KVASIR_CHECK_OK(parse_compression_format(decompression.format));
+    return {};
+  }
+  if (scrape.journal.set) return JournalTarget::check(scrape.journal);
+  if (scrape.syslog.set) return SyslogTarget::check(scrape.syslog);
+  const bool built = scrape.push.set || scrape.gelf.set || !scrape.docker_sd.empty();
+  if (built || scrape.unsupported.empty()) return {};
+  return fail(ErrorCode::kUnsupported, scrape.unsupported.front() + " is not supported by this agent");
+}
+
+/// Every rule that is wrong; Relabeler::parse ends at the first.
+void check_rules(const YamlNode& rules, const std::string& where, std::vector<std::string>& problems) {
+  if (!rules.is_sequence()) {
+    if (auto whole = Relabeler::parse(rules); !whole) problems.push_back(where + whole.error().message());
+    return;
+  }
+  constexpr std::string_view kFirst = "RelabelConfigs[0]: ";
+  for (std::size_t i = 0; i < rules.items.size(); ++i) {
+    YamlNode one = rules;
+    one.items = {rules.items[i]};
+    const auto parsed = Relabeler::parse(one);
+    if (parsed) continue;
+    std::string_view reason = parsed.error().message();
+    if (reason.starts_with(kFirst)) reason.remove_prefix(kFirst.size());
+    problems.push_back(fmt::format("{}RelabelConfigs[{}] (line {}): {}", where, i, rules.items[i].line, reason));
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings) {
   std::vector<std::string> problems;
   MetricRegistry metrics(system_clock());
   for (const ScrapeConfig& scrape : config.scrape_configs) {
-    if (auto relabeler = Relabeler::parse(scrape.relabel_configs); !relabeler) {
-      problems.push_back(fmt::format("error validating config: scrape config \"{}\": {}", scrape.job_name,
-                                     relabeler.error().message()));
-    }
+    const std::string where = fmt::format("scrape config \"{}\": ", scrape.job_name);
+    check_rules(scrape.relabel_configs, "error validating config: " + where, problems);
+    if (auto source = check_source(scrape); !source) problems.push_back(where + source.error().message());
     StageContext stage;
     stage.clock = &system_clock();
     stage.metrics = &metrics;
@@ -209,12 +249,10 @@ std::vector<std::string> find_problems(const Config& config, std::vector<std::st
     stage.metrics_schema = schema_of(config.metrics_schema);
     Diagnostics diagnostics;
     auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
-    const std::string where = fmt::format("scrape config \"{}\": ", scrape.job_name);
     for (const auto& text : diagnostics.errors) problems.push_back(where + text);
     if (!pipeline && diagnostics.errors.empty()) problems.push_back(where + pipeline.error().message());
     for (const auto& text : diagnostics.warnings) warnings.push_back(where + text);
     for (const auto& text : diagnostics.notes) warnings.push_back(where + text);
-    for (const auto& block : scrape.unsupported) warnings.push_back(where + block + " is accepted but not supported");
   }
   return problems;
 }

@@ -56,17 +56,23 @@ void finish_clients(Config& config, ClientConfig legacy, const Flags& flags) {
   }
 }
 
-Result<std::string> read_config_file(const Flags& flags) {
+/// The first of the files that exists. Errors: not_found.
+Result<std::string> find_config_file(const Flags& flags) {
   std::string_view rest = flags.config_files;
   std::string last;
   while (!rest.empty()) {
-    const std::string path(rest.substr(0, rest.find(',')));
-    rest.remove_prefix(std::min(rest.size(), path.size() + 1));
-    last = path;
-    KVASIR_TRY(const auto status, posix_filesystem().status(path));
-    if (status) return posix_filesystem().read_all(path, kConfigBytesMax);
+    last = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), last.size() + 1));
+    KVASIR_TRY(const auto status, posix_filesystem().status(last));
+    if (status) return last;
   }
   return fail(ErrorCode::kNotFound, fmt::format("{} does not exist, set config.file for custom config path", last));
+}
+
+/// What Promtail says behind a file it cannot read; a question keeps its own mark.
+std::string with_expand_hint(const std::string& message) {
+  return message + (message.ends_with('?') ? "" : ".") +
+         " Use `-config.expand-env=true` flag if you want to expand environment variables in your config file";
 }
 
 Result<void> check_scrape(const ScrapeConfig& scrape, std::set<std::string>& names) {
@@ -123,21 +129,18 @@ Result<Config> parse_config(std::string_view text, const Flags& flags) {
 }
 
 Result<Config> load_config(const Flags& flags) {
-  std::string text;
-  if (!flags.config_files.empty()) {
-    KVASIR_TRY(text, read_config_file(flags));
-    if (flags.expand_env) {
-      KVASIR_TRY(text, expand_env(text, process_environment()));
-    }
+  if (flags.config_files.empty()) return parse_config("", flags);
+  KVASIR_TRY(const std::string path, find_config_file(flags));
+  KVASIR_TRY(std::string text, posix_filesystem().read_all(path, kConfigBytesMax));
+  if (flags.expand_env) {
+    auto expanded = expand_env(text, process_environment());
+    if (!expanded) return fail(expanded.error().with_context(path));
+    text = std::move(*expanded);
   }
   auto config = parse_config(text, flags);
-  if (!config && !flags.expand_env && !flags.config_files.empty()) {
-    return fail(
-        config.error().code(),
-        config.error().message() +
-            ". Use `-config.expand-env=true` flag if you want to expand environment variables in your config file");
-  }
-  return config;
+  if (config) return config;
+  const Error error = config.error().with_context(path);
+  return fail(error.code(), flags.expand_env ? error.message() : with_expand_hint(error.message()));
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/nearest_word.h"
 #include "promtail-agent/stages/factories.h"
 
 namespace kvasir::agent {
@@ -56,6 +57,14 @@ const StageKind* find_kind(std::string_view name) {
   return found == kStageKinds.end() ? nullptr : found;
 }
 
+/// `, did you mean "regex"?`, or nothing.
+std::string hint(std::string_view name) {
+  std::vector<std::string> names;
+  for (const StageKind& kind : kStageKinds) names.emplace_back(kind.name);
+  const auto near = nearest_word(name, names);
+  return near ? ", did you mean \"" + *near + "\"?" : std::string();
+}
+
 std::string at_line(const std::string& path, int line) {
   return line > 0 ? path + " (line " + std::to_string(line) + ")" : path;
 }
@@ -106,7 +115,7 @@ class ChainBuilder {
     if (node.entries.size() > 1) return invalid("pipeline stage must contain only one key");
     const auto& [name, line, options] = node.entries.front();
     const StageKind* kind = find_kind(name);
-    if (kind == nullptr) return invalid("invalid " + name + " stage config: Unknown stage type: " + name);
+    if (kind == nullptr) return invalid("invalid " + name + " stage config: Unknown stage type: " + name + hint(name));
     BuildContext context{stage_, diagnostics_, at_line(path, line) + ": " + name, path + "." + name, produced_, any_};
     auto stage = kind->make(options, context);
     if (!stage) return invalid("invalid " + name + " stage config: " + stage.error().message());

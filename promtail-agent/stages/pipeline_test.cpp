@@ -548,7 +548,8 @@ TEST_CASE("configuration errors name the place and use the known words") {
   CHECK(typo.error.empty());
   REQUIRE(typo.diagnostics.warnings.size() == 1);
   CHECK(typo.diagnostics.warnings[0] ==
-        "pipeline_stages[0] (line 1): json: option \"expresions\" is not known and has no effect");
+        "pipeline_stages[0] (line 1): json: option \"expresions\" is not known and has no effect, did you mean "
+        "\"expressions\"?");
 }
 
 TEST_CASE("huge and strange lines pass through every stage") {

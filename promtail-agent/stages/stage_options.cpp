@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/nearest_word.h"
 #include "common/number.h"
 
 namespace kvasir::agent {
@@ -107,7 +108,10 @@ Result<void> StageOptions::finish() {
   for (const auto& entry : node_.entries) {
     const bool known =
         std::any_of(known_.begin(), known_.end(), [&](const auto& name) { return same_word(name, entry.key); });
-    if (!known) warn("option \"" + entry.key + "\" is not known and has no effect");
+    if (known) continue;
+    const auto near = nearest_word(entry.key, known_);
+    warn("option \"" + entry.key + "\" is not known and has no effect" +
+         (near ? ", did you mean \"" + *near + "\"?" : std::string()));
   }
   if (error_) return fail(*error_);
   return {};

@@ -24,15 +24,18 @@ Error journal_error(std::string_view what, int code) {
 }
 }  // namespace
 
+Result<void> JournalTarget::check(const JournalConfig& config) {
+  KVASIR_CHECK_OK(parse_journal_matches(config.matches));
+  if (parse_go_duration(config.max_age)) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("parsing journal reader 'max_age' config value: time: invalid duration \"{}\"",
+                          config.max_age));
+}
+
 Result<std::unique_ptr<JournalTarget>> JournalTarget::create(JobParts parts) {
+  KVASIR_CHECK_OK(check(parts.config.journal));
   std::unique_ptr<JournalTarget> target(new JournalTarget(std::move(parts)));
-  const auto max_age = parse_go_duration(target->config_.max_age);
-  if (!max_age) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("parsing journal reader 'max_age' config value: time: invalid duration \"{}\"",
-                            target->config_.max_age));
-  }
-  target->max_age_ = *max_age;
+  target->max_age_ = *parse_go_duration(target->config_.max_age);
   KVASIR_TRY(target->matches_, parse_journal_matches(target->config_.matches));
   target->lines_ = target->parts_.services.metrics->counter("promtail_journal_target_lines_total",
                                                             "Total number of successful journal lines read");

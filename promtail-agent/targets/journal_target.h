@@ -23,6 +23,8 @@ namespace kvasir::agent {
 class JournalTarget final : public Target {
  public:
   static Result<std::unique_ptr<JournalTarget>> create(JobParts parts);
+  /// What create() would refuse. Errors: invalid_argument.
+  static Result<void> check(const JournalConfig& config);
   ~JournalTarget() override;
 
   Result<void> start() override;

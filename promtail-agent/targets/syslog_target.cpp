@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "common/log.h"
+#include "promtail-agent/client/pem_file.h"
 #include "promtail-agent/discovery/target_groups.h"
 #include "promtail-agent/targets/target_list.h"
 
@@ -70,9 +71,7 @@ SyslogTarget::SyslogTarget(JobParts parts) : parts_(std::move(parts)), config_(p
       metrics.counter("promtail_syslog_empty_messages_total", "Total number of empty messages receiving from syslog");
 }
 
-Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
-  std::unique_ptr<SyslogTarget> target(new SyslogTarget(std::move(parts)));
-  const SyslogConfig& config = target->config_;
+Result<void> SyslogTarget::check(const SyslogConfig& config) {
   if (config.listen_protocol != "tcp" && config.listen_protocol != "udp") {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("invalid transport protocol. expected 'tcp' or 'udp', got '{}'", config.listen_protocol));
@@ -81,18 +80,29 @@ Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("unsupported syslog format \"{}\"", config.format));
   }
   const TlsConfig& tls = config.tls;
-  if (tls.cert_file.empty() && tls.key_file.empty() && tls.ca_file.empty()) return target;
-  if (tls.cert_file.empty() || tls.key_file.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "error setting up syslog target: certificate and key files are required");
-  }
+  const bool cert = !tls.cert.empty() || !tls.cert_file.empty();
+  const bool key = !tls.key.empty() || !tls.key_file.empty();
+  const bool asked = cert || key || !tls.ca.empty() || !tls.ca_file.empty();
+  if (!asked || (cert && key)) return {};
+  return fail(ErrorCode::kInvalidArgument, "error setting up syslog target: certificate and key files are required");
+}
+
+Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
+  KVASIR_CHECK_OK(check(parts.config.syslog));
+  std::unique_ptr<SyslogTarget> target(new SyslogTarget(std::move(parts)));
+  const TlsConfig& tls = target->config_.tls;
+  const std::string cert = pem_path(tls.cert, tls.cert_file);
+  if (cert.empty()) return target;
+  const std::string key = pem_path(tls.key, tls.key_file);
+  const std::string authority = pem_path(tls.ca, tls.ca_file);
   target->tls_ = std::make_unique<TlsContext>(::SSL_CTX_new(::TLS_server_method()));
   SSL_CTX* context = target->tls_->context;
-  if (::SSL_CTX_use_certificate_chain_file(context, tls.cert_file.c_str()) != 1 ||
-      ::SSL_CTX_use_PrivateKey_file(context, tls.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+  if (::SSL_CTX_use_certificate_chain_file(context, cert.c_str()) != 1 ||
+      ::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("unable to load server certificate or key: {}", tls_error()));
   }
-  if (!tls.ca_file.empty()) {
-    if (::SSL_CTX_load_verify_locations(context, tls.ca_file.c_str(), nullptr) != 1) {
+  if (!authority.empty()) {
+    if (::SSL_CTX_load_verify_locations(context, authority.c_str(), nullptr) != 1) {
       return fail(ErrorCode::kInvalidArgument, fmt::format("unable to load client CA certificate: {}", tls_error()));
     }
     ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);

@@ -24,6 +24,8 @@ inline constexpr std::size_t kSyslogConnectionsMax = 4096;
 class SyslogTarget final : public Target {
  public:
   static Result<std::unique_ptr<SyslogTarget>> create(JobParts parts);
+  /// What create() would refuse without looking at files. Errors: invalid_argument.
+  static Result<void> check(const SyslogConfig& config);
   ~SyslogTarget() override;
 
   Result<void> start() override;
