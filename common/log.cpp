@@ -1,5 +1,6 @@
 #include "common/log.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -48,7 +49,9 @@ void append_field(std::string& line, std::string_view key, std::string_view valu
   if (!line.empty()) line += ' ';
   line += key;
   line += '=';
-  const bool plain = !value.empty() && value.find_first_of(" =\"\\\n\r\t") == std::string_view::npos;
+  const bool plain = !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
+    return c > ' ' && c != '=' && c != '"' && c != '\\' && c != 0x7f;
+  });
   if (plain) {
     line += value;
   } else {
@@ -78,7 +81,9 @@ void write(Level level, std::string_view component, std::string_view message, st
   append_field(line, "ts", format_rfc3339(system_clock().now()));
   append_field(line, "component", component);
   append_field(line, "msg", message);
-  for (const auto& field : fields) append_field(line, field.key, field.value);
+  for (const auto& field : fields) {
+    if (!field.key.empty()) append_field(line, field.key, field.value);
+  }
   if (current_format == Format::kJson) line += '}';
   logger().info(line);
 }

@@ -193,6 +193,7 @@ Result<void> Application::open_storage() {
   maintenance.delete_cancel_period = config.compactor.delete_request_cancel_period;
   maintenance.size_max = config.kvasir.retention_size;
   maintenance.disk_reserve = config.kvasir.disk_reserve;
+  maintenance.merge_budget = {config.kvasir.merge_cpu_percent, config.kvasir.merge_rate};
   maintenance.free_bytes = [root = folders.root] { return free_disk_bytes(root); };
   maintenance.retention = [tenants = parts.tenants.get()](std::string_view tenant) {
     return tenants->of(tenant)->retention;
@@ -315,6 +316,12 @@ Result<void> Application::reload() {
     return fail(fresh.error());
   }
   for (const auto& warning : (*fresh)->notes.warnings) log::warn("config", warning);
+  auto authenticator = Authenticator::create((*fresh)->config.kvasir, system_clock());
+  if (!authenticator) {
+    parts_->metrics.reload_failures().Increment();
+    return fail(authenticator.error());
+  }
+  parts_->gate->set_authenticator(*std::move(authenticator));
   log::set_level((*fresh)->config.http.log_level);
   parts_->tenants->set_defaults((*fresh)->config.limits);
   KVASIR_CHECK_OK(reload_overrides());

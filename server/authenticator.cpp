@@ -50,6 +50,9 @@ Result<std::shared_ptr<const Authenticator>> Authenticator::create(const KvasirC
   const bool has_jwt =
       !jwt.hmac_secret.empty() || !jwt.public_key_file.empty() || !jwt.jwks_file.empty() || !jwt.jwks_url.empty();
   out->certificate_is_enough_ = config.client_certificate_is_enough;
+  const auto certificate_role = parse_role(config.client_certificate_role);
+  if (!certificate_role) return refuse("kvasir.auth.client_certificate_role must be read, write or admin");
+  out->certificate_role_ = *certificate_role;
   out->required_ = config.require_authentication || has_jwt || !config.credentials.empty();
   if (out->required_ && !has_jwt && config.credentials.empty() && !out->certificate_is_enough_) {
     return refuse("kvasir.auth.required is set, but there is no credential that could be presented");
@@ -150,8 +153,10 @@ Result<Principal> Authenticator::identify(const net::HttpRequest& request) const
     if (principal == nullptr) return refuse("unknown user or wrong password");
     return *principal;
   }
-  if (certificate_is_enough_ && !request.tls_subject.empty())
-    return Principal{request.tls_subject, Role::kAdmin, {}, nullptr};
+  if (certificate_is_enough_ && !request.tls_subject.empty()) {
+    KVASIR_TRY(auto policy, policy_of("", certificate_role_));
+    return Principal{request.tls_subject, certificate_role_, {}, std::move(policy)};
+  }
   return refuse("credentials are missing");
 }
 

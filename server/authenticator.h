@@ -64,6 +64,7 @@ class Authenticator {
 
   bool required_ = false;
   bool certificate_is_enough_ = false;
+  Role certificate_role_ = Role::kRead;
   std::vector<Known> known_;
   std::map<std::string, std::shared_ptr<const ReadPolicy>> policies_;
   std::string reader_policy_;

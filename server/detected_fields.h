@@ -29,7 +29,7 @@ std::string humanise_bytes(std::uint64_t bytes);
 
 struct DetectedField {
   FieldType type = FieldType::kString;
-  std::set<std::string> values;
+  std::set<std::string, std::less<>> values;
   std::vector<std::string> parsers;      // json, logfmt; empty: structured metadata
   std::vector<std::string> json_path;
 };
@@ -41,14 +41,18 @@ class FieldCollector {
   /// Streams of a query with categorised labels.
   void add(const logql::Streams& streams);
   const std::map<std::string, DetectedField>& fields() const { return fields_; }
+  /// About what the values take.
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
   void add_entry(const Labels& stream, const logql::ResultEntry& entry);
   DetectedField* field(const std::string& name);
-  void note(const std::string& name, std::string_view value, const char* parser);
+  /// True if the field is new.
+  bool note(const std::string& name, std::string_view value, const char* parser);
   void note_json_paths(const Labels& stream, std::string_view line);
 
   std::size_t field_limit_ = 0;
+  std::uint64_t bytes_ = 0;
   std::map<std::string, DetectedField> fields_;
   std::unique_ptr<logql::PipelineRunner> json_;
   std::unique_ptr<logql::PipelineRunner> logfmt_;

@@ -61,21 +61,33 @@ Result<net::HttpParams> merged_params(const net::HttpRequest& request) {
   return merged;
 }
 
-Result<TimestampNs> parse_timestamp(std::string_view text) {
+namespace {
+
+constexpr std::int64_t kSecondsMax = 9'200'000'000;
+constexpr std::int64_t kFarthest = (std::int64_t{1} << 62) - 1;  // the length between any two times fits 64 bits
+
+Result<TimestampNs> read_timestamp(std::string_view text) {
   if (text.find('.') != std::string_view::npos) {
     const auto seconds = parse_go_float(text);
-    if (seconds && std::abs(*seconds) < 9.2e9) {
+    if (seconds && std::abs(*seconds) < static_cast<double>(kSecondsMax)) {
       const double whole = std::floor(*seconds);
       const auto milliseconds = static_cast<std::int64_t>(std::round((*seconds - whole) * 1000));
       return TimestampNs{static_cast<std::int64_t>(whole) * 1'000'000'000 + milliseconds * 1'000'000};
     }
   }
   if (const auto integer = parse_int64(text)) {
-    if (text.size() <= 10) return TimestampNs{*integer * 1'000'000'000};
+    if (text.size() <= 10) return TimestampNs{std::clamp(*integer, -kSecondsMax, kSecondsMax) * 1'000'000'000};
     return TimestampNs{*integer};
   }
   if (const auto time = parse_rfc3339(text)) return *time;
   return bad(go_integer_error("ParseInt", text));
+}
+
+}  // namespace
+
+Result<TimestampNs> parse_timestamp(std::string_view text) {
+  KVASIR_TRY(const TimestampNs given, read_timestamp(text));
+  return TimestampNs{std::clamp(given.value, -kFarthest, kFarthest)};
 }
 
 Result<Duration> parse_step_duration(std::string_view text) {

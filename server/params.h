@@ -27,6 +27,7 @@ inline constexpr std::uint32_t kDefaultLimit = 100;
 /// A form body (POST, PUT) before the URL's query string.
 Result<net::HttpParams> merged_params(const net::HttpRequest& request);
 
+/// Times before 1823 and after 2116 become those.
 Result<TimestampNs> parse_timestamp(std::string_view text);
 /// step, interval.
 Result<Duration> parse_step_duration(std::string_view text);

@@ -10,9 +10,8 @@
 #include "server/answer.h"
 #include "server/cached_range.h"
 #include "server/query_checks.h"
-#include "server/read_policy.h"
 #include "server/request_limits.h"
-#include "server/tenants_source.h"
+#include "server/visible_store.h"
 
 namespace kvasir::server {
 namespace {
@@ -169,14 +168,7 @@ Result<void> check_query_length(Duration length, const QuerySettings& settings) 
 }
 
 std::shared_ptr<logql::LogSource> QueryService::source_of(const QueryTenants& tenants) const {
-  std::shared_ptr<logql::LogSource> source(std::shared_ptr<void>(), &services_.store);
-  if (tenants.several) {
-    std::vector<std::string> names;
-    for (const auto& tenant : tenants.tenants) names.push_back(tenant.tenant);
-    source = std::make_shared<TenantsSource>(services_.store, std::move(names));
-  }
-  if (tenants.policy != nullptr) source = std::make_shared<PolicySource>(std::move(source), tenants.policy);
-  return source;
+  return VisibleStore(services_.store, tenants).source();
 }
 
 Result<logql::ExprPtr> QueryService::check(const QueryCall& call, QuerySettings& settings) const {

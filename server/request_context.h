@@ -27,6 +27,7 @@ enum class Role { kRead, kWrite, kAdmin };
 struct RequestContext {
   std::string tenant;
   std::shared_ptr<const TenantSettings> settings;
+  std::string caller;    // name of the credential, for the log
 };
 
 /// The tenants of a query, sorted, at least one.
@@ -34,7 +35,7 @@ struct QueryTenants {
   std::vector<RequestContext> tenants;
   bool several = false;  // the header named more than one id: results carry __tenant_id__
   std::string caller;    // name of the credential, for the log
-  std::shared_ptr<const ReadPolicy> policy;  // null: everything; routes that do not apply it must not answer
+  std::shared_ptr<const ReadPolicy> policy;  // null: everything; VisibleStore and QueryService apply it
 };
 
 class RequestGate {
@@ -46,8 +47,8 @@ class RequestGate {
                                                       Role role) = 0;
   /// As single_tenant, but `a|b` is allowed where the configuration allows it.
   virtual std::optional<QueryTenants> query_tenants(const net::HttpRequest& request, net::HttpReply& reply) = 0;
-  /// For routes without a tenant that change or show the state of the server.
-  virtual bool admin(const net::HttpRequest& request, net::HttpReply& reply) = 0;
+  /// For routes without a tenant that change or show the state of the server: the caller's name.
+  virtual std::optional<std::string> admin(const net::HttpRequest& request, net::HttpReply& reply) = 0;
 };
 
 }  // namespace kvasir::server

@@ -68,6 +68,7 @@ void TailHub::pump() {
       metrics_.tail_bytes().Increment(static_cast<double>(sent.bytes));
       metrics_.tail_dropped().Increment(static_cast<double>(sent.dropped));
       if (!sent.ended) continue;
+      session->report_end(clock_.steady());
       MutexLock lock(mutex_);
       std::erase(sessions_, session);
       metrics_.tails_active().Decrement();
@@ -86,7 +87,10 @@ void TailHub::close(const std::string& reason) {
   ingester_.remove_listener(listener_);
   wake_.notify_all();
   thread_.join();
-  for (const auto& session : sessions) session->socket().close(1001, reason);
+  for (const auto& session : sessions) {
+    session->socket().close(1001, reason);
+    session->report_end(clock_.steady());
+  }
 }
 
 }  // namespace kvasir::server

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "common/json_writer.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "server/audit.h"
 #include "server/encode_result.h"
 
 namespace kvasir::server {
@@ -21,6 +24,10 @@ Result<std::shared_ptr<TailSession>> TailSession::create(TailOptions options, co
                                                          logql::LogSource& source) {
   auto session = std::make_shared<TailSession>(std::move(options));
   session->matchers_ = query.selector.matchers;
+  if (const auto* policy = session->options_.policy.get()) {
+    std::vector<LabelMatcher> asked = session->matchers_;
+    KVASIR_CHECK_OK(policy->narrow(asked));
+  }
   KVASIR_TRY(session->pipeline_, logql::Pipeline::compile(query.stages, nullptr, {}));
   session->runner_ = std::make_unique<logql::PipelineRunner>(session->pipeline_);
   std::vector<LabelMatcher> by_field;
@@ -39,6 +46,11 @@ Result<std::shared_ptr<TailSession>> TailSession::create(TailOptions options, co
 TailSession::Decision TailSession::decide(const ingest::StreamIdentity& identity, logql::LogSource& source) const {
   std::size_t by_field = 0;
   std::size_t by_label = 0;
+  if (const auto* policy = options_.policy.get()) {
+    for (const auto& matcher : policy->matchers) {
+      if (!matcher.matches(identity.labels)) return Decision::kNo;
+    }
+  }
   for (const auto& matcher : matchers_) {
     const bool may_be_field = field_names_.count(matcher.name()) > 0;
     if (!may_be_field || identity.labels.has(matcher.name())) {
@@ -108,11 +120,18 @@ std::vector<TailSession::Pending> TailSession::take_due(Duration now) {
 }
 
 std::optional<TailEntry> TailSession::shown(const Pending& pending) {
+  const ReadPolicy* policy = options_.policy.get();
   std::vector<LabelView> metadata;
-  for (const auto& label : pending.metadata) metadata.push_back({label.name, label.value});
-  if (pending.by_field && !field_selector_->matches(pending.line, metadata)) return std::nullopt;
-  runner_->bind(pending.identity->labels);
-  if (!runner_->process(pending.timestamp, pending.line, metadata)) return std::nullopt;
+  for (const auto& label : pending.metadata) {
+    const bool hidden = policy != nullptr && policy->mask.hides(label.name);
+    metadata.push_back({label.name, hidden ? kMasked : std::string_view(label.value)});
+  }
+  std::string storage;
+  const std::string_view line = policy != nullptr ? policy->mask.apply(pending.line, storage) : pending.line;
+  if (pending.by_field && !field_selector_->matches(line, metadata)) return std::nullopt;
+  if (policy != nullptr) shown_labels_ = visible(pending.identity->labels);
+  runner_->bind(policy != nullptr ? shown_labels_ : pending.identity->labels);
+  if (!runner_->process(pending.timestamp, line, metadata)) return std::nullopt;
   TailEntry out;
   out.entry.timestamp = pending.timestamp;
   out.entry.sequence = pending.sequence;
@@ -154,6 +173,18 @@ TailSession::Sent TailSession::pump(Duration now) {
   return sent;
 }
 
+void TailSession::report_end(Duration now) const {
+  log::info("query", "tail",
+            {{"tenant", options_.tenant},
+             {"user", options_.caller},
+             {"route", "tail"},
+             {"query", options_.query.substr(0, kAuditedTextMax)},
+             {"duration", format_go_duration(now - options_.begun)},
+             {"bytes", std::to_string(bytes_sent_)},
+             {"lines", std::to_string(entries_sent_)},
+             {"peer", options_.peer}});
+}
+
 void TailSession::send(const std::vector<TailEntry>& entries, const std::vector<Pending>& origin, Sent& sent) {
   for (std::size_t at = 0; at < entries.size(); at += kTailFrameEntries) {
     const std::size_t count = std::min(kTailFrameEntries, entries.size() - at);
@@ -168,6 +199,8 @@ void TailSession::send(const std::vector<TailEntry>& entries, const std::vector<
     const std::uint64_t bytes = text.size();
     if (socket_->send_text(std::move(text)) == net::WebSocketSession::Sent::kQueued) {
       sent.bytes += bytes;
+      bytes_sent_ += bytes;
+      entries_sent_ += count;
       continue;
     }
     MutexLock lock(mutex_);
@@ -210,7 +243,7 @@ std::string TailSession::frame(std::span<const TailEntry> entries, const std::ve
     for (std::size_t i = 0; i < dropped.size(); ++i) {
       out += std::string(i > 0 ? "," : "") + "{\"timestamp\":\"" + std::to_string(dropped[i].timestamp.value) +
              "\",\"labels\":";
-      append_labels(out, dropped[i].identity->labels);
+      append_labels(out, visible(dropped[i].identity->labels));
       out += '}';
     }
     out += ']';

@@ -1,4 +1,5 @@
-// tail_session.h -- one live tail: its selector and pipeline, what waits to be sent, and the frames.
+// tail_session.h -- one live tail: its selector and pipeline, what waits to be sent, and the frames. A read policy
+// narrows the streams and hides values before any stage sees them, as for queries.
 //
 // Threads:  offer() from the apply thread; begin_live() once from any thread; pump() from the hub's thread only.
 #pragma once
@@ -19,6 +20,7 @@
 #include "logql/pipeline/pipeline.h"
 #include "logql/query_result.h"
 #include "logql/syntax/ast.h"
+#include "server/read_policy.h"
 
 namespace kvasir::server {
 
@@ -31,11 +33,16 @@ enum class TailForm { kMerged, kCategorized, kLegacy };
 
 struct TailOptions {
   std::string tenant;
+  std::string query;       // for the log, as the next two
+  std::string caller;
+  std::string peer;
+  std::shared_ptr<const ReadPolicy> policy;  // null: everything of the tenant
   TailForm form = TailForm::kMerged;
   std::vector<std::string> encoding_flags;
   bool field_selectors = true;  // as queries of the tenant
   Duration delay{0};       // entries are held back for so long
-  Duration deadline{0};    // on the steady clock
+  Duration begun{0};       // on the steady clock, as the next
+  Duration deadline{0};
 };
 
 /// One entry with the labels it is shown under.
@@ -48,7 +55,7 @@ class TailSession {
  public:
   /// Use create().
   explicit TailSession(TailOptions options) : options_(std::move(options)) {}
-  /// Errors: parse (a stage does not compile).
+  /// Errors: parse (a stage does not compile), invalid_argument (a matcher names a label that the policy hides).
   static Result<std::shared_ptr<TailSession>> create(TailOptions options, const logql::LogQuery& query,
                                                      logql::LogSource& source);
   ~TailSession();
@@ -69,6 +76,8 @@ class TailSession {
     bool ended = false;      // the session is over and may be forgotten
   };
   Sent pump(Duration now);
+  /// The line of the log that a tail ends with. Once, after the last pump().
+  void report_end(Duration now) const;
 
  private:
   struct Pending {
@@ -88,6 +97,7 @@ class TailSession {
   };
 
   Decision decide(const ingest::StreamIdentity& identity, logql::LogSource& source) const;
+  Labels visible(const Labels& stored) const { return options_.policy ? options_.policy->visible(stored) : stored; }
   std::optional<TailEntry> shown(const Pending& pending);
   void drop(const Pending& pending) KVASIR_REQUIRES(mutex_);
   std::vector<Pending> take_due(Duration now);
@@ -96,6 +106,9 @@ class TailSession {
 
   TailOptions options_;
   std::vector<LabelMatcher> matchers_;
+  std::uint64_t bytes_sent_ = 0;                           // pump() only, as the next two
+  std::uint64_t entries_sent_ = 0;
+  Labels shown_labels_;                                    // of the stream at hand, without what the policy hides
   std::set<std::string> field_names_;  // matchers on names that no stream carried when the tail began
   std::shared_ptr<const logql::Pipeline> pipeline_;
   std::unique_ptr<logql::PipelineRunner> runner_;          // pump() only

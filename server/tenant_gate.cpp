@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "common/log.h"
 #include "server/answer.h"
 
 namespace kvasir::server {
@@ -44,17 +43,27 @@ Result<std::vector<std::string>> parse_tenant_ids(std::string_view header) {
   return ids;
 }
 
-std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply,
-                                               Role role) const {
-  auto principal = authenticator_->identify(request);
+void TenantGate::set_authenticator(std::shared_ptr<const Authenticator> authenticator) {
+  MutexLock lock(mutex_);
+  authenticator_ = std::move(authenticator);
+}
+
+std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
+  std::shared_ptr<const Authenticator> authenticator;
+  {
+    MutexLock lock(mutex_);
+    authenticator = authenticator_;
+  }
+  auto principal = authenticator->identify(request);
   if (!principal) {
-    log::debug("auth", "request refused", {{"peer", request.peer}, {"reason", principal.error().message()}});
+    refused_.add(request, 401, "", principal.error().message());
     auto response = plain_error(401, "unauthorized");
     response.headers.set("WWW-Authenticate", "Basic realm=\"kvasir\"");
     reply.send(std::move(response));
     return std::nullopt;
   }
   if (principal->role < role) {
+    refused_.add(request, 403, principal->name, "the role is too low");
     reply.send(plain_error(403, "this credential may not do that"));
     return std::nullopt;
   }
@@ -62,7 +71,7 @@ std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, 
 }
 
 std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller, const net::HttpRequest& request,
-                                                        net::HttpReply& reply, bool reading) const {
+                                                        net::HttpReply& reply, bool reading) {
   if (!options_.auth_enabled) return std::vector<std::string>{std::string(kSingleTenant)};
   const auto header = request.headers.get("X-Scope-OrgID").value_or("");
   auto ids = parse_tenant_ids(header);
@@ -77,6 +86,7 @@ std::optional<std::vector<std::string>> TenantGate::ids(const Principal& caller,
   }
   for (const auto& id : *ids) {
     if (caller.may_use(id)) continue;
+    refused_.add(request, 403, caller.name, "not for tenant " + id);
     reply.send(plain_error(403, "this credential is not for tenant " + id));
     return std::nullopt;
   }
@@ -98,7 +108,7 @@ std::optional<RequestContext> TenantGate::single_tenant(const net::HttpRequest& 
     return std::nullopt;
   }
   auto settings = settings_.of(tenants->front());
-  return RequestContext{std::move(tenants->front()), std::move(settings)};
+  return RequestContext{std::move(tenants->front()), std::move(settings), caller->name};
 }
 
 std::optional<QueryTenants> TenantGate::query_tenants(const net::HttpRequest& request, net::HttpReply& reply) {
@@ -116,13 +126,14 @@ std::optional<QueryTenants> TenantGate::query_tenants(const net::HttpRequest& re
   out.policy = std::move(caller->policy);
   for (auto& tenant : *tenants) {
     auto settings = settings_.of(tenant);
-    out.tenants.push_back({std::move(tenant), std::move(settings)});
+    out.tenants.push_back({std::move(tenant), std::move(settings), out.caller});
   }
   return out;
 }
 
-bool TenantGate::admin(const net::HttpRequest& request, net::HttpReply& reply) {
-  return principal(request, reply, Role::kAdmin).has_value();
+std::optional<std::string> TenantGate::admin(const net::HttpRequest& request, net::HttpReply& reply) {
+  auto caller = principal(request, reply, Role::kAdmin);
+  return caller ? std::optional(std::move(caller->name)) : std::nullopt;
 }
 
 }  // namespace kvasir::server

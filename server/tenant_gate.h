@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include "common/mutex.h"
+#include "server/audit.h"
 #include "server/authenticator.h"
 #include "server/request_context.h"
 #include "server/tenant_settings_store.h"
@@ -30,21 +32,26 @@ class TenantGate final : public RequestGate {
  public:
   TenantGate(TenantGateOptions options, std::shared_ptr<const Authenticator> authenticator,
              const TenantSettingsStore& settings)
-      : options_(options), authenticator_(std::move(authenticator)), settings_(settings) {}
+      : options_(options), settings_(settings), refused_(system_clock()), authenticator_(std::move(authenticator)) {}
+
+  /// From the next request on; those at work keep what they were let in with.
+  void set_authenticator(std::shared_ptr<const Authenticator> authenticator);
 
   std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
                                               Role role) override;
   std::optional<QueryTenants> query_tenants(const net::HttpRequest& request, net::HttpReply& reply) override;
-  bool admin(const net::HttpRequest& request, net::HttpReply& reply) override;
+  std::optional<std::string> admin(const net::HttpRequest& request, net::HttpReply& reply) override;
 
  private:
-  std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) const;
+  std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role);
   std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request,
-                                              net::HttpReply& reply, bool reading) const;
+                                              net::HttpReply& reply, bool reading);
 
-  TenantGateOptions options_;
-  std::shared_ptr<const Authenticator> authenticator_;
+  const TenantGateOptions options_;
   const TenantSettingsStore& settings_;
+  RefusedCallers refused_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const Authenticator> authenticator_ KVASIR_GUARDED_BY(mutex_);
 };
 
 }  // namespace kvasir::server

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/json_writer.h"
+#include "common/labels.h"
 #include "server/data_folder.h"
 
 namespace kvasir::server {
@@ -15,7 +17,7 @@ CustomTarget subtree(YamlNode* node) {
             *node = given;
             return {};
           },
-          [node] { return std::string(node->is_null() ? "null" : "********"); }};  // may hold secrets
+          [node] { return std::string(node->is_null() ? "null" : "\"********\""); }};  // may hold secrets
 }
 
 Result<Credential> read_credential(const YamlNode& node) {
@@ -35,8 +37,49 @@ Result<Credential> read_credential(const YamlNode& node) {
   return out;
 }
 
+std::string flow_text(std::string_view text) {
+  std::string out;
+  append_go_quoted(out, text);
+  return out;
+}
+
+std::string flow_list(const std::vector<std::string>& items) {
+  std::string out;
+  for (const auto& item : items) out += (out.empty() ? "" : ", ") + item;
+  return "[" + out + "]";
+}
+
+std::string flow_texts(std::vector<std::string> texts) {
+  for (auto& text : texts) text = flow_text(text);
+  return flow_list(texts);
+}
+
+/// What it may do, without what proves it.
+std::string shown(const Credential& credential) {
+  std::string out = "{name: " + flow_text(credential.name);
+  if (!credential.token.empty()) out += ", token: \"********\"";
+  if (!credential.username.empty()) out += ", username: " + flow_text(credential.username);
+  if (!credential.password.empty()) out += ", password: \"********\"";
+  if (!credential.password_hash.empty()) out += ", password_hash: \"********\"";
+  out += ", role: " + credential.role + ", tenants: " + flow_texts(credential.tenants);
+  return out + ", policy: " + flow_text(credential.policy) + "}";
+}
+
+std::string shown(const PolicyConfig& policy) {
+  return "{name: " + flow_text(policy.name) + ", selector: " + flow_text(policy.selector) +
+         ", mask: " + flow_texts(policy.mask) + "}";
+}
+
+template <class Item>
+std::string shown_list(const std::vector<Item>& list) {
+  std::vector<std::string> texts;
+  for (const auto& item : list) texts.push_back(shown(item));
+  return flow_list(texts);
+}
+
 CustomTarget policy_list(std::vector<PolicyConfig>* list) {
   return {[list](const YamlNode& node) -> Result<void> {
+            if (!node.is_sequence() && !node.is_null()) return bad("policies are a list");
             std::vector<PolicyConfig> read;
             for (const auto& item : node.items) {
               PolicyConfig policy;
@@ -50,11 +93,12 @@ CustomTarget policy_list(std::vector<PolicyConfig>* list) {
             *list = std::move(read);
             return {};
           },
-          [list] { return "\"" + std::to_string(list->size()) + " policies\""; }};
+          [list] { return shown_list(*list); }};
 }
 
 CustomTarget credential_list(std::vector<Credential>* list) {
   return {[list](const YamlNode& node) -> Result<void> {
+            if (!node.is_sequence() && !node.is_null()) return bad("credentials are a list");
             std::vector<Credential> read;
             for (const auto& item : node.items) {
               KVASIR_TRY(Credential credential, read_credential(item));
@@ -63,7 +107,7 @@ CustomTarget credential_list(std::vector<Credential>* list) {
             *list = std::move(read);
             return {};
           },
-          [list] { return "\"" + std::to_string(list->size()) + " credentials\""; }};
+          [list] { return shown_list(*list); }};
 }
 
 void add_server(ServerConfig& c, std::vector<Setting>& t) {
@@ -181,12 +225,15 @@ void add_ours(ServerConfig& c, std::vector<Setting>& t) {
             {"kvasir.head_limit", BytesTarget{&k.head_limit}, "bytes of new lines in memory before they are written as segments; 0 is a quarter of the memory limit, at most 128MB"},
             {"kvasir.retention_size", BytesTarget{&k.retention_size}, "bytes of stored segments; beyond it the oldest are removed; 0: any"},
             {"kvasir.disk_reserve", BytesTarget{&k.disk_reserve}, "with less free space on the disk of the data, pushes are refused until there is more; 0: never"},
+            {"kvasir.merge_cpu_percent", &k.merge_cpu_percent, "of one core, how much merging small segments into large ones may use; 0: any"},
+            {"kvasir.merge_rate", BytesTarget{&k.merge_rate}, "bytes of lines a second that merging may read and write again; 0: any"},
             {"kvasir.auth.required", &k.require_authentication, "refuse requests without a valid credential"},
             {"kvasir.auth.credentials", credential_list(&k.credentials), "list of {name, token | username, password | password_hash, role, tenants, policy}"},
             {"kvasir.auth.policies", policy_list(&k.policies), "list of {name, selector, mask}: what a reader may see"},
             {"kvasir.auth.reader_policy", &k.reader_policy, "policy of readers whose credential or token names none"},
             {"kvasir.auth.client_certificate_is_enough", &k.client_certificate_is_enough,
-             "a verified client certificate counts as a credential with the role admin"},
+             "a verified client certificate counts as a credential"},
+            {"kvasir.auth.client_certificate_role", &k.client_certificate_role, "its role: read, write or admin"},
             {"kvasir.auth.jwt.hmac_secret", &k.jwt.hmac_secret, "key of HS256 tokens", "", true},
             {"kvasir.auth.jwt.public_key_file", &k.jwt.public_key_file, "PEM public key of RS256 or ES256 tokens"},
             {"kvasir.auth.jwt.jwks_file", &k.jwt.jwks_file, "key set of RS256 and ES256 tokens"},

@@ -138,12 +138,15 @@ struct KvasirConfig {
   std::uint64_t head_limit = 0;       // bytes of lines that are not in segments yet; 0: from the memory limit
   std::uint64_t retention_size = 0;   // bytes of segments; beyond it the oldest go; 0: any
   std::uint64_t disk_reserve = 128u << 20;  // with less free on the disk pushes are refused; 0: never
+  std::uint32_t merge_cpu_percent = 50;     // of one core, for merging segments; 0: any
+  std::uint64_t merge_rate = 64u << 20;     // bytes of lines a second that merging reads and writes again; 0: any
   bool require_authentication = false;
   std::vector<Credential> credentials;
   std::vector<PolicyConfig> policies;
   std::string reader_policy;          // of readers that name none
   JwtConfig jwt;
   bool client_certificate_is_enough = false;
+  std::string client_certificate_role = "read";
 };
 
 struct RuntimeConfig {

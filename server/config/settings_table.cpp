@@ -254,7 +254,7 @@ std::string print_value(const Setting& setting) {
                      [](const auto* v) { return std::to_string(*v); },
                  },
                  setting.target);
-  return setting.secret && text != "\"\"" ? "********" : text;
+  return setting.secret && text != "\"\"" ? "\"********\"" : text;
 }
 
 std::string print_yaml(std::span<const Setting> table) {

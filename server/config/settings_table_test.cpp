@@ -50,7 +50,7 @@ TEST_CASE("values are read by their type") {
   CHECK(notes.warnings.empty());
   CHECK(notes.ignored == std::vector<std::string>{"top.old", "other"});
   CHECK(notes.given.count("top.deep.name") == 1);
-  CHECK(print_value(table[7]) == "********");
+  CHECK(print_value(table[7]) == "\"********\"");
 }
 
 TEST_CASE("unknown keys warn with the line and the nearest key") {

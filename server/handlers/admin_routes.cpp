@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/number.h"
 #include "server/answer.h"
+#include "server/audit.h"
 #include "server/open_metrics.h"
 #include "server/params.h"
 
@@ -13,6 +14,30 @@ namespace kvasir::server {
 namespace {
 
 using Reply = std::shared_ptr<net::HttpReply>;
+
+/// Hands an answer on and says in the log what an admin was answered.
+class AuditedReply final : public net::HttpReply {
+ public:
+  AuditedReply(Reply inner, std::string user, const net::HttpRequest& request)
+      : inner_(std::move(inner)), user_(std::move(user)), peer_(request.peer), method_(request.method),
+        path_(request.path) {}
+
+  void send(net::HttpResponse response) override {
+    audit({"admin request", "", user_, peer_, response.status}, {{"method", method_}, {"path", path_}});
+    inner_->send(std::move(response));
+  }
+  void begin(int status, net::HttpHeaders headers) override { inner_->begin(status, std::move(headers)); }
+  bool write(std::string chunk) override { return inner_->write(std::move(chunk)); }
+  void end() override { inner_->end(); }
+  std::shared_ptr<net::WebSocketSession> upgrade(net::WebSocketOptions options) override {
+    return inner_->upgrade(std::move(options));
+  }
+  std::stop_token stop_token() const override { return inner_->stop_token(); }
+
+ private:
+  Reply inner_;
+  std::string user_, peer_, method_, path_;
+};
 
 /// Adds routes of one kind with little writing.
 class Table {
@@ -27,7 +52,10 @@ class Table {
   void guarded(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler) {
     open(std::move(methods), pattern,
          [&services = services_, handler = std::move(handler)](net::HttpRequest request, Reply reply) {
-           if (services.gate.admin(request, *reply)) handler(std::move(request), std::move(reply));
+           auto user = services.gate.admin(request, *reply);
+           if (!user) return;
+           auto audited = std::make_shared<AuditedReply>(std::move(reply), *std::move(user), request);
+           handler(std::move(request), std::move(audited));
          });
   }
 

@@ -1,9 +1,9 @@
 #include "server/handlers/delete_routes.h"
 
 #include "common/json_writer.h"
-#include "common/log.h"
 #include "common/number.h"
 #include "server/answer.h"
+#include "server/audit.h"
 #include "server/encode_result.h"
 #include "server/tenant_settings.h"
 
@@ -75,8 +75,12 @@ net::HttpResponse create_request(const Services& services, DeleteRequests& delet
   auto params = parse_delete(services, request.params);
   if (!params) return plain_error(400, params.error().message());
   const auto id = deletes.create(context.tenant, params->query, params->start, params->end);
-  if (!id) return plain_error(status_of(id.error()), id.error().message());
-  log::info("delete", "request taken", {{"tenant", context.tenant}, {"id", *id}, {"query", params->query}});
+  const int status = id ? 204 : status_of(id.error());
+  audit({"delete requested", context.tenant, context.caller, request.peer, status},
+        {{"id", id ? *id : ""},
+         {"query", params->query},
+         {"range", format_rfc3339(params->start) + "/" + format_rfc3339(params->end)}});
+  if (!id) return plain_error(status, id.error().message());
   auto response = no_content();
   response.headers.set("X-Delete-Request-Id", *id);
   return response;
@@ -111,12 +115,14 @@ net::HttpResponse list_requests(DeleteRequests& deletes, const RequestContext& c
 }
 
 net::HttpResponse cancel_request(const Services& services, DeleteRequests& deletes, const RequestContext& context,
-                                 const net::HttpParams& params) {
-  const auto id = params.value_or_empty("request_id");
+                                 const net::HttpRequest& request) {
+  const auto id = request.params.value_or_empty("request_id");
   if (id.empty()) return plain_error(400, "request_id not set");
-  const auto done = deletes.cancel(context.tenant, id, params.value_or_empty("force") == "true",
+  const auto done = deletes.cancel(context.tenant, id, request.params.value_or_empty("force") == "true",
                                    services.config.compactor.delete_request_cancel_period);
-  return done ? no_content() : plain_error(status_of(done.error()), done.error().message());
+  const int status = done ? 204 : status_of(done.error());
+  audit({"delete cancelled", context.tenant, context.caller, request.peer, status}, {{"id", std::string(id)}});
+  return done ? no_content() : plain_error(status, done.error().message());
 }
 
 }  // namespace
@@ -134,7 +140,7 @@ void add_delete_routes(net::HttpServer& server, const Services& services, Delete
       return reply->send(plain_error(403, "deletion is not available for this tenant"));
     }
     if (request.method == "GET") return reply->send(list_requests(deletes, *context, request.params));
-    if (request.method == "DELETE") return reply->send(cancel_request(services, deletes, *context, request.params));
+    if (request.method == "DELETE") return reply->send(cancel_request(services, deletes, *context, request));
     reply->send(create_request(services, deletes, *context, request));
   };
   server.add(std::move(route));

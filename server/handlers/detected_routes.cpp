@@ -1,6 +1,9 @@
 #include "server/handlers/detected_routes.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
+#include <set>
 
 #include "common/json_writer.h"
 #include "common/number.h"
@@ -15,7 +18,8 @@ namespace kvasir::server {
 namespace {
 
 constexpr std::uint32_t kFieldLimit = 1000;
-constexpr std::uint32_t kPatternLines = 200000;   // newest lines that are looked at
+constexpr std::uint32_t kEveryLine = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t kPageBytes = 8 << 20;
 constexpr std::size_t kPatternsShown = 300;
 
 QueryCall log_call(const QueryExchange& exchange, const char* route, const TimeBounds& bounds) {
@@ -35,19 +39,49 @@ QueryCall log_call(const QueryExchange& exchange, const char* route, const TimeB
   return call;
 }
 
-/// Runs the call for every tenant on its own and hands the streams over.
-template <class Take>
-Result<void> for_each_tenant(const Services& services, QueryCall call, const Take& take) {
+/// Runs the call for every tenant on its own and hands the streams over, page by page: memory stays flat over any number
+/// of lines. The deadline of a query counts for all of them together.
+Result<void> for_each_page(const Services& services, QueryCall call,
+                           const std::function<Result<void>(const logql::Streams&)>& take) {
   const QueryTenants all = call.tenants;
+  const Duration timeout = effective_settings(all).query_timeout;
+  const Duration begun = services.clock.steady();
   for (const auto& tenant : all.tenants) {
     call.tenants.tenants = {tenant};
-    KVASIR_TRY(const QueryOutcome outcome, QueryService(services).run(call));
-    take(std::get<logql::Streams>(outcome.result));
+    KVASIR_TRY(const auto pages, QueryService(services).open_pages(call, kPageBytes, std::nullopt));
+    if (pages == nullptr) return fail(ErrorCode::kInvalidArgument, "only log selector is supported");
+    for (bool last = false; !last;) {
+      KVASIR_TRY(logql::LogPage page, pages->next());
+      last = page.last;
+      KVASIR_CHECK_OK(take(logql::group_streams(std::move(page))));
+      if (timeout.count() > 0 && services.clock.steady() - begun > timeout)
+        return fail(ErrorCode::kDeadlineExceeded, "request timed out");
+    }
   }
   return {};
 }
 
+/// Bytes of a budget for as long as this lives.
+class Charged {
+ public:
+  explicit Charged(MemoryBudget& budget) : budget_(budget) {}
+  ~Charged() { budget_.release(bytes_); }
+  Charged(const Charged&) = delete;
+  Charged& operator=(const Charged&) = delete;
+  Result<void> grow_to(std::uint64_t bytes) {
+    if (bytes <= bytes_) return {};
+    KVASIR_CHECK_OK(budget_.charge(bytes - bytes_));
+    bytes_ = bytes;
+    return {};
+  }
+
+ private:
+  MemoryBudget& budget_;
+  std::uint64_t bytes_ = 0;
+};
+
 struct FieldRequest {
+  std::unique_ptr<Charged> charged;   // for the collector's values
   std::unique_ptr<FieldCollector> collector;
   std::uint32_t field_limit = kFieldLimit;
 };
@@ -59,12 +93,16 @@ Result<FieldRequest> collect_fields(const Services& services, QueryExchange& exc
   const char* limit_name = params.value_or_empty("limit").empty() ? "field_limit" : "limit";
   KVASIR_TRY(request.field_limit, parse_limit(params, limit_name, kFieldLimit));
   QueryCall call = log_call(exchange, "detected_fields", bounds);
-  KVASIR_TRY(call.params.limit, parse_limit(params, "line_limit", kDefaultLimit));
+  call.check_limits = !params.value_or_empty("line_limit").empty();
+  KVASIR_TRY(call.params.limit, parse_limit(params, "line_limit", kEveryLine));
   KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(call.params.query));
   if (!logql::is_log_query(*expr)) return fail(ErrorCode::kInvalidArgument, "only log selector is supported");
   KVASIR_TRY(request.collector, FieldCollector::create(request.field_limit));
-  KVASIR_CHECK_OK(for_each_tenant(services, std::move(call),
-                                  [&](const logql::Streams& streams) { request.collector->add(streams); }));
+  request.charged = std::make_unique<Charged>(services.query_budget);
+  KVASIR_CHECK_OK(for_each_page(services, std::move(call), [&](const logql::Streams& streams) {
+    request.collector->add(streams);
+    return request.charged->grow_to(request.collector->bytes());
+  }));
   return request;
 }
 
@@ -153,10 +191,12 @@ net::HttpResponse patterns(const Services& services, QueryExchange& exchange) {
     (void)matchers;
     QueryCall call = log_call(exchange, "patterns", bounds);
     call.check_limits = false;
-    call.params.limit = kPatternLines;
+    call.params.limit = kEveryLine;
     PatternMiner miner(step);
-    KVASIR_CHECK_OK(
-        for_each_tenant(services, std::move(call), [&](const logql::Streams& streams) { miner.add(streams); }));
+    KVASIR_CHECK_OK(for_each_page(services, std::move(call), [&](const logql::Streams& streams) {
+      miner.add(streams);
+      return Result<void>();
+    }));
     return miner.patterns();
   };
   if (!services.config.pattern_ingester_enabled) return bare_error(404, "");

@@ -7,6 +7,7 @@
 #include "server/handlers/query_route.h"
 #include "server/params.h"
 #include "server/query_service.h"
+#include "server/read_policy.h"
 
 namespace kvasir::server {
 namespace {
@@ -92,11 +93,23 @@ void append_rows(std::string& body, const char* name, const Rows& rows) {
   body += ']';
 }
 
+/// A selector of the entry's stream, as far as the caller may name its labels.
+std::string stream_selector(const Labels& shown, const ReadPolicy* policy) {
+  if (policy == nullptr) return shown.to_string();
+  Labels named;
+  for (const auto& label : shown) {
+    if (!policy->mask.hides(label.name)) named.set(label.name, label.value);
+  }
+  return named.to_string();
+}
+
 Result<std::string> entry_with_context(const Services& services, const QueryExchange& exchange) {
   KVASIR_TRY(const ContextRequest request, parse_request(exchange));
   KVASIR_TRY(const auto entry, find_entry(services, exchange, request.position));
   if (!entry) return fail(ErrorCode::kNotFound, "no such entry");
-  const std::string query = request.query.empty() ? entry->labels->to_string() : request.query;
+  const std::string query = request.query.empty()
+                                ? stream_selector(*entry->labels, exchange.tenants.policy.get())
+                                : request.query;
   const TimestampNs at = request.position.timestamp;
   KVASIR_TRY(Rows before, read_slice(services, exchange,
                                      {query,

@@ -12,6 +12,7 @@
 #include "server/handlers/metadata_request.h"
 #include "server/query_service.h"
 #include "server/tenants_source.h"
+#include "server/visible_store.h"
 #include "server/volume.h"
 
 namespace kvasir::server {
@@ -25,19 +26,12 @@ net::HttpResponse index_stats(const Services& services, QueryExchange& exchange)
   const auto matchers = metadata_selector(exchange.params.value_or_empty("query"), SelectorPresence::kRequired);
   if (!matchers) return bare_error(matchers.error());
   MetadataContext context(services, exchange);
-  IndexStats total;
-  for (const auto& tenant : exchange.tenants.tenants) {
-    const auto stats = services.store.stats(tenant.tenant, *matchers, *range, context.get());
-    if (!stats) return bare_error(stats.error());
-    total.streams += stats->streams;
-    total.chunks += stats->chunks;
-    total.bytes += stats->bytes;
-    total.entries += stats->entries;
-  }
+  const auto total = VisibleStore(services.store, exchange.tenants).stats(*matchers, *range, context.get());
+  if (!total) return bare_error(total.error());
   std::string body;
   JsonWriter w(body);
-  w.begin_object().key("streams").unsigned_integer(total.streams).key("chunks").unsigned_integer(total.chunks);
-  w.key("bytes").unsigned_integer(total.bytes).key("entries").unsigned_integer(total.entries).end_object();
+  w.begin_object().key("streams").unsigned_integer(total->streams).key("chunks").unsigned_integer(total->chunks);
+  w.key("bytes").unsigned_integer(total->bytes).key("entries").unsigned_integer(total->entries).end_object();
   body += '\n';
   return json_answer(exchange.request, std::move(body), false);
 }
@@ -77,12 +71,10 @@ net::HttpResponse index_shards(const Services& services, QueryExchange& exchange
   if (!target || *target == 0) return bare_error(400, "targetBytesPerShard must be a positive value");
   MetadataContext context(services, exchange);
   std::map<std::uint64_t, IndexStats> streams;
-  for (const auto& tenant : exchange.tenants.tenants) {
-    const auto volumes =
-        services.store.volumes({tenant.tenant, *matchers, *range, range->begin, Duration(0)}, context.get());
-    if (!volumes) return bare_error(volumes.error());
-    for (const auto& volume : *volumes) streams[volume.stream->fingerprint.value].bytes += volume.bytes.front();
-  }
+  const auto volumes = VisibleStore(services.store, exchange.tenants)
+                           .volumes({"", *matchers, *range, range->begin, Duration(0)}, context.get());
+  if (!volumes) return bare_error(volumes.error());
+  for (const auto& volume : *volumes) streams[volume.stream->fingerprint.value].bytes += volume.bytes.front();
   std::string body;
   JsonWriter w(body);
   w.begin_object().key("shards").begin_array();
@@ -106,7 +98,7 @@ net::HttpResponse index_shards(const Services& services, QueryExchange& exchange
 
 struct VolumeQuery {
   TimeBounds bounds;
-  Duration step{0};   // 0: one bucket
+  Duration step{0};  // 0: one bucket
   std::vector<LabelMatcher> matchers;
   VolumeGrouping grouping;
 };
@@ -157,13 +149,9 @@ Result<std::vector<VolumeSeries>> read_volumes(const Services& services, const Q
     const std::int64_t start = query.bounds.start.value;
     request.first_bucket = {start - ((start % step) + step) % step};
   }
-  std::vector<StreamVolume> all;
-  for (const auto& tenant : exchange.tenants.tenants) {
-    request.tenant = tenant.tenant;
-    KVASIR_TRY(auto volumes, services.store.volumes(request, context.get()));
-    std::move(volumes.begin(), volumes.end(), std::back_inserter(all));
-  }
-  return group_volumes(all, query.grouping);
+  const VisibleStore store(services.store, exchange.tenants);
+  KVASIR_TRY(const auto volumes, store.volumes(std::move(request), context.get()));
+  return group_volumes(volumes, query.grouping);
 }
 
 std::int64_t rounded_up_ms(TimestampNs t) { return (t.value + kMillisecond - 1) / kMillisecond; }
@@ -232,12 +220,13 @@ net::HttpResponse detected_labels(const Services& services, QueryExchange& excha
   const auto text = exchange.params.value_or_empty("query");
   const auto matchers = metadata_selector(text == "{}" ? "" : text, SelectorPresence::kOptional);
   if (!matchers) return bare_error(matchers.error());
+  const auto series = VisibleStore(services.store, exchange.tenants).series(*matchers, *range);
+  if (!series) return bare_error(series.error());
   std::map<std::string, std::set<std::string>> values;
-  for (const auto& tenant : exchange.tenants.tenants) {
-    for (const auto& labels : services.store.series(tenant.tenant, *matchers, *range)) {
-      for (const auto& label : *labels) values[label.name].insert(label.value);
-    }
+  for (const auto& labels : *series) {
+    for (const auto& label : *labels) values[label.name].insert(label.value);
   }
+  if (exchange.tenants.several) values.erase(std::string(kTenantLabel));
   std::erase_if(values, [](const auto& item) { return !worth_showing(item.first, item.second); });
   std::string body;
   JsonWriter w(body);

@@ -11,6 +11,7 @@
 #include "server/encoding_flags.h"
 #include "server/handlers/metadata_request.h"
 #include "server/query_service.h"
+#include "server/visible_store.h"
 
 namespace kvasir::server {
 namespace {
@@ -90,12 +91,12 @@ Result<std::set<Labels>> matching_series(const Services& services, const QueryEx
   KVASIR_TRY(const TimeRange range, metadata_range(services, exchange));
   std::vector<std::string_view> selectors = exchange.params.all("match[]");
   if (selectors.empty()) selectors.push_back("");
+  const VisibleStore store(services.store, exchange.tenants);
   std::set<Labels> found;
   for (const auto text : selectors) {
-    KVASIR_TRY(const auto matchers, metadata_selector(text, SelectorPresence::kOptional));
-    for (const auto& tenant : exchange.tenants.tenants) {
-      for (const auto& labels : services.store.series(tenant.tenant, matchers, range)) found.insert(*labels);
-    }
+    KVASIR_TRY(auto matchers, metadata_selector(text, SelectorPresence::kOptional));
+    KVASIR_TRY(const auto series, store.series(std::move(matchers), range));
+    for (const auto& labels : series) found.insert(*labels);
   }
   return found;
 }

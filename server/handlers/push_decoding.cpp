@@ -23,12 +23,14 @@ std::string_view trim(std::string_view text) {
 
 Refusal refusal_of(const Error& error) { return {400, error.message(), {}}; }
 
-/// Undoes the content encoding. What Loki's push accepts: nothing, snappy (which says nothing new), gzip, deflate.
+/// Undoes the content encoding. What Loki's push accepts: nothing, snappy (which says nothing new), gzip, deflate; and
+/// zstd, which is ours.
 std::optional<Refusal> undo_encoding(net::HttpRequest& request, std::uint64_t limit) {
   const std::string_view name = trim(request.headers.value_or_empty("Content-Encoding"));
   if (name.empty() || net::equal_ignore_case(name, "snappy")) return std::nullopt;
   const auto encoding = net::parse_content_encoding(name);
-  const bool known = encoding == ContentEncoding::kGzip || encoding == ContentEncoding::kDeflate;
+  const bool known = encoding == ContentEncoding::kGzip || encoding == ContentEncoding::kDeflate ||
+                     encoding == ContentEncoding::kZstd;
   if (!known) return Refusal{400, "Content-Encoding \"" + std::string(name) + "\" not supported", {}};
   auto plain = net::decompress(*encoding, request.body, limit);
   if (!plain) return refusal_of(plain.error());

@@ -23,18 +23,10 @@ void answer_safely(const StreamingQueryHandler& handler, const std::shared_ptr<Q
   }
 }
 
-struct QueryRoute {
-  StreamingQueryHandler handler;
-  ReadPolicies policies;
-};
-
-void queue_exchange(const Services& services, const QueryRoute& route, net::HttpRequest request,
+void queue_exchange(const Services& services, const StreamingQueryHandler& handler, net::HttpRequest request,
                     const std::shared_ptr<net::HttpReply>& reply) {
   auto tenants = services.gate.query_tenants(request, *reply);
   if (!tenants) return;
-  if (tenants->policy != nullptr && route.policies == ReadPolicies::kNotApplied) {
-    return reply->send(bare_error(403, "this credential has a read policy, which this route does not apply"));
-  }
   for (const auto& tenant : tenants->tenants) {
     if (tenant.settings->query.max_query_parallelism == 0) {
       return reply->send(bare_error(429, "querying is disabled, please contact your Loki operator"));
@@ -46,7 +38,7 @@ void queue_exchange(const Services& services, const QueryRoute& route, net::Http
   exchange->tenants = std::move(*tenants);
   exchange->client = reply->stop_token();
   QueryJob job;
-  job.run = [&handler = route.handler, exchange, reply](Duration queued) {
+  job.run = [&handler, exchange, reply](Duration queued) {
     exchange->queued = queued;
     if (!exchange->client.stop_requested()) answer_safely(handler, exchange, reply);
   };
@@ -56,23 +48,21 @@ void queue_exchange(const Services& services, const QueryRoute& route, net::Http
 
 }  // namespace
 
-void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler,
-                     ReadPolicies policies) {
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler) {
   add_query_route(server, services, std::move(pattern),
                   StreamingQueryHandler([handler = std::move(handler)](const std::shared_ptr<QueryExchange>& exchange,
                                                                        const std::shared_ptr<net::HttpReply>& reply) {
                     reply->send(handler(*exchange));
-                  }),
-                  policies);
+                  }));
 }
 
 void add_query_route(net::HttpServer& server, const Services& services, std::string pattern,
-                     StreamingQueryHandler handler, ReadPolicies policies) {
+                     StreamingQueryHandler handler) {
   net::HttpRoute route;
   route.methods = {"GET", "POST"};
   route.pattern = std::move(pattern);
   route.pool = net::kIoPool;
-  const auto shared = std::make_shared<const QueryRoute>(QueryRoute{std::move(handler), policies});
+  const auto shared = std::make_shared<const StreamingQueryHandler>(std::move(handler));
   route.handler = [&services, shared](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) {
     queue_exchange(services, *shared, std::move(request), reply);
   };

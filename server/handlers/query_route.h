@@ -27,14 +27,10 @@ using QueryHandler = std::function<net::HttpResponse(QueryExchange&)>;
 /// Answers through the reply, now or later, on any thread. Dropping the reply without an answer is a 500.
 using StreamingQueryHandler = std::function<void(std::shared_ptr<QueryExchange>, std::shared_ptr<net::HttpReply>)>;
 
-/// Whether the handler narrows its answer by exchange.tenants.policy (QueryService does). Callers with a policy get 403
-/// elsewhere.
-enum class ReadPolicies { kNotApplied, kApplied };
-
-/// GET and POST.
+/// GET and POST. The handler reads through QueryService or VisibleStore, which heed exchange.tenants.policy; it never
+/// asks services.store itself.
 void add_query_route(net::HttpServer& server, const Services& services, std::string pattern,
-                     StreamingQueryHandler handler, ReadPolicies policies = ReadPolicies::kNotApplied);
-void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler,
-                     ReadPolicies policies = ReadPolicies::kNotApplied);
+                     StreamingQueryHandler handler);
+void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler);
 
 }  // namespace kvasir::server

@@ -152,16 +152,14 @@ net::HttpResponse format_query(const net::HttpRequest& request) {
 
 void add_query_routes(net::HttpServer& server, const Services& services) {
   const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
-    add_query_route(
-        server, services, pattern,
-        [&services, handler](QueryExchange& exchange) { return handler(services, exchange); }, ReadPolicies::kApplied);
+    add_query_route(server, services, pattern,
+                    [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
   };
   add_query_route(server, services, "/loki/api/v1/query_range",
                   StreamingQueryHandler([&services](const std::shared_ptr<QueryExchange>& exchange,
                                                     const std::shared_ptr<net::HttpReply>& reply) {
                     query_range(services, exchange, reply);
-                  }),
-                  ReadPolicies::kApplied);
+                  }));
   add("/loki/api/v1/query", query_instant);
   add("/api/prom/query", legacy_query);
   net::HttpRoute format;

@@ -8,6 +8,7 @@
 
 #include "common/json_writer.h"
 #include "common/number.h"
+#include "server/audit.h"
 #include "server/tenant_settings.h"
 
 namespace kvasir::server {
@@ -110,31 +111,31 @@ class RuleApi {
   }
 
   void set(const HttpRequest& request, HttpReply& reply) {
-    const auto context = services_.gate.single_tenant(request, reply, Role::kWrite);
+    const auto context = services_.gate.single_tenant(request, reply, Role::kAdmin);
     if (!context) return;
     const auto node = parse_yaml(request.body);
     if (!node) return send_error(reply, 400, "unable to decoded rule group");
     auto group = alerts::parse_rule_group(*node);
     if (!group) return send_error(reply, 400, group.error().message());
     if (auto refused = over_limit(*context, *group); !refused.empty()) return send_error(reply, 400, refused);
-    const auto stored =
-        services_.ruler.store().set_group(context->tenant, param(request, "namespace"), std::move(*group));
-    if (!stored) return send_error(reply, status_of(stored.error()), stored.error().message());
-    services_.ruler.reload();
-    send_written(reply);
-  }
-
-  void remove_group(const HttpRequest& request, HttpReply& reply) {
-    const auto context = services_.gate.single_tenant(request, reply, Role::kWrite);
-    if (!context) return;
-    finish(services_.ruler.store().delete_group(context->tenant, param(request, "namespace"), param(request, "group")),
+    const Change change{"rule group written", *context, request, group->name};
+    finish(change, services_.ruler.store().set_group(context->tenant, param(request, "namespace"), std::move(*group)),
            reply);
   }
 
-  void remove_namespace(const HttpRequest& request, HttpReply& reply) {
-    const auto context = services_.gate.single_tenant(request, reply, Role::kWrite);
+  void remove_group(const HttpRequest& request, HttpReply& reply) {
+    const auto context = services_.gate.single_tenant(request, reply, Role::kAdmin);
     if (!context) return;
-    finish(services_.ruler.store().delete_namespace(context->tenant, param(request, "namespace")), reply);
+    const std::string group = param(request, "group");
+    finish({"rule group deleted", *context, request, group},
+           services_.ruler.store().delete_group(context->tenant, param(request, "namespace"), group), reply);
+  }
+
+  void remove_namespace(const HttpRequest& request, HttpReply& reply) {
+    const auto context = services_.gate.single_tenant(request, reply, Role::kAdmin);
+    if (!context) return;
+    finish({"rule namespace deleted", *context, request, ""},
+           services_.ruler.store().delete_namespace(context->tenant, param(request, "namespace")), reply);
   }
 
   void rule_states(const HttpRequest& request, HttpReply& reply);
@@ -145,8 +146,18 @@ class RuleApi {
     return std::string(request.path_params.get(name).value_or(""));
   }
 
-  void finish(const Result<void>& outcome, HttpReply& reply) {
-    if (!outcome) return send_error(reply, status_of(outcome.error()), outcome.error().message());
+  struct Change {
+    std::string_view action;
+    const RequestContext& context;
+    const HttpRequest& request;
+    std::string group;
+  };
+
+  void finish(const Change& change, const Result<void>& outcome, HttpReply& reply) {
+    const int status = outcome ? 202 : status_of(outcome.error());
+    audit({change.action, change.context.tenant, change.context.caller, change.request.peer, status},
+          {{"namespace", param(change.request, "namespace")}, {"group", change.group}});
+    if (!outcome) return send_error(reply, status, outcome.error().message());
     services_.ruler.reload();
     send_written(reply);
   }

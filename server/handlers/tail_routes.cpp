@@ -42,16 +42,18 @@ Result<TailRequest> parse_tail(const Services& services, const net::HttpRequest&
   tail.options.encoding_flags = encoding_flags(request);
   if (asks_for_categories(tail.options.encoding_flags)) tail.options.form = TailForm::kCategorized;
   if (legacy) tail.options.form = TailForm::kLegacy;
-  tail.options.deadline = services.clock.steady() + services.config.querier.tail_max_duration;
+  tail.options.begun = services.clock.steady();
+  tail.options.deadline = tail.options.begun + services.config.querier.tail_max_duration;
   return tail;
 }
 
 /// The newest entries of [start, now), oldest first.
-Result<std::vector<TailEntry>> read_history(const Services& services, const RequestContext& context,
+Result<std::vector<TailEntry>> read_history(const Services& services, const QueryTenants& tenants,
                                             const TailRequest& tail, std::stop_token stop) {
   QueryCall call;
-  call.tenants.tenants.push_back(context);
-  call.route = "tail";
+  call.tenants = tenants;
+  call.route = "tail_history";
+  call.peer = tail.options.peer;
   call.client = std::move(stop);
   call.check_limits = false;
   call.params.query = tail.query;
@@ -70,8 +72,9 @@ Result<std::vector<TailEntry>> read_history(const Services& services, const Requ
   return entries;
 }
 
-void begin_tail(const Services& services, TailHub& hub, const RequestContext& context, const TailRequest& tail,
+void begin_tail(const Services& services, TailHub& hub, const QueryTenants& tenants, const TailRequest& tail,
                 const std::shared_ptr<net::WebSocketSession>& socket) {
+  const RequestContext& context = tenants.tenants.front();
   const auto query = logql::parse_log_query(tail.query);
   if (!query || query->has_stats() || !query->pipes.empty())
     return socket->close(kServerError, "only log selector is supported");
@@ -86,8 +89,8 @@ void begin_tail(const Services& services, TailHub& hub, const RequestContext& co
             std::to_string(hub.count(context.tenant) + 1) + " > " + std::to_string(most) + ")");
   }
   QueryJob job;
-  job.run = [&services, context, tail, session = *session, socket](Duration) {
-    auto history = read_history(services, context, tail, socket->stop_token());
+  job.run = [&services, tenants, tail, session = *session, socket](Duration) {
+    auto history = read_history(services, tenants, tail, socket->stop_token());
     if (!history) return socket->close(kServerError, history.error().message());
     session->begin_live(std::move(*history));
   };
@@ -98,14 +101,20 @@ void begin_tail(const Services& services, TailHub& hub, const RequestContext& co
 
 void handle_tail(const Services& services, TailHub& hub, const net::HttpRequest& request, net::HttpReply& reply,
                  bool legacy) {
-  const auto context = services.gate.single_tenant(request, reply, Role::kRead);
-  if (!context) return;
+  const auto tenants = services.gate.query_tenants(request, reply);
+  if (!tenants) return;
+  if (tenants->several) return reply.send(bare_error(400, "multiple org IDs present"));
   auto tail = parse_tail(services, request, legacy);
   if (!tail) return reply.send(bare_error(tail.error()));
-  tail->options.tenant = context->tenant;
-  tail->options.field_selectors = context->settings->query.field_selectors;
+  const RequestContext& context = tenants->tenants.front();
+  tail->options.tenant = context.tenant;
+  tail->options.query = tail->query;
+  tail->options.caller = tenants->caller;
+  tail->options.peer = request.peer;
+  tail->options.policy = tenants->policy;
+  tail->options.field_selectors = context.settings->query.field_selectors;
   const auto socket = reply.upgrade({});
-  if (socket != nullptr) begin_tail(services, hub, *context, *tail, socket);
+  if (socket != nullptr) begin_tail(services, hub, *tenants, *tail, socket);
 }
 
 }  // namespace

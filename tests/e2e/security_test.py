@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from pathlib import Path
 
 from certificates import Authority
 from packages import python_with, tool
@@ -19,6 +20,7 @@ from running import BIN, World, eventually, fetch, free_port
 
 BCRYPT = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve"  # of "test"
 PUSH = "/loki/api/v1/push"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def basic(user, password):
@@ -227,7 +229,7 @@ def jwt():
 
 def policies():
     """A reader sees the streams of its selector, without the values of masked fields, on every route that answers it at all."""
-    config = {"kvasir": {"auth": {
+    config = {"pattern_ingester": {"enabled": True}, "kvasir": {"auth": {
         "policies": [{"name": "team-a", "selector": '{team="a"}', "mask": ["password", "owner"]}, {"name": "quiet", "mask": ["password"]}],
         "reader_policy": "quiet",
         "credentials": [{"name": "ann", "token": "ann", "tenants": ["t"], "policy": "team-a"}, {"name": "bob", "token": "bob", "tenants": ["t"]},
@@ -251,20 +253,168 @@ def policies():
         for path in paths:
             status, body = fetch(url + path, headers=ann)
             assert status == 200 and "till" not in body and "zoe" not in body and '"b"' not in body, (path, status, body)
-        select = urllib.parse.urlencode({"query": '{app=~".+"}', "start": "0", "end": str(time.time_ns())})
-        for path in ("/loki/api/v1/index/stats", "/loki/api/v1/index/volume", "/loki/api/v1/detected_fields", "/loki/api/v1/patterns",
-                     "/loki/api/v1/detected_labels", "/loki/api/v1/tail", "/prometheus/api/v1/rules", "/loki/api/v1/rules", "/api/v1/series",
-                     "/api/v1/query", "/api/v1/trace/4bf92f3577b34da6a3ce929d0e0e4736/logs", "/loki/api/v1/index/shards", "/config"):
-            status, body = fetch(f"{url}{path}?{select}", headers=ann)
-            assert status in (403, 404) and "hunter2" not in body and "till" not in body, (path, status, body[:300])
         total = fetch(url + "/loki/api/v1/query?" + urllib.parse.urlencode({"query": 'sum(count_over_time({app=~".+"}[1h]))'}), headers=ann)[1]
         assert json.loads(total)["data"]["result"][0]["value"][1] == "2", total
+        everywhere(url, ann, writer)
+        tails(url, ann, writer)
 
 
-PARTS = (tls, credentials, jwt, policies)
+NARROWED = ("/loki/api/v1/query_range", "/loki/api/v1/index/stats", "/loki/api/v1/index/volume", "/loki/api/v1/index/volume_range",
+            "/loki/api/v1/index/shards", "/loki/api/v1/detected_labels", "/loki/api/v1/detected_fields", "/loki/api/v1/patterns",
+            "/loki/api/v1/detected_field/password/values", "/api/v1/labels", "/api/v1/label/app/values", "/api/v1/label/owner/values",
+            "/api/v1/series", "/api/v1/query_exemplars", "/api/v1/explain", f"/api/v1/trace/{TRACE}/logs", "/api/prom/query", "/api/prom/label",
+            "/api/prom/series")
+REFUSED = ("/prometheus/api/v1/rules", "/prometheus/api/v1/alerts", "/loki/api/v1/rules", "/loki/api/v1/delete", "/config",
+           "/config/tenant/v1/limits", "/loki/api/v1/drilldown-limits", "/api/v1/queries")
+
+
+def everywhere(url, ann, writer):
+    """Every route that reads: the same question by the writer finds what the reader may not see."""
+    now = time.time_ns()
+    select = urllib.parse.urlencode({"query": '{app=~".+"}', "start": now - 3600 * 10**9, "end": now, "match[]": '{app=~".+"}', "limit": 1000,
+                                     "aggregateBy": "series", "targetLabels": "app,owner", "targetBytesPerShard": "1KB", "step": 60})
+    seen = 0
+    for path in NARROWED:
+        status, body = fetch(f"{url}{path}?{select}", headers=ann)
+        assert status == 200, (path, status, body[:300])
+        assert not any(secret in body for secret in ("hunter2", "till", "zoe")), (path, body[:500])
+        seen += any(secret in fetch(f"{url}{path}?{select}", headers=writer)[1] for secret in ("hunter2", "till", "zoe"))
+    assert seen >= 9, f"the trial itself sees the secrets on {seen} routes"
+    both = [json.loads(fetch(f"{url}/loki/api/v1/index/stats?{select}", headers=who)[1])["streams"] for who in (ann, writer)]
+    assert both == [1, 2], both
+    for path in REFUSED:
+        assert fetch(f"{url}{path}?{select}", headers=ann)[0] == 403, path
+    for metric in ('sum(count_over_time({app=~".+"}[1h]))', 'sum(count_over_time({app=~".+"} |= "hunter2" [1h]))'):
+        path = "/api/v1/query?" + urllib.parse.urlencode({"query": metric})
+        values = [json.loads(fetch(url + path, headers=who)[1])["data"]["result"] for who in (ann, writer)]
+        assert values[0] != values[1], (metric, values)
+    lines = fetch(f"{url}/loki/api/v1/query_range?{select}", headers={**ann, "Accept": "application/x-ndjson"})[1].splitlines()
+    own = [json.loads(line)["cursor"] for line in lines]
+    lines = fetch(f"{url}/loki/api/v1/query_range?{select}", headers={**writer, "Accept": "application/x-ndjson"})[1].splitlines()
+    foreign = [entry["cursor"] for entry in map(json.loads, lines) if entry["cursor"] not in own]
+    for cursor, status in [(own[0], 200), (foreign[0], 404)]:
+        got, body = fetch(f"{url}/api/v1/entry/{cursor}", headers=ann)
+        assert got == status and "hunter2" not in body and "till" not in body and "zoe" not in body, (cursor, got, body)
+
+
+def tails(url, ann, writer):
+    """History and live lines of a tail are narrowed and masked; a hidden label is refused."""
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    def tail(query):
+        start = urllib.parse.urlencode({"query": query, "start": time.time_ns() - 3600 * 10**9})
+        return connect(url.replace("http", "ws", 1) + "/loki/api/v1/tail?" + start, additional_headers=ann)
+
+    def lines(socket, count):
+        text = ""
+        while text.count('"stream"') < count:
+            text += socket.recv(timeout=10)
+        return text
+
+    with tail('{app=~".+"}') as socket:
+        shown = lines(socket, 2)
+        assert push(url, {"team": "b", "app": "till"}, ["password=hunter2 of b"], writer) == 204
+        assert push(url, {"team": "a", "app": "shop", "owner": "zoe"}, ["password=hunter2 live"], writer) == 204
+        shown += lines(socket, 1)
+        assert shown.count('"stream"') == 3 and "********" in shown, shown
+        assert not any(secret in shown for secret in ("hunter2", "till", "zoe")), shown
+    with tail('{owner="zoe"}') as socket:
+        try:
+            raise AssertionError(socket.recv(timeout=10))
+        except ConnectionClosed as closed:
+            assert "hidden" in closed.rcvd.reason, closed
+
+
+def reload():
+    """Credentials and policies change without a restart, by POST and by SIGHUP; a broken file changes nothing; what was done is logged."""
+    def config(token, policy='{team="a"}'):
+        return as_yaml({"kvasir": {"auth": {
+            "policies": [{"name": "p", "selector": policy}],
+            "credentials": [{"name": "root", "token": "root-secret", "role": "admin"},
+                            {"name": "reader", "token": token, "tenants": ["t"], "policy": "p"}]}}})
+
+    with World() as world:
+        kvasir, url = world.kvasir(config("first"), multi_tenant=True)
+        file, root, tenant = world.folder / "kvasir.yaml", bearer("root-secret"), {"X-Scope-OrgID": "t"}
+        for team in "ab":
+            assert push(url, {"team": team}, [f"line of {team}"], {**root, **tenant}) == 204
+
+        def seen(token):
+            got = query(url, '{team=~".+"}', bearer(token))
+            return [line for _, line in got[1]] if got[0] == 200 else got[0]
+
+        def write(token, policy='{team="a"}'):
+            file.write_text(file.read_text().split("kvasir:")[0] + config(token, policy))
+
+        assert (seen("first"), seen("second")) == (["line of a"], 401)
+        write("second", '{team="b"}')
+        assert seen("first") == ["line of a"], "nothing changes by itself"
+        assert fetch(url + "/-/reload", b"", bearer("second"))[0] == 401
+        assert fetch(url + "/-/reload", b"", root)[0] == 200
+        assert (seen("first"), seen("second")) == (401, ["line of b"])
+        write("third")
+        kvasir.process.send_signal(1)
+        eventually("SIGHUP reads the credentials", 10, lambda: seen("third") == ["line of a"])
+        write("fourth", "{broken")
+        assert fetch(url + "/-/reload", b"", root)[0] == 500
+        assert (seen("third"), seen("fourth")) == (["line of a"], 401)
+        write("third")
+        audited(url, kvasir, {**root, **tenant})
+
+
+def audited(url, kvasir, root):
+    """One line for each act that changes something, for refused callers, and for tails."""
+    from websockets.sync.client import connect
+    rule = b"name: g\nrules:\n- record: r:x\n  expr: vector(1)\n"
+    assert fetch(url + "/loki/api/v1/rules/ns", rule, root)[0] == 202
+    assert fetch(url + "/loki/api/v1/rules/ns/g", headers=root, method="DELETE")[0] == 202
+    assert fetch(url + "/loki/api/v1/rules/ns", rule, bearer("third"))[0] == 403
+    answer = fetch(f"{url}/loki/api/v1/delete?query=%7Bteam%3D%22b%22%7D&start={int(time.time()) - 3600}&end={int(time.time()) - 60}", b"", root)
+    assert answer[0] == 204, answer
+    with connect(url.replace("http", "ws", 1) + "/loki/api/v1/tail?query=%7Bteam%3D%22a%22%7D", additional_headers=root):
+        pass
+    wanted = ('msg="rule group written" tenant=t user=root', 'msg="delete requested" tenant=t user=root', 'msg="rule group deleted" tenant=t user=root', 'msg="caller refused" user=reader',
+              'status=401 reason="unknown token"', 'msg="admin request" tenant="" user=root', "msg=tail tenant=t user=root")
+    for text in wanted:
+        eventually(f"the log says {text}", 10, lambda: text in kvasir.log.read_text())
+    assert "root-secret" not in kvasir.log.read_text() and "third" not in kvasir.log.read_text()
+
+
+def certificates():
+    """A client certificate as a credential has the role that is configured."""
+    with World() as world:
+        authority = Authority(world.folder)
+        cert, key = authority.issue("server")
+        client, client_key = authority.issue("client", "shipper")
+        tls = {"cert_file": str(cert), "key_file": str(key), "client_ca_file": str(authority.cert), "client_auth_type": "VerifyClientCertIfGiven"}
+        for role, statuses in (("read", ("403", "200", "403")), ("write", ("204", "200", "403")), ("admin", ("204", "200", "200"))):
+            port = free_port()
+            config = world.folder / f"{role}.yaml"
+            config.write_text(as_yaml({"auth_enabled": False, "server": {"http_listen_address": "127.0.0.1", "http_tls_config": tls},
+                                       "kvasir": {"otlp_grpc_listen_port": 0, "auth": {
+                                           "required": True, "client_certificate_is_enough": True, "client_certificate_role": role}}}))
+            kvasir = world.run(role, BIN / "kvasir", f"-config.file={config}", f"-server.http-listen-port={port}",
+                               f"-common.path-prefix={world.folder / role}")
+            url, known = f"https://127.0.0.1:{port}", ("--cacert", authority.cert, "--cert", client, "--key", client_key)
+            eventually("kvasir is ready", 20, lambda: curl("--cacert", authority.cert, url + "/ready")[1].strip() == "ready")
+            body = json.dumps({"streams": [{"stream": {"job": "x"}, "values": [[str(time.time_ns()), "x"]]}]})
+            code = ("-o", "/dev/null", "-w", "%{http_code}")
+            got = (curl(*known, *code, "-H", "Content-Type: application/json", "-d", body, url + PUSH)[1],
+                   curl(*known, *code, url + "/loki/api/v1/labels")[1], curl(*known, *code, url + "/config")[1])
+            assert got == statuses, (role, got)
+            assert curl("--cacert", authority.cert, *code, url + "/loki/api/v1/labels")[1] == "401", "without the certificate"
+            kvasir.stop()
+
+
+PARTS = (tls, credentials, jwt, policies, reload, certificates)
 
 
 def main():
+    if sys.argv[1] in ("policies", "reload") and "websockets" not in sys.modules:  # a WebSocket client that no one here wrote
+        python = python_with("websockets==15.0.1") / "python"
+        if Path(sys.executable) != python and "--inside" not in sys.argv:
+            sys.exit(subprocess.run([python, *sys.argv, "--inside"]).returncode)
     part = {p.__name__: p for p in PARTS}[sys.argv[1]]
     part()
     print("1 passed, 0 failed")
