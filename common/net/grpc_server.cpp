@@ -12,7 +12,6 @@
 namespace kvasir::net {
 namespace {
 
-constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
 /// HTTP/2 is agreed on in the TLS handshake.
 int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
@@ -30,19 +29,18 @@ int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const un
 class GrpcServer::Impl {
  public:
   explicit Impl(GrpcServerOptions options)
-      : shared_(std::make_shared<GrpcShared>(std::move(options))), acceptor_(shared_->io), retry_(shared_->io) {}
+      : shared_(std::make_shared<GrpcShared>(std::move(options))), listener_(shared_->io, "grpc") {}
 
   GrpcShared& shared() { return *shared_; }
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
 
   Result<void> start() {
     KVASIR_CHECK_OK(reload_tls());
     const auto& options = shared_->options;
-    KVASIR_CHECK_OK(open_listener(shared_->io, acceptor_, options.address, options.port));
-    port_ = acceptor_.local_endpoint().port();
+    KVASIR_CHECK_OK(listener_.open(options.address, options.port));
     shared_->pool = std::make_unique<WorkerPool>(WorkerPoolOptions{"grpc", options.threads, options.queue_max});
     started_ = true;
-    accept();
+    listener_.start([this](Stream stream) { take(std::move(stream)); });
     thread_ = std::thread([io = &shared_->io] { io->run(); });
     pthread_setname_np(thread_.native_handle(), "grpc-io");
     return {};
@@ -52,21 +50,16 @@ class GrpcServer::Impl {
     if (!shared_->options.tls.enabled()) return {};
     KVASIR_TRY(TlsContext context, make_server_context(shared_->options.tls));
     SSL_CTX_set_alpn_select_cb(context->native_handle(), choose_h2, nullptr);
-    std::atomic_store(&tls_, std::move(context));
+    listener_.use_tls(std::move(context));
     return {};
   }
 
   void drain(Duration grace) {
     if (!started_ || shared_->stopped) return;
-    asio::post(shared_->io, [this] {
-      draining_ = true;
-      ErrorCodeIo ec;
-      acceptor_.close(ec);
-      retry_.cancel();
-    });
-    for_each_session(&GrpcSession::begin_drain);
+    listener_.close();
+    post_to_each(shared_->mutex, shared_->sessions, &GrpcSession::begin_drain);
     wait_until_idle(grace);
-    for_each_session(&GrpcSession::close);
+    post_to_each(shared_->mutex, shared_->sessions, &GrpcSession::close);
     wait_until_idle(std::chrono::milliseconds(500));
     shared_->pool->stop();
     shared_->io.stop();
@@ -77,24 +70,7 @@ class GrpcServer::Impl {
   }
 
  private:
-  void accept() {
-    acceptor_.async_accept(asio::make_strand(shared_->io), [this](ErrorCodeIo ec, Tcp::socket socket) {
-      if (draining_) return;
-      if (!ec) {
-        take(std::move(socket));
-        return accept();
-      }
-      log::warn("grpc", "accept failed, trying again", {{"error", ec.message()}});
-      retry_.expires_after(kAcceptRetry);
-      retry_.async_wait([this](ErrorCodeIo cancelled) {
-        if (!cancelled) accept();
-      });
-    });
-  }
-
-  void take(Tcp::socket socket) {
-    auto context = std::atomic_load(&tls_);
-    Stream stream = context ? Stream(std::move(socket), std::move(context)) : Stream(std::move(socket));
+  void take(Stream stream) {
     auto session = std::make_shared<GrpcSession>(shared_, std::move(stream));
     {
       MutexLock lock(shared_->mutex);
@@ -104,32 +80,15 @@ class GrpcServer::Impl {
     asio::dispatch(session->executor(), [session] { session->start(); });
   }
 
-  void for_each_session(void (GrpcSession::*action)()) {
-    std::vector<std::shared_ptr<GrpcSession>> alive;
-    {
-      MutexLock lock(shared_->mutex);
-      for (const auto& [raw, weak] : shared_->sessions) {
-        if (auto session = weak.lock()) alive.push_back(std::move(session));
-      }
-    }
-    for (auto& session : alive) {
-      asio::post(session->executor(), [session, action] { ((*session).*action)(); });
-    }
-  }
-
   void wait_until_idle(Duration limit) {
     MutexLock lock(shared_->mutex);
     shared_->changed.wait_for(lock, limit, [&] { return shared_->sessions.empty(); });
   }
 
   std::shared_ptr<GrpcShared> shared_;
-  Tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
-  TlsContext tls_;  // replaced by reload_tls()
+  Listener listener_;
   std::thread thread_;
-  std::uint16_t port_ = 0;
   bool started_ = false;
-  bool draining_ = false;
 };
 
 GrpcServer::GrpcServer(GrpcServerOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}

@@ -12,14 +12,16 @@
 namespace kvasir::net {
 namespace {
 
-constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
+constexpr std::string_view kFull =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n\r\ntoo many connections\n";
 
 }  // namespace
 
 class HttpServer::Impl {
  public:
   explicit Impl(HttpServerOptions options)
-      : shared_(std::make_shared<ServerShared>(std::move(options))), acceptor_(shared_->io), retry_(shared_->io) {}
+      : shared_(std::make_shared<ServerShared>(std::move(options))), listener_(shared_->io, "http") {}
 
   ServerShared& shared() { return *shared_; }
 
@@ -27,9 +29,9 @@ class HttpServer::Impl {
     KVASIR_CHECK_OK(reload_tls());
     for (const auto& pool : shared_->options.pools) shared_->pools[pool.name] = std::make_unique<WorkerPool>(pool);
     if (shared_->closed.load() == nullptr) KVASIR_CHECK_OK(check_pools());
-    KVASIR_CHECK_OK(listen());
+    KVASIR_CHECK_OK(listener_.open(shared_->options.address, shared_->options.port));
     started_ = true;
-    accept();
+    listener_.start([this](Stream stream) { take(std::move(stream)); });
     for (std::size_t i = 0; i < std::max<std::size_t>(1, shared_->options.io_threads); ++i) {
       threads_.emplace_back([io = &shared_->io] { io->run(); });
       pthread_setname_np(threads_.back().native_handle(), "http-io");
@@ -51,11 +53,11 @@ class HttpServer::Impl {
   Result<void> reload_tls() {
     if (!shared_->options.tls.enabled()) return {};
     KVASIR_TRY(TlsContext context, make_server_context(shared_->options.tls));
-    std::atomic_store(&tls_, std::move(context));
+    listener_.use_tls(std::move(context));
     return {};
   }
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
 
   std::size_t connection_count() {
     MutexLock lock(shared_->mutex);
@@ -65,15 +67,11 @@ class HttpServer::Impl {
   void drain(Duration grace) {
     if (!started_ || shared_->stopped) return;
     shared_->draining = true;
-    asio::post(shared_->io, [this] {
-      ErrorCodeIo ec;
-      acceptor_.close(ec);
-      retry_.cancel();
-    });
+    listener_.close();
     shared_->websocket_stop.request_stop();
-    for_each_session(&Session::begin_drain);
+    post_to_each(shared_->mutex, shared_->sessions, &Session::begin_drain);
     wait_until_idle(grace);
-    for_each_session(&Session::abort);
+    post_to_each(shared_->mutex, shared_->sessions, &Session::abort);
     shared_->websocket_abort.request_stop();
     wait_until_idle(std::chrono::milliseconds(500));
     for (auto& [name, pool] : shared_->pools) pool->stop();
@@ -89,32 +87,8 @@ class HttpServer::Impl {
     return {};
   }
 
-  Result<void> listen() {
-    const auto& options = shared_->options;
-    KVASIR_CHECK_OK(open_listener(shared_->io, acceptor_, options.address, options.port));
-    port_ = acceptor_.local_endpoint().port();
-    return {};
-  }
-
-  void accept() {
-    acceptor_.async_accept(asio::make_strand(shared_->io), [this](ErrorCodeIo ec, Tcp::socket socket) {
-      if (shared_->draining) return;
-      if (!ec) {
-        take(std::move(socket));
-        return accept();
-      }
-      log::warn("http", "accept failed, trying again", {{"error", ec.message()}});  // descriptors may have run out
-      retry_.expires_after(kAcceptRetry);
-      retry_.async_wait([this](ErrorCodeIo cancelled) {
-        if (!cancelled) accept();
-      });
-    });
-  }
-
-  void take(Tcp::socket socket) {
-    if (connection_count() >= shared_->options.connections_max) return turn_away(socket);
-    auto context = std::atomic_load(&tls_);
-    Stream stream = context ? Stream(std::move(socket), std::move(context)) : Stream(std::move(socket));
+  void take(Stream stream) {
+    if (connection_count() >= shared_->options.connections_max) return turn_away(stream.socket());
     auto session = std::make_shared<Session>(shared_, std::move(stream));
     {
       MutexLock lock(shared_->mutex);
@@ -124,26 +98,10 @@ class HttpServer::Impl {
   }
 
   void turn_away(Tcp::socket& socket) {
-    static constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n\r\ntoo many connections\n";
     ErrorCodeIo ec;
     socket.non_blocking(true, ec);
     if (!shared_->options.tls.enabled()) socket.write_some(asio::buffer(kFull.data(), kFull.size()), ec);
     socket.shutdown(Tcp::socket::shutdown_send, ec);
-  }
-
-  void for_each_session(void (Session::*action)()) {
-    std::vector<std::shared_ptr<Session>> alive;
-    {
-      MutexLock lock(shared_->mutex);
-      for (const auto& [raw, weak] : shared_->sessions) {
-        if (auto session = weak.lock()) alive.push_back(std::move(session));
-      }
-    }
-    for (auto& session : alive) {
-      asio::post(session->executor(), [session, action] { ((*session).*action)(); });
-    }
   }
 
   void wait_until_idle(Duration limit) {
@@ -160,11 +118,8 @@ class HttpServer::Impl {
   }
 
   std::shared_ptr<ServerShared> shared_;
-  Tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
-  TlsContext tls_;  // replaced by reload_tls()
+  Listener listener_;
   std::vector<std::thread> threads_;
-  std::uint16_t port_ = 0;
   bool started_ = false;
 };
 

@@ -1,9 +1,15 @@
 #include "common/net/listen.h"
 
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+
+#include "common/log.h"
 
 namespace kvasir::net {
 namespace {
+
+constexpr auto kAcceptRetry = std::chrono::milliseconds(100);
 
 Result<Tcp::endpoint> listen_endpoint(asio::io_context& io, const std::string& address, std::uint16_t port) {
   if (address.empty()) return Tcp::endpoint(Tcp::v6(), port);
@@ -25,19 +31,49 @@ void listen_on(Tcp::acceptor& acceptor, const Tcp::endpoint& endpoint, ErrorCode
 
 }  // namespace
 
-Result<void> open_listener(asio::io_context& io, Tcp::acceptor& acceptor, const std::string& address,
-                           std::uint16_t port) {
-  KVASIR_TRY(const Tcp::endpoint endpoint, listen_endpoint(io, address, port));
+Result<void> Listener::open(const std::string& address, std::uint16_t port) {
+  KVASIR_TRY(const Tcp::endpoint endpoint, listen_endpoint(io_, address, port));
   ErrorCodeIo ec;
-  listen_on(acceptor, endpoint, ec);
+  listen_on(acceptor_, endpoint, ec);
   if (ec && address.empty()) {  // a machine without IPv6
     ErrorCodeIo ignored;
-    acceptor.close(ignored);
+    acceptor_.close(ignored);
     ec = {};
-    listen_on(acceptor, Tcp::endpoint(Tcp::v4(), port), ec);
+    listen_on(acceptor_, Tcp::endpoint(Tcp::v4(), port), ec);
   }
   if (ec) return fail(ErrorCode::kIo, "listen on " + address + ":" + std::to_string(port) + ": " + ec.message());
+  port_ = acceptor_.local_endpoint().port();
   return {};
+}
+
+void Listener::start(Take take) {
+  take_ = std::move(take);
+  accept();
+}
+
+void Listener::accept() {
+  acceptor_.async_accept(asio::make_strand(io_), [this](ErrorCodeIo ec, Tcp::socket socket) {
+    if (closed_) return;
+    if (!ec) {
+      auto context = std::atomic_load(&tls_);
+      take_(context ? Stream(std::move(socket), std::move(context)) : Stream(std::move(socket)));
+      return accept();
+    }
+    log::warn(name_, "accept failed, trying again", {{"error", ec.message()}});
+    retry_.expires_after(kAcceptRetry);
+    retry_.async_wait([this](ErrorCodeIo cancelled) {
+      if (!cancelled) accept();
+    });
+  });
+}
+
+void Listener::close() {
+  asio::post(io_, [this] {
+    closed_ = true;
+    ErrorCodeIo ec;
+    acceptor_.close(ec);
+    retry_.cancel();
+  });
 }
 
 }  // namespace kvasir::net

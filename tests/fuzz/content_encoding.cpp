@@ -1,5 +1,5 @@
-// Content encodings: the first byte chooses one, the rest is the body. What comes out keeps the limit; what is compressed,
-// whole or in pieces, comes back.
+// Content encodings: the first byte chooses one, the rest is the body. What comes out keeps the limit; what is
+// compressed, whole or in pieces, comes back.
 #include "common/net/content_encoding.h"
 
 #include <cstdint>

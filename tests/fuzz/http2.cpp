@@ -1,5 +1,5 @@
-// HTTP/2 as a hostile gRPC client speaks it. An input that begins with `~` sends its own preface, every other gets a good
-// one. Every connection ends; what reaches a handler keeps the limits.
+// HTTP/2 as a hostile gRPC client speaks it. An input that begins with `~` sends its own preface, every other gets a
+// good one. Every connection ends; what reaches a handler keeps the limits.
 #include "common/net/grpc_server.h"
 #include "tests/fuzz/loopback.h"
 

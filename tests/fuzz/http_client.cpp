@@ -1,5 +1,5 @@
-// Answers of a hostile server, as they could come from a key set's URL, an Alertmanager or a remote-write receiver: the call
-// ends, and no more is kept than its limit.
+// Answers of a hostile server, as they could come from a key set's URL, an Alertmanager or a remote-write receiver: the
+// call ends, and no more is kept than its limit.
 #include "common/net/http_client.h"
 
 #include <condition_variable>

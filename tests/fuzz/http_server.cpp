@@ -1,5 +1,5 @@
-// HTTP/1.1 as a hostile client speaks it: heads, lengths, chunks, pipelines. Every connection ends; what reaches a handler
-// keeps the limits; what comes back is HTTP.
+// HTTP/1.1 as a hostile client speaks it: heads, lengths, chunks, pipelines. Every connection ends; what reaches a
+// handler keeps the limits; what comes back is HTTP.
 #include "common/net/http_server.h"
 #include "tests/fuzz/loopback.h"
 

@@ -1,4 +1,4 @@
-"""Logs three lines through OpenTelemetry's SDK, one of them inside a span: otlp.py http|grpc ENDPOINT."""
+"""Logs three lines through OpenTelemetry's SDK, one of them inside a span: otlp.py http|grpc|grpcs ENDPOINT."""
 import logging
 import sys
 
@@ -13,7 +13,7 @@ if sys.argv[1] == "http":
     exporter = OTLPLogExporter(endpoint=sys.argv[2] + "/otlp/v1/logs", compression=Compression.Gzip)
 else:
     from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
-    exporter = OTLPLogExporter(endpoint=sys.argv[2], insecure=True)
+    exporter = OTLPLogExporter(endpoint=sys.argv[2], insecure=sys.argv[1] == "grpc")
 
 provider = LoggerProvider(resource=Resource({"service.name": "shop", "deployment.environment.name": "test", "host.name": "h1"}))
 provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
