@@ -170,3 +170,27 @@ TEST_CASE("the state of groups that were deleted while no server ran is removed"
   CHECK(house.disk.list("state/t1").value() == std::vector<std::string>{"broken+g.json", "f+g.json"});
   CHECK(house.disk.list("state/t2").value().empty());
 }
+
+TEST_CASE("a full queue loses its oldest samples and a disk that refuses the newest, and both are counted") {
+  MemFilesystem disk;
+  const auto sample = [](int value) { return RecordedSample{Labels{{"__name__", "r"}}, value * 1.5, value * 1000}; };
+  const std::uint64_t bytes = encode_write_request({sample(1)}).size();
+  auto opened = RemoteWriter::open(
+      {.url = "http://p", .directory = "q", .back_off_min = 1h, .back_off_max = 1h, .queue_bytes_max = 2 * bytes}, disk,
+      std::make_shared<AwayClient>());
+  REQUIRE(opened.has_value());
+  auto& writer = **opened;
+  for (int i = 1; i <= 4; ++i) REQUIRE(writer.add("t1", {sample(i)}).has_value());
+  auto totals = writer.report().tenants.at("t1");
+  CHECK(totals.appended == 4);
+  CHECK(totals.dropped == 2);
+  CHECK(totals.pending == 2);
+  CHECK(totals.pending_bytes == 2 * bytes);
+  CHECK(totals.newest_ms == 4000);
+  CHECK(disk.list("q/t1").value() == std::vector<std::string>{"000000000003-0000000001.pb.snappy",
+                                                               "000000000004-0000000001.pb.snappy"});
+  REQUIRE(write_atomically(disk, "q/t2", "a file where the folder of the tenant should be").has_value());
+  CHECK_FALSE(writer.add("t2", {sample(1), sample(2)}).has_value());
+  CHECK(writer.report().tenants.at("t2").dropped == 2);
+  CHECK(writer.report().tenants.at("t2").appended == 0);
+}

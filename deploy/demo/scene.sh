@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 folder=$(realpath -m "${1:?name a folder}")
-bin=$PWD/build/release/bin
-tools=$PWD/build/tools/usr/bin   # ./dev test unpacks Debian's prometheus and prometheus-alertmanager there
+bin=${KVASIR_BIN:-$PWD/build/release/bin}
+tools=${KVASIR_TOOLS:-$PWD/build/tools/usr/bin}   # ./dev test unpacks Debian's prometheus and prometheus-alertmanager there
 mkdir -p "$folder/logs" "$folder/rules/fake"
 
 here() {
