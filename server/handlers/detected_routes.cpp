@@ -39,8 +39,8 @@ QueryCall log_call(const QueryExchange& exchange, const char* route, const TimeB
   return call;
 }
 
-/// Runs the call for every tenant on its own and hands the streams over, page by page: memory stays flat over any number
-/// of lines. The deadline of a query counts for all of them together.
+/// Runs the call for every tenant on its own and hands the streams over, page by page: memory stays flat over any
+/// number of lines. The deadline of a query counts for all of them together.
 Result<void> for_each_page(const Services& services, QueryCall call,
                            const std::function<Result<void>(const logql::Streams&)>& take) {
   const QueryTenants all = call.tenants;

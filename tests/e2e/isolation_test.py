@@ -2,6 +2,7 @@
 """One tenant tries to reach another's data on every route that the server says it has, in every way a request can name a tenant."""
 import http.client
 import json
+import re
 import socket
 import time
 import urllib.parse
@@ -137,6 +138,8 @@ def main():
                 for path in paths_of(route["pattern"], cursor, request_id, now):
                     for headers in ways:
                         status, body = call(url, method, path, headers)
+                        if route["pattern"] == "/metrics":  # names rule groups to whoever may scrape, as docs/security.md says
+                            body = re.sub(rb'rule_group="[^"]*"', b"", body)
                         if MARK.encode() in body:  # only as an echo of the request: where alice never was the answer is the same
                             empty = call(control, method, path, headers)
                             assert (status, body) == empty and status >= 400, (method, path, headers, status, body[:400], empty)
