@@ -59,6 +59,14 @@ Result<void> FileJob::start() {
   for (const FileRecord& record : remembered_) {
     if (record.current && parts_.positions->trusts(record)) paths_seen_.insert(record.path);
   }
+  // What was handed over is known better than it was saved.
+  std::set<std::uint64_t> handed_over;
+  for (const auto& file : adopted_) handed_over.insert(file->id);
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [id, item] : published_) handed_over.insert(id);
+  }
+  std::erase_if(remembered_, [&](const FileRecord& record) { return handed_over.contains(record.id); });
   // What is finished may look like what came after it under the same inode.
   std::stable_partition(remembered_.begin(), remembered_.end(),
                         [](const FileRecord& record) { return !record.finished; });
@@ -79,16 +87,32 @@ void FileJob::stop() {
   thread_.join();
 }
 
-std::vector<std::unique_ptr<TailedFile>> FileJob::release_files() {
-  std::vector<std::unique_ptr<TailedFile>> files;
+FileHandover FileJob::release_files() {
+  FileHandover out;
+  const MutexLock lock(mutex_);
   for (auto& [key, file] : files_) {
     if (file->current) files_active_->add(-1);
-    const MutexLock lock(mutex_);
     published_.erase(file->id);
-    files.push_back(std::move(file));
+    out.files.push_back(std::move(file));
   }
   files_.clear();
-  return files;
+  for (auto& file : adopted_) {
+    if (file != nullptr) out.files.push_back(std::move(file));  // that nobody has asked for since
+  }
+  adopted_.clear();
+  for (auto& [id, item] : published_) out.closed.emplace_back(item.record, item.progress);
+  published_.clear();
+  out.left_over = std::move(left_over_);
+  out.let_go = std::move(let_go_);
+  return out;
+}
+
+void FileJob::adopt(FileHandover files) {
+  adopted_ = std::move(files.files);
+  left_over_ = std::move(files.left_over);
+  let_go_ = std::move(files.let_go);
+  const MutexLock lock(mutex_);
+  for (auto& [record, progress] : files.closed) published_[record.id] = {record, progress, false};
 }
 
 void FileJob::set_groups(const std::string& discovery, std::vector<TargetGroup> groups) {
@@ -103,10 +127,7 @@ void FileJob::set_groups(const std::string& discovery, std::vector<TargetGroup> 
 
 void FileJob::run() {
   while (!stopping_ && !refused_) {
-    take_groups();
-    if (parts_.clock->steady() >= next_sync_) sync();
-    take_events();
-    look_at_due();
+    find_changes();
     save_new_files();
     const bool busy = read_turn();
     parts_.feeder->tick();
@@ -118,11 +139,22 @@ void FileJob::run() {
   publish();
 }
 
+void FileJob::find_changes() {
+  const MutexLock finding(finding_mutex_);
+  take_groups();
+  if (parts_.clock->steady() >= next_sync_) sync();
+  take_events();
+  look_at_due();
+}
+
 /// What was written before the end was asked for is read still, for a moment.
 void FileJob::read_last() {
   read_until_ = parts_.clock->steady() + kLastReadTime;
-  take_events();
-  for (auto& [key, file] : files_) look_at(*file);
+  {
+    const MutexLock finding(finding_mutex_);
+    take_events();
+    for (auto& [key, file] : files_) look_at(*file);
+  }
   save_new_files();
   for (auto& [key, file] : files_) {
     while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) &&
@@ -357,6 +389,7 @@ void FileJob::publish() {
 
 /// Called by Positions::save(), from its thread.
 void FileJob::collect(Positions& positions) {
+  const MutexLock finding(finding_mutex_);
   const MutexLock lock(mutex_);
   std::map<std::string, std::uint64_t> by_path;
   for (auto& [id, item] : published_) {

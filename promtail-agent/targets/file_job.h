@@ -51,6 +51,14 @@ struct FileJobParts {
 
 using TailedFiles = std::map<TailKey, std::unique_ptr<TailedFile>>;
 
+/// What a job leaves to the one that takes its place under another configuration.
+struct FileHandover {
+  std::vector<std::unique_ptr<TailedFile>> files;                // open, also those that were rotated away
+  std::vector<std::pair<FileRecord, ProgressPtr>> closed;        // their last batches are on their way
+  std::vector<std::pair<FileRecord, ProgressPtr>> left_over;     // contents that were replaced
+  std::vector<FileRecord> let_go;
+};
+
 class FileJob final : public Target, private LineSink {
  public:
   explicit FileJob(FileJobParts parts);
@@ -65,14 +73,15 @@ class FileJob final : public Target, private LineSink {
   /// What a discovery knows now; replaces what it said before.
   void set_groups(const std::string& discovery, std::vector<TargetGroup> groups);
   /// After stop(): the files, to go on with under a new configuration.
-  std::vector<std::unique_ptr<TailedFile>> release_files();
+  FileHandover release_files();
   /// Before start().
-  void adopt(std::vector<std::unique_ptr<TailedFile>> files) { adopted_ = std::move(files); }
+  void adopt(FileHandover files);
   const std::string& name() const { return parts_.config.job_name; }
 
  private:
   // file_job.cpp: the loop
   void run();
+  void find_changes();
   void wait_for_work();
   void read_last();
   bool may_read(TailedFile& file);
@@ -98,6 +107,8 @@ class FileJob final : public Target, private LineSink {
   void found_path(const FileTarget& target, const std::string& path);
   std::unique_ptr<TailedFile> open_file(const FileTarget& target, const std::string& path, std::uint64_t& size);
   bool adopt_file(const FileTarget& target, const TailKey& key, const std::string& path);
+  void adopt_rotated();
+  void take_over(std::unique_ptr<TailedFile> file, const FileTarget& target, const TailKey& key);
   std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
   std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size, FileFront& front);
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
@@ -157,6 +168,9 @@ class FileJob final : public Target, private LineSink {
   bool refused_ = false;
   std::map<std::string, std::string> bad_paths_;  // error told once
 
+  // Held while files are found: a saved state that has the youngest file of a path without those before it would make
+  // them look old after a restart. Taken before mutex_.
+  Mutex finding_mutex_;
   mutable Mutex mutex_;
   std::map<std::string, std::vector<TargetGroup>> groups_ KVASIR_GUARDED_BY(mutex_);
   bool groups_changed_ KVASIR_GUARDED_BY(mutex_) = false;

@@ -55,6 +55,7 @@ void FileJob::sync() {
   for (auto& [key, file] : files_) file->wanted = false;
   DirectoryCache cache;
   for (const FileTarget& target : targets_) find_files(target, cache);
+  adopt_rotated();
   find_left_behind();
   events_lost_ = false;
 }
@@ -129,6 +130,24 @@ bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std
   if (found == adopted_.end()) return false;
   std::unique_ptr<TailedFile> file = std::move(*found);
   adopted_.erase(found);
+  file->wanted = true;
+  take_over(std::move(file), target, key);
+  return true;
+}
+
+/// Files of the job that ran before whose path leads elsewhere: they are read to their end.
+void FileJob::adopt_rotated() {
+  for (auto& file : adopted_) {
+    const FileTarget* target = target_of(file->path);
+    if (target == nullptr) continue;  // it may be discovered later
+    const TailKey key{target->key, file->key.device, file->key.inode};
+    file->wanted = false;
+    if (!files_.contains(key)) take_over(std::move(file), *target, key);
+  }
+  std::erase(adopted_, nullptr);
+}
+
+void FileJob::take_over(std::unique_ptr<TailedFile> file, const FileTarget& target, const TailKey& key) {
   if (file->refused_at && file->plain != nullptr) {
     file->progress->release(*file->refused_at, *file->refused_at + 1);
     const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
@@ -137,12 +156,12 @@ bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std
     file->refused_at.reset();
   }
   file->key = key;
-  file->wanted = file->dirty = true;
+  file->dirty = true;
   file->next_look = Duration(0);
   Labels labels = target.labels;
-  labels.set("filename", path);
+  labels.set("filename", file->path);
   file->labels = make_label_set(std::move(labels));
-  files_active_->add(1);
+  if (file->current) files_active_->add(1);
   by_path_.emplace(file->path, file.get());
   if (file->real_path != file->path) by_path_.emplace(file->real_path, file.get());
   watch(file->path);
@@ -150,7 +169,6 @@ bool FileJob::adopt_file(const FileTarget& target, const TailKey& key, const std
   paths_seen_.insert(file->path);
   publish(*file);
   files_.emplace(key, std::move(file));
-  return true;
 }
 
 std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t size) {

@@ -6,6 +6,7 @@
 #include "promtail-agent/targets/file_job.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -89,6 +90,15 @@ class Harness {
   void write(const std::string& text, const std::string& name = "app.log") {
     std::ofstream(path(name), std::ios::app) << text << std::flush;
   }
+  std::string read(const std::string& name) const {
+    std::ifstream file(path(name));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::uint64_t inode(const std::string& name) const {
+    struct stat status {};
+    REQUIRE(::stat(path(name).c_str(), &status) == 0);
+    return status.st_ino;
+  }
   void rename(const std::string& from, const std::string& to) { std::filesystem::rename(path(from), path(to)); }
 
   void start(bool save_before_reading = false) {
@@ -96,6 +106,17 @@ class Harness {
     REQUIRE(opened);
     positions_ = std::move(*opened);
     if (before_start_) before_start_(*positions_);
+    begin(save_before_reading, {});
+  }
+
+  /// As a new configuration does it.
+  void reload() {
+    job_->stop();
+    FileHandover files = job_->release_files();
+    begin(false, std::move(files));
+  }
+
+  void begin(bool save_before_reading, FileHandover handed_over) {
     FileJobParts parts;
     parts.config.job_name = "model";
     parts.config.file.rotate_wait = std::chrono::milliseconds(300);
@@ -114,6 +135,7 @@ class Harness {
     REQUIRE(pipeline);
     parts.feeder = std::make_unique<Feeder>(std::move(*pipeline), seen_, progress_, system_clock());
     job_ = std::make_unique<FileJob>(std::move(parts));
+    job_->adopt(std::move(handed_over));
     REQUIRE(job_->start());
     job_->set_groups("static", {{{}, {{"__path__", path("*.log")}}}});
     if (!std::filesystem::exists(path())) return;
@@ -352,6 +374,80 @@ TEST_CASE("files that came and went while the agent was down are read") {
       lines.insert("later");
       files.expect(lines);
     }
+  }
+}
+
+/// Inodes that a saved state names.
+std::set<std::uint64_t> inodes_of(const std::string& state) {
+  std::set<std::uint64_t> inodes;
+  if (const auto read = parse_state(state)) {
+    for (const FileRecord& record : read->files) inodes.insert(record.inode);
+  }
+  return inodes;
+}
+
+TEST_CASE("no saved state has a file without those that were written before it") {
+  constexpr int kFiles = 300;
+  Harness files;
+  files.write("read\n");
+  files.start();
+  files.expect({"read"});
+  files.stop();
+  std::set<std::string> lines{"read"};
+  for (int i = 1; i <= kFiles; ++i) {
+    files.rename("app.log", "app.log." + std::to_string(i));
+    files.write("line " + std::to_string(i) + "\n");
+    lines.insert("line " + std::to_string(i));
+  }
+  const std::uint64_t youngest = files.inode("app.log");
+  std::set<std::uint64_t> all;
+  for (int i = 2; i <= kFiles; ++i) all.insert(files.inode("app.log." + std::to_string(i)));
+  std::atomic<bool> done{false};
+  std::vector<std::string> states;
+  std::thread saver;
+  files.before_start([&](Positions& positions) {
+    saver = std::thread([&] {
+      while (!done) {
+        (void)positions.save();
+        states.push_back(files.read("positions.yaml.state"));
+      }
+    });
+  });
+  files.start();
+  files.expect(lines);
+  done = true;
+  saver.join();
+  files.stop();
+  bool seen = false;
+  for (const std::string& state : states) {
+    const auto inodes = inodes_of(state);
+    if (!inodes.contains(youngest)) continue;
+    seen = true;
+    CHECK(std::includes(inodes.begin(), inodes.end(), all.begin(), all.end()));
+  }
+  CHECK(seen);
+}
+
+TEST_CASE("a new configuration goes on with files that were rotated away, also right before it") {
+  for (const bool noticed : {false, true}) {
+    CAPTURE(noticed);
+    Harness files;
+    files.write("old\n");
+    files.start();
+    files.expect({"old"});
+    files.rename("app.log", "app.log.1");
+    files.write("new\n");
+    if (noticed) files.expect({"old", "new"});
+    files.write("late\n", "app.log.1");
+    files.reload();
+    files.expect({"late", "new", "old"});
+    files.write("later\n", "app.log.1");
+    files.write("newer\n");
+    files.expect({"late", "later", "new", "newer", "old"});
+    files.reload();
+    files.reload();
+    files.write("last\n");
+    files.expect({"last", "late", "later", "new", "newer", "old"});
   }
 }
 

@@ -216,6 +216,7 @@ std::optional<RotatedFile> find_rotated(const FileRecord& record) {
     if (best && rank(candidate.file, record) <= rank(*best, record)) continue;
     best = candidate.file;
     best->has_more = best->compressed ? !record.finished : candidate.file.size > record.offset;
+    if (same_inode(*best, record)) break;  // none can be better
   }
   return best;
 }

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Agent and server under stress while numbered lines are written and files rotated: both are killed (-9) again and again, the
-network between them is cut, the agent's disk is full for a while, its clock jumps.
+network between them is cut or its connections are closed, the disk of either is full for a while, the agent's clock jumps, and its
+configuration is reloaded right after files were rotated.
 
     tests/fault/agent_chaos.py [--lines N] [--seconds S] [--rotations PER_SECOND] [--seed S] [--bin DIR] [--keep]
 
-Law: every line that was written is in the server exactly once. The agent spools every batch before it sends it (spool.mode:
+Law: every line that was written is in the server exactly once, and `kvasir-agent verify` says so of the files. The agent spools every batch before it sends it (spool.mode:
 always), the server recognises repeated batches by X-Kvasir-Source and X-Kvasir-Range.
 
 Two files are written: one rotated by rename, one by copy-and-truncate (truncated only when the agent has read it to its end:
 what is cut away between two reads exists nowhere any more, so no reader can promise it). The seed decides when what happens.
 
 Network: a proxy stands between the two; cut means that connections end, also between a push and its answer, and none are made.
-Disk:    the limit on the size of files (RLIMIT_FSIZE) of the agent's process falls to 0: every write of spool and positions fails.
+         Closed means that they end once, as when the server ends idle ones.
+Disk:    the limit on the size of files (RLIMIT_FSIZE) of the process falls to 0: every write of spool and positions fails, or of log,
+         segments and index.
 Clock:   a library that is loaded before the C library adds the number in a file to the wall clock (cc is needed; else no jumps).
 Exit code 77 (skipped) without the programs.
 """
@@ -34,7 +37,8 @@ import urllib.parse
 import urllib.request
 
 SKIPPED = 77
-PAGE = 20000
+PAGE = 100_000
+FILES_PROVED = 40
 CLOCK_SHIM = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -99,7 +103,7 @@ class Proxy(threading.Thread):
 
     def __init__(self, to_port):
         super().__init__(daemon=True)
-        self.to_port, self.is_cut, self.cuts = to_port, False, 0
+        self.to_port, self.is_cut, self.cuts, self.close_all, self.closes = to_port, False, 0, False, 0
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
         self.pairs = {}
@@ -108,10 +112,15 @@ class Proxy(threading.Thread):
         self.is_cut = on
         self.cuts += on
 
+    def close_connections(self):
+        self.close_all = True
+        self.closes += 1
+
     def run(self):
         while True:
             ready, _, _ = select.select([self.listener, *self.pairs], [], [], 0.05)
-            if self.is_cut:
+            if self.is_cut or self.close_all:
+                self.close_all = False
                 for side in list(self.pairs):
                     self.close(side)
             for side in ready:
@@ -152,7 +161,8 @@ class Proxy(threading.Thread):
 class Chaos:
     def __init__(self, args):
         self.args = args
-        self.random = random.Random(args.seed)
+        self.random = random.Random(args.seed)       # of the trouble
+        self.writes = random.Random(args.seed + 1)   # of the writer
         self.dir = tempfile.mkdtemp(prefix='agent_chaos_')
         self.port, self.agent_port = free_port(), free_port()
         os.makedirs(os.path.join(self.dir, 'logs'))
@@ -165,7 +175,7 @@ class Chaos:
         self.proxy.start()
         self.agent = Program([os.path.join(args.bin, 'kvasir-agent'), '-config.file=' + self.agent_config()], self.log,
                              self.jumping_clock())
-        self.disk_full = self.jumps = 0
+        self.disk_full = self.server_full = self.jumps = self.reloads = 0
         self.written = 0
         self.began = time.time_ns() - 3 * 3600 * 10**9  # the clock jumps back, too
         self.rotations = 0
@@ -242,7 +252,8 @@ scrape_configs:
 
     def trouble(self):
         """Does harm at random until told to stop; all is well again at its end."""
-        harm = [self.kill_agent] * 4 + [self.kill_server] * 2 + [self.cut_network] * 2 + [self.fill_disk, self.jump]
+        harm = ([self.kill_agent] * 4 + [self.kill_server] * 2 + [self.cut_network] * 2 +
+                [self.fill_disk, self.fill_server_disk, self.proxy.close_connections, self.jump])
         while not self.stop_trouble.wait(self.random.uniform(0.2, 1.5)):
             self.random.choice(harm)()
         self.set_clock(0)
@@ -275,6 +286,25 @@ scrape_configs:
         else:
             self.agent.fill_disk(False)
 
+    def fill_server_disk(self):
+        self.server_full += 1
+        self.server.fill_disk(True)
+        self.pause()
+        if self.random.random() < 0.5:
+            self.kill_server()
+        else:
+            self.server.fill_disk(False)
+
+    def reload(self):
+        """Now, with a configuration that reads otherwise and means the same."""
+        with open(os.path.join(self.dir, 'agent.yaml'), 'a') as f:
+            f.write(f'# {self.reloads}\n')
+        try:
+            self.agent.process.send_signal(signal.SIGHUP)
+        except OSError:
+            return
+        self.reloads += 1
+
     def jump(self):
         """Within what a server takes: at most ten minutes into the future, and an hour behind the newest entry of the stream."""
         self.jumps += self.agent.env is not None
@@ -297,17 +327,19 @@ scrape_configs:
         began = time.monotonic()
         while self.written < self.args.lines:
             for _ in range(min(200, self.args.lines - self.written)):
-                path = renamed if self.random.random() < 0.7 else truncated
-                files[path].write(f'{self.written:010d} {"x" * self.random.randrange(0, 160)}\n')
+                path = renamed if self.writes.random() < 0.7 else truncated
+                files[path].write(f'{self.written:010d} {"x" * self.writes.randrange(0, 160)}\n')
                 self.written += 1
             for f in files.values():
                 f.flush()
-            if self.random.random() < rotation:
+            if self.writes.random() < rotation:
                 self.rotations += 1
                 files[renamed].close()
                 os.rename(renamed, f'{renamed}.{self.rotations}')
                 files[renamed] = open(renamed, 'a')
-            if self.random.random() < rotation / 10 and self.agent_read(truncated) == os.path.getsize(truncated):
+                if self.writes.random() < 0.1:
+                    self.reload()
+            if self.writes.random() < rotation / 10 and self.agent_read(truncated) == os.path.getsize(truncated):
                 # Between this look and the cut nothing is written, so nothing is lost by it.
                 self.rotations += 1
                 shutil.copy(truncated, f'{truncated}.{self.rotations}')
@@ -317,14 +349,14 @@ scrape_configs:
             f.close()
 
     def received(self):
-        """Every line of the server, in pages."""
-        lines, start = [], self.began
+        """How often each line of the server occurs, by its number; read in pages."""
+        seen, start = bytearray(self.written), self.began
         while True:
             answer = json.loads(self.get(self.port, '/loki/api/v1/query_range', query='{job="chaos"}', limit=PAGE,
                                          direction='forward', start=start, end=time.time_ns() + 600 * 10**9))
             page = [(int(ts), line) for stream in answer['data']['result'] for ts, line in stream['values']]
             if not page:
-                return lines
+                return seen
             page.sort()
             last = page[-1][0]
             if len(page) >= PAGE and page[0][0] != last:  # the last time may be cut; it comes again
@@ -332,7 +364,21 @@ scrape_configs:
                 start = last
             else:
                 start = last + 1
-            lines += [line for _, line in page]
+            for _, line in page:
+                number = int(line[:10])
+                seen[number] = min(seen[number] + 1, 255)
+
+    def not_proved(self):
+        """Of some of the files, what `verify` does not call whole and sent once."""
+        names = sorted(os.listdir(os.path.join(self.dir, 'logs')))
+        problems = []
+        for name in self.random.sample(names, min(FILES_PROVED, len(names))):
+            path = os.path.join(self.dir, 'logs', name)
+            done = subprocess.run([os.path.join(self.args.bin, 'kvasir-agent'), 'verify',
+                                   '-config.file=' + os.path.join(self.dir, 'agent.yaml'), path], capture_output=True, text=True)
+            if os.path.getsize(path) > 0 and (done.returncode != 0 or 'more than once' in done.stdout):
+                problems.append(done.stdout + done.stderr)
+        return problems
 
     def count(self):
         try:
@@ -361,22 +407,24 @@ scrape_configs:
         patience = 30 + self.args.lines / 20000
         deadline = time.time() + patience
         while time.time() < deadline and self.count() < self.written:
-            time.sleep(0.3)
+            time.sleep(0.3 if self.args.lines <= 1_000_000 else 10)
         code = self.agent.stop()
-        seen = {}
-        for line in self.received():
-            number = int(line[:10])
-            seen[number] = seen.get(number, 0) + 1
+        seen = self.received()
+        unproved = self.not_proved()
         self.server.stop()
-        lost = [n for n in range(self.written) if n not in seen]
-        twice = [n for n, times in seen.items() if times > 1]
+        lost = [n for n, times in enumerate(seen) if times == 0]
+        twice = [n for n, times in enumerate(seen) if times > 1]
         print(f'seed {self.args.seed}: {self.written} lines, {self.rotations} rotations, agent killed {self.agent.kills}x, server '
-              f'{self.server.kills}x, network cut {self.proxy.cuts}x, disk full {self.disk_full}x, clock jumped {self.jumps}x: lost {len(lost)}, duplicated {len(twice)}, agent exit {code}')
+              f'{self.server.kills}x, network cut {self.proxy.cuts}x, connections closed {self.proxy.closes}x, disk full at the agent '
+              f'{self.disk_full}x, at the server {self.server_full}x, clock jumped {self.jumps}x, reloaded {self.reloads}x: '
+              f'lost {len(lost)}, duplicated {len(twice)}, agent exit {code}')
+        if unproved:
+            print('not proved by verify:', len(unproved), *unproved[:5])
         if lost:
             print('first lost:', lost[:10])
         if twice:
             print('first duplicated:', twice[:10])
-        return not lost and not twice and code == 0
+        return not lost and not twice and not unproved and code == 0
 
 
 def main():
