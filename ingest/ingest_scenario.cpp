@@ -37,13 +37,18 @@ void read_segment(const Segment& segment, std::string_view tenant, bool with_seq
   }
 }
 
+std::vector<LabelView> metadata_of(const TestEntry& entry) {
+  std::vector<LabelView> metadata;
+  if (!entry.level.empty()) metadata.push_back({"detected_level", entry.level});
+  if (!entry.trace.empty()) metadata.push_back({"trace_id", entry.trace});
+  return metadata;
+}
+
 }  // namespace
 
 std::string entry_key(std::string_view tenant, const TestEntry& entry) {
-  const std::vector<LabelView> metadata{{"trace_id", entry.trace}};
-  return row_key(tenant, labels_of(entry),
-                 {{entry.timestamp}, 0, entry.line, entry.trace.empty() ? std::span<const LabelView>() : metadata},
-                 false);
+  const auto metadata = metadata_of(entry);
+  return row_key(tenant, labels_of(entry), {{entry.timestamp}, 0, entry.line, metadata}, false);
 }
 
 std::shared_ptr<const StreamIdentity> identity_of(Labels labels) {
@@ -71,12 +76,11 @@ Store::~Store() {
 Result<Rejections> Store::push(std::string_view tenant, const std::vector<TestEntry>& entries,
                                std::optional<PushOrigin> origin) {
   std::map<std::string, std::vector<EntryView>> streams;
-  std::vector<LabelView> metadata(entries.size());
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    EntryView view{{entries[i].timestamp}, 0, entries[i].line, {}};
-    metadata[i] = {"trace_id", entries[i].trace};
-    if (!entries[i].trace.empty()) view.metadata = std::span(metadata).subspan(i, 1);
-    streams[entries[i].stream].push_back(view);
+  std::vector<std::vector<LabelView>> metadata;
+  metadata.reserve(entries.size());
+  for (const TestEntry& entry : entries) {
+    metadata.push_back(metadata_of(entry));
+    streams[entry.stream].push_back({{entry.timestamp}, 0, entry.line, metadata.back()});
   }
   PushBatch batch;
   batch.tenant = tenant;

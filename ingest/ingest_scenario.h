@@ -25,7 +25,8 @@ struct TestEntry {
   std::string stream;      // value of the label "s"
   std::int64_t timestamp = 0;
   std::string line;
-  std::string trace;       // metadata, if not empty
+  std::string trace;       // metadata `trace_id`, if not empty
+  std::string level = "";  // metadata `detected_level`, if not empty
 };
 
 std::string entry_key(std::string_view tenant, const TestEntry& entry);

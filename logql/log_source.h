@@ -41,6 +41,10 @@ class RowSet {
   void keep_only(const RowSet& other);      // AND
   void remove(const RowSet& other);         // AND NOT
   std::size_t count() const;
+  /// Rows of [begin, end) that are set.
+  std::size_t count(std::size_t begin, std::size_t end) const;
+  /// The first row from `row` on that is set; size() if there is none.
+  std::size_t next(std::size_t row) const;
   bool none() const;
   std::span<const std::uint64_t> words() const { return words_; }
   std::span<std::uint64_t> words() { return words_; }
@@ -82,6 +86,8 @@ enum class NumberText {
   kDuration,  // a duration as label filters read it; in nanoseconds, exact
 };
 
+inline constexpr std::size_t kTimesPerCoarse = 64;
+
 class LogBlock {
  public:
   virtual ~LogBlock() = default;
@@ -90,6 +96,9 @@ class LogBlock {
   virtual std::size_t rows() const = 0;
   /// Nanoseconds, ascending.
   virtual std::span<const std::int64_t> timestamps() const = 0;
+  /// Every kTimesPerCoarse-th of the timestamps, the first included; few enough to stay in a processor's cache. Empty
+  /// where a block does not keep them: coarse_of() makes them.
+  virtual std::span<const std::int64_t> coarse_timestamps() { return {}; }
   virtual std::uint64_t sequence(std::size_t row) const = 0;
   /// Fills out[row] for every row that is set in `rows`; out has rows() items and the others are left alone. The views
   /// live as long as the block.
@@ -137,6 +146,19 @@ class LogBlock {
   }
 };
 
+/// How many rows of a block carry which `detected_level` in their structured metadata.
+struct LevelStatistics {
+  struct Rows {
+    std::string_view level;  // empty: rows without one
+    std::uint64_t rows = 0;  // > 0
+  };
+  std::vector<Rows> rows;     // of every row of the block
+  bool nothing_else = false;  // no row carries any other metadata
+};
+
+/// See LogBlock::coarse_timestamps().
+std::vector<std::int64_t> coarse_of(std::span<const std::int64_t> timestamps);
+
 /// What is known of a block without opening it.
 class BlockHandle {
  public:
@@ -150,6 +172,8 @@ class BlockHandle {
   /// timestamp and line, here or in another block. Only then may rows() and line_bytes() stand for a count. The engine
   /// removes such duplicates from other blocks itself.
   virtual bool exact() const = 0;
+  /// Empty: not known. Stands for rows only where exact() does.
+  virtual std::optional<LevelStatistics> levels() const { return std::nullopt; }
   /// No two rows of this block have equal timestamp and line; rows of other blocks may equal them.
   virtual bool distinct() const { return exact(); }
   virtual Result<std::unique_ptr<LogBlock>> open() const = 0;

@@ -27,8 +27,7 @@ std::unique_ptr<OpenedBlock> BlockCache::take(const Key& key) {
 
 void BlockCache::put(const Key& key, const std::shared_ptr<const ingest::Segment>& segment,
                      std::unique_ptr<OpenedBlock> block) {
-  block->rest();
-  const std::uint64_t bytes = block->memory_bytes();
+  const std::uint64_t bytes = block->rest();
   if (bytes > limit_bytes_) return;
   Entries gone;
   MutexLock lock(mutex_);

@@ -45,23 +45,72 @@ std::span<const T> OpenedBlock::or_zeros(Result<std::span<const T>> found, std::
                                          std::string_view what) const {
   if (found) return *found;
   log::error("query", "block is damaged", {{"part", std::string(what)}, {"reason", found.error().message()}});
-  zeros.resize(block_->rows());
+  zeros.resize(rows());
   return zeros;
 }
 
+std::span<const std::int64_t> OpenedBlock::coarse_timestamps() {
+  if (coarse_.empty()) {
+    grown_ = true;
+    coarse_ = logql::coarse_of(timestamps());
+  }
+  return coarse_;
+}
+
+bool OpenedBlock::has_metadata() {
+  if (!has_metadata_) has_metadata_ = decode().has_metadata();
+  return *has_metadata_;
+}
+
+bool OpenedBlock::may_have_metadata(std::string_view name) { return has_metadata() && block_->may_have_metadata(name); }
+
+Result<void> OpenedBlock::lines(const RowSet& rows, std::span<std::string_view> out) {
+  return decode().lines({rows.words(), rows.size()}, out);
+}
+
+/// Null: not known, and not worth finding out for rows outside `rows`; or it cannot be told.
+const OpenedBlock::LiteralRows* OpenedBlock::find_literal_rows(std::string_view literal, const RowSet& rows) {
+  const auto known = std::find_if(literals_.begin(), literals_.end(),
+                                  [&](const LiteralRows& other) { return other.literal == literal; });
+  if (known != literals_.end()) return &*known;
+  if (rows.count() != rows.size()) return nullptr;
+  RowSet found = rows;
+  if (!decode().narrow_literal(literal, false, {found.words(), found.size()})) return nullptr;
+  if (literals_.size() < kLiteralsKept) literals_.emplace_back();
+  LiteralRows& kept = literals_[next_literal_++ % kLiteralsKept];
+  kept = {std::string(literal), {found.words().begin(), found.words().end()}};
+  return &kept;
+}
+
+bool OpenedBlock::narrow_literal(std::string_view literal, bool negated, RowSet& rows) {
+  const LiteralRows* const known = find_literal_rows(literal, rows);
+  if (known == nullptr) return decode().narrow_literal(literal, negated, {rows.words(), rows.size()});
+  const auto words = rows.words();
+  for (std::size_t w = 0; w < words.size(); ++w) words[w] &= negated ? ~known->words[w] : known->words[w];
+  return true;
+}
+
+std::uint64_t OpenedBlock::rest() {
+  if (!grown_) return bytes_;
+  block_->drop_lines();
+  bytes_ = memory_bytes();
+  grown_ = false;
+  return bytes_;
+}
+
 std::uint64_t OpenedBlock::sequence(std::size_t row) {
-  if (sequences_.empty()) sequences_ = or_zeros(block_->sequences(), zero_sequences_, "sequences");
+  if (sequences_.empty()) sequences_ = or_zeros(decode().sequences(), zero_sequences_, "sequences");
   return sequences_[row];
 }
 
 std::span<const std::uint32_t> OpenedBlock::line_lengths() {
-  if (lengths_.empty()) lengths_ = or_zeros(block_->line_lengths(), zero_lengths_, "line lengths");
+  if (lengths_.empty()) lengths_ = or_zeros(decode().line_lengths(), zero_lengths_, "line lengths");
   return lengths_;
 }
 
 std::span<const LabelView> OpenedBlock::metadata(std::size_t row) {
-  if (!block_->has_metadata()) return {};
-  auto found = block_->metadata(row);
+  if (!has_metadata()) return {};
+  auto found = decode().metadata(row);
   return found ? *found : std::span<const LabelView>();
 }
 
@@ -69,9 +118,9 @@ const FieldColumn* OpenedBlock::field(FieldSyntax syntax, std::string_view name)
   auto [it, is_new] = fields_.try_emplace({syntax, std::string(name)});
   if (is_new) {
     chunks::FieldValues values;
-    if (block_->field(to_chunks(syntax), name, values)) {
+    if (decode().field(to_chunks(syntax), name, values)) {
       it->second = FieldColumn{std::move(values.values), std::move(values.row_value),
-                               to_row_set(values.unknown, block_->rows())};
+                               to_row_set(values.unknown, rows())};
     }
   }
   return it->second ? &*it->second : nullptr;
@@ -85,9 +134,9 @@ const NumberColumn* OpenedBlock::number_field(FieldSyntax syntax, std::string_vi
 
 std::optional<NumberColumn> OpenedBlock::read_numbers(FieldSyntax syntax, std::string_view name) {
   chunks::FieldNumbers numbers;
-  if (!block_->number_field(to_chunks(syntax), name, numbers)) return std::nullopt;
-  return NumberColumn{std::move(numbers.values), to_row_set(numbers.present, block_->rows()),
-                      to_row_set(numbers.unknown, block_->rows())};
+  if (!decode().number_field(to_chunks(syntax), name, numbers)) return std::nullopt;
+  return NumberColumn{std::move(numbers.values), to_row_set(numbers.present, rows()),
+                      to_row_set(numbers.unknown, rows())};
 }
 
 /// Read once from the texts and kept, so that a filter compares numbers.
@@ -123,16 +172,16 @@ const FieldColumn* OpenedBlock::metadata_field(std::string_view name) {
   if (known != metadata_.end()) return &known->second;
   FieldColumn& column = metadata_[std::string(name)];
   chunks::FieldValues values;
-  const bool found = block_->field(chunks::FieldSyntax::kMetadata, name, values);
+  const bool found = decode().field(chunks::FieldSyntax::kMetadata, name, values);
   const auto is_set = [](std::uint64_t word) { return word != 0; };
   if (found && std::none_of(values.unknown.begin(), values.unknown.end(), is_set)) {
     column.values = std::move(values.values);
     column.row_value = std::move(values.row_value);
     return &column;
   }
-  column.row_value.assign(block_->rows(), FieldColumn::kAbsent);
+  column.row_value.assign(rows(), FieldColumn::kAbsent);
   std::unordered_map<std::string_view, std::uint32_t> numbers;
-  for (std::size_t row = 0; row < block_->rows(); ++row) {
+  for (std::size_t row = 0; row < rows(); ++row) {
     for (const auto& label : metadata(row)) {
       if (label.name != name) continue;
       const auto [it, is_new] = numbers.try_emplace(label.value, static_cast<std::uint32_t>(column.values.size()));
@@ -159,13 +208,14 @@ std::optional<FieldColumn> OpenedBlock::read_capture(std::string_view pattern, s
     parts.push_back({part.is_capture, part.is_capture ? std::string() : part.text});
   }
   chunks::FieldValues values;
-  if (!wanted || !block_->pattern_field(parts, *wanted, values)) return std::nullopt;
-  return FieldColumn{std::move(values.values), std::move(values.row_value), to_row_set(values.unknown, block_->rows())};
+  if (!wanted || !decode().pattern_field(parts, *wanted, values)) return std::nullopt;
+  return FieldColumn{std::move(values.values), std::move(values.row_value), to_row_set(values.unknown, rows())};
 }
 
 std::uint64_t OpenedBlock::memory_bytes() const {
   std::uint64_t bytes = sizeof *this + block_->memory_bytes() + zero_sequences_.capacity() * sizeof(std::uint64_t) +
-                        zero_lengths_.capacity() * sizeof(std::uint32_t);
+                        zero_lengths_.capacity() * sizeof(std::uint32_t) + coarse_.capacity() * sizeof(std::int64_t);
+  for (const auto& [literal, words] : literals_) bytes += literal.capacity() + words.capacity() * sizeof(std::uint64_t);
   for (const auto& [key, column] : fields_) bytes += sizeof key + (column ? bytes_of(*column) : 0);
   for (const auto& [key, column] : numbers_) bytes += sizeof key + (column ? bytes_of(*column) : 0);
   for (const auto& [key, column] : captures_) bytes += sizeof key + (column ? bytes_of(*column) : 0);

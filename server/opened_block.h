@@ -25,8 +25,14 @@ class OpenedBlock {
  public:
   explicit OpenedBlock(std::unique_ptr<chunks::Block> block) : block_(std::move(block)) {}
 
-  chunks::Block& block() { return *block_; }
-  const chunks::Block& block() const { return *block_; }
+  std::size_t rows() const { return block_->rows(); }
+  std::span<const std::int64_t> timestamps() const { return block_->timestamps(); }
+  std::span<const std::int64_t> coarse_timestamps();
+  bool has_metadata();
+  bool may_have_metadata(std::string_view name);
+  Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out);
+  /// As LogBlock; which rows of the whole block hold a literal is remembered for the last few literals.
+  bool narrow_literal(std::string_view literal, bool negated, logql::RowSet& rows);
   std::uint64_t sequence(std::size_t row);
   std::span<const std::uint32_t> line_lengths();
   std::span<const LabelView> metadata(std::size_t row);
@@ -35,11 +41,24 @@ class OpenedBlock {
   const logql::FieldColumn* metadata_field(std::string_view name);
   const logql::FieldColumn* pattern_field(std::string_view pattern, std::string_view capture);
 
-  /// Frees what only the query that ends needed.
-  void rest() { block_->drop_lines(); }
-  std::uint64_t memory_bytes() const;
+  /// Frees what only the query that ends needed; gives the bytes that stay.
+  std::uint64_t rest();
 
  private:
+  /// Which rows hold a literal.
+  struct LiteralRows {
+    std::string literal;
+    std::vector<std::uint64_t> words;
+  };
+  static constexpr std::size_t kLiteralsKept = 8;
+
+  chunks::Block& decode() {
+    grown_ = true;
+    return *block_;
+  }
+  const LiteralRows* find_literal_rows(std::string_view literal, const logql::RowSet& rows);
+  std::uint64_t memory_bytes() const;
+
   using FieldKey = std::pair<logql::FieldSyntax, std::string>;
   using NumberKey = std::tuple<logql::FieldSyntax, std::string, logql::NumberText>;
 
@@ -50,6 +69,12 @@ class OpenedBlock {
   std::span<const T> or_zeros(Result<std::span<const T>> found, std::vector<T>& zeros, std::string_view what) const;
 
   std::unique_ptr<chunks::Block> block_;
+  bool grown_ = true;  // since its bytes were counted
+  std::uint64_t bytes_ = 0;
+  std::optional<bool> has_metadata_;
+  std::vector<std::int64_t> coarse_;
+  std::vector<LiteralRows> literals_;
+  std::size_t next_literal_ = 0;  // to be replaced
   std::span<const std::uint64_t> sequences_;
   std::vector<std::uint64_t> zero_sequences_;
   std::span<const std::uint32_t> lengths_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/find_bytes.h"
 
 namespace kvasir::server {
 namespace {
@@ -38,43 +39,39 @@ class MetadataColumns {
   std::map<std::string, FieldColumn, std::less<>> columns_;
 };
 
-/// Where a block of a segment comes from and goes back to.
-struct SegmentPlace {
-  std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
-  std::shared_ptr<const chunks::SegmentReader> reader;
-  std::size_t block = 0;
-  std::shared_ptr<BlockCache> cache;
-
-  BlockCache::Key key() const { return {reader.get(), block}; }
-  Result<std::unique_ptr<OpenedBlock>> open() const {
-    if (auto rested = cache->take(key())) return rested;
-    KVASIR_TRY(auto opened, reader->open_block(block));
-    return std::make_unique<OpenedBlock>(std::move(opened));
-  }
-};
+Result<std::unique_ptr<OpenedBlock>> open_at(const SegmentPlace& place) {
+  if (auto rested = place.cache->take(place.key())) return rested;
+  KVASIR_TRY(auto opened, place.reader->open_block(place.block));
+  return std::make_unique<OpenedBlock>(std::move(opened));
+}
 
 class SegmentLogBlock final : public logql::LogBlock {
  public:
-  SegmentLogBlock(StreamPtr stream, SegmentPlace place, std::unique_ptr<OpenedBlock> opened)
-      : stream_(std::move(stream)), place_(std::move(place)), opened_(std::move(opened)) {}
-  ~SegmentLogBlock() override { place_.cache->put(place_.key(), place_.segment, std::move(opened_)); }
+  /// `charged` to the place's budget already; given back with the block.
+  SegmentLogBlock(StreamPtr stream, SegmentPlace place, std::unique_ptr<OpenedBlock> opened, std::uint64_t charged)
+      : stream_(std::move(stream)), place_(std::move(place)), opened_(std::move(opened)), charged_(charged) {}
+  ~SegmentLogBlock() override {
+    place_.cache->put(place_.key(), place_.segment, std::move(opened_));
+    place_.budget->release(charged_);
+  }
 
   const StreamPtr& stream() const override { return stream_; }
-  std::size_t rows() const override { return block().rows(); }
-  std::span<const std::int64_t> timestamps() const override { return block().timestamps(); }
+  std::size_t rows() const override { return opened_->rows(); }
+  std::span<const std::int64_t> timestamps() const override { return opened_->timestamps(); }
+  std::span<const std::int64_t> coarse_timestamps() override { return opened_->coarse_timestamps(); }
   std::uint64_t sequence(std::size_t row) const override { return opened_->sequence(row); }
   Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
-    return block().lines({rows.words(), rows.size()}, out);
+    return opened_->lines(rows, out);
   }
   std::span<const std::uint32_t> line_lengths() override { return opened_->line_lengths(); }
-  bool has_metadata() const override { return block().has_metadata(); }
+  bool has_metadata() const override { return opened_->has_metadata(); }
   std::span<const LabelView> metadata(std::size_t row) override { return opened_->metadata(row); }
 
   bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) override {
-    return block().narrow_literal(literal, negated, {rows.words(), rows.size()});
+    return opened_->narrow_literal(literal, negated, rows);
   }
   void narrow_perhaps(std::string_view literal, RowSet& rows) override {
-    block().narrow_perhaps(literal, {rows.words(), rows.size()});
+    opened_->narrow_literal(literal, false, rows);
   }
   const FieldColumn* field(FieldSyntax syntax, std::string_view name) override { return opened_->field(syntax, name); }
   const NumberColumn* number_field(FieldSyntax syntax, std::string_view name, logql::NumberText text) override {
@@ -83,15 +80,14 @@ class SegmentLogBlock final : public logql::LogBlock {
   const FieldColumn* pattern_field(std::string_view pattern, std::string_view capture) override {
     return opened_->pattern_field(pattern, capture);
   }
-  bool may_have_metadata(std::string_view name) override { return block().may_have_metadata(name); }
+  bool may_have_metadata(std::string_view name) override { return opened_->may_have_metadata(name); }
   const FieldColumn* metadata_field(std::string_view name) override { return opened_->metadata_field(name); }
 
  private:
-  chunks::Block& block() const { return opened_->block(); }
-
   StreamPtr stream_;
   SegmentPlace place_;
   std::unique_ptr<OpenedBlock> opened_;
+  std::uint64_t charged_;
 };
 
 class HeadLogBlock final : public logql::LogBlock {
@@ -123,7 +119,7 @@ class HeadLogBlock final : public logql::LogBlock {
   std::span<const LabelView> metadata(std::size_t row) override { return rows_[row].metadata; }
   bool narrow_literal(std::string_view literal, bool negated, RowSet& rows) override {
     for (std::size_t row = 0; row < rows_.size(); ++row) {
-      if (rows.test(row) && (rows_[row].line.find(literal) != std::string_view::npos) == negated) rows.clear(row);
+      if (rows.test(row) && contains_bytes(rows_[row].line, literal) == negated) rows.clear(row);
     }
     return true;
   }
@@ -156,9 +152,28 @@ class SegmentHandle final : public StoreBlockHandle {
     }
     return bytes;
   }
+  std::optional<logql::LevelStatistics> levels() const override {
+    using chunks::Level;
+    const auto& counts = entry().levels;
+    if (counts[static_cast<std::size_t>(Level::kOther)] > 0) return std::nullopt;
+    logql::LevelStatistics out;
+    for (std::size_t level = 0; level < chunks::kLevelCount; ++level) {
+      if (counts[level] > 0) out.rows.push_back({chunks::level_name(static_cast<Level>(level)), counts[level]});
+    }
+    const auto flags = entry().flags;
+    out.nothing_else =
+        (flags & chunks::block_flags::kHasMetadata) == 0 || (flags & chunks::block_flags::kOnlyLevels) != 0;
+    return out;
+  }
   Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
-    KVASIR_TRY(auto opened, place_.open());
-    return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(opened));
+    const std::uint64_t bytes = entry().line_bytes;
+    KVASIR_CHECK_OK(place_.budget->charge(bytes));
+    auto opened = open_at(place_);
+    if (!opened) {
+      place_.budget->release(bytes);
+      return fail(std::move(opened).error());
+    }
+    return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(*opened), bytes);
   }
 
  private:
@@ -190,10 +205,7 @@ Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
                           : hide_deleted(std::move(block), deletes_);
 }
 
-std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
-                                                      std::shared_ptr<const chunks::SegmentReader> reader,
-                                                      std::size_t block, std::shared_ptr<BlockCache> cache) {
-  SegmentPlace place{std::move(segment), std::move(reader), block, std::move(cache)};
+std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, SegmentPlace place) {
   return std::make_unique<SegmentHandle>(std::move(stream), std::move(place));
 }
 

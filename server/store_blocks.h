@@ -2,8 +2,9 @@
 //
 // Lifetime: handles and blocks keep their segment or chunk alive.
 // Threads:  handles from any thread, a block by one at a time.
-// Errors:   those of chunks::Block. Where the engine's interface has no room for an error (lengths, sequences,
-//           metadata), damage gives neutral values there and is reported by lines().
+// Errors:   those of chunks::Block, and limit_exceeded if an open block does not fit the query's memory. Where the
+//           engine's interface has no room for an error (lengths, sequences, metadata), damage gives neutral values
+//           there and is reported by lines().
 #pragma once
 
 #include <memory>
@@ -44,9 +45,18 @@ class StoreBlockHandle : public logql::BlockHandle {
   bool exact_ = true;
 };
 
-std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const ingest::Segment> segment,
-                                                      std::shared_ptr<const chunks::SegmentReader> reader,
-                                                      std::size_t block, std::shared_ptr<BlockCache> cache);
+/// Where a block of a segment comes from and goes back to.
+struct SegmentPlace {
+  std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
+  std::shared_ptr<const chunks::SegmentReader> reader;
+  std::size_t block = 0;
+  std::shared_ptr<BlockCache> cache;
+  MemoryBudget* budget = nullptr;  // of the query; charged with the bytes of the block's lines while it is open
+
+  BlockCache::Key key() const { return {reader.get(), block}; }
+};
+
+std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, SegmentPlace place);
 std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk);
 
 }  // namespace kvasir::server

@@ -103,7 +103,8 @@ struct StoreSource::State {
   Result<Handles> handles(const logql::SelectRequest& request, logql::QueryContext& context);
   void note_segments(const std::string& tenant, const std::shared_ptr<const ingest::SegmentSet>& set);
   Result<void> add_segment(const std::shared_ptr<const ingest::Segment>& segment, std::span<const index::StreamId> ids,
-                           const logql::SelectRequest& request, const index::StreamIndex& index, Handles& out);
+                           const logql::SelectRequest& request, const index::StreamIndex& index, MemoryBudget& budget,
+                           Handles& out);
 
   ingest::Storage& storage;
   const ingest::Ingester& ingester;
@@ -123,7 +124,7 @@ StoreSource::~StoreSource() = default;
 
 Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
                                              std::span<const index::StreamId> ids, const logql::SelectRequest& request,
-                                             const index::StreamIndex& index, Handles& out) {
+                                             const index::StreamIndex& index, MemoryBudget& budget, Handles& out) {
   std::vector<ingest::Segment::Stream> wanted;
   for_common_streams(ids, segment->streams(), [&](const ingest::Segment::Stream& stream) {
     if (request.range.overlaps(stream.first, stream.last)) wanted.push_back(stream);
@@ -144,7 +145,7 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
       const auto& entry = reader->blocks()[block];
       if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
       if (pruner.cannot_match(block)) continue;
-      out.push_back(make_segment_handle(known.get(index, stream.id), segment, reader, block, cache));
+      out.push_back(make_segment_handle(known.get(index, stream.id), {segment, reader, block, cache, &budget}));
     }
   }
   return {};
@@ -176,7 +177,7 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
   for (const auto& segment : snapshot.segments->segments) {
     KVASIR_CHECK_OK(context.check());
     if (!request.range.overlaps(segment->info().first, segment->info().last)) continue;
-    KVASIR_CHECK_OK(add_segment(segment, ids, request, index, out));
+    KVASIR_CHECK_OK(add_segment(segment, ids, request, index, context.budget(), out));
   }
   mark_overlaps(out);
   if (deletes != nullptr) hide_deleted_rows(out, deletes->active(request.tenant));

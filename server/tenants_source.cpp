@@ -17,6 +17,7 @@ class TenantBlock final : public logql::LogBlock {
   const std::shared_ptr<const StreamIdentity>& stream() const override { return stream_; }
   std::size_t rows() const override { return inner_->rows(); }
   std::span<const std::int64_t> timestamps() const override { return inner_->timestamps(); }
+  std::span<const std::int64_t> coarse_timestamps() override { return inner_->coarse_timestamps(); }
   std::uint64_t sequence(std::size_t row) const override { return inner_->sequence(row); }
   Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out) override {
     return inner_->lines(rows, out);
@@ -57,6 +58,7 @@ class TenantHandle final : public logql::BlockHandle {
   std::uint64_t rows() const override { return inner_->rows(); }
   std::uint64_t line_bytes() const override { return inner_->line_bytes(); }
   bool exact() const override { return inner_->exact(); }
+  std::optional<logql::LevelStatistics> levels() const override { return inner_->levels(); }
   bool distinct() const override { return inner_->distinct(); }
   Result<std::unique_ptr<logql::LogBlock>> open() const override {
     KVASIR_TRY(auto block, inner_->open());

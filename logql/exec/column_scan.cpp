@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "logql/exec/block_statistics.h"
 #include "logql/exec/scan.h"
 #include "logql/pipeline/pattern.h"
 #include "logql/pipeline/value_text.h"
@@ -113,6 +114,7 @@ std::unique_ptr<const ColumnPlan> ColumnPlan::make(std::span<const Stage> stages
   if (grouping.kind != ResultGrouping::Kind::kBy) return nullptr;
   auto plan = std::make_unique<ColumnPlan>();
   for (const auto& stage : stages) {
+    if (drops_only_errors(stage)) continue;  // rows with an error are never answered from columns
     const auto parser = column_parser(stage);
     const auto* pattern = std::get_if<PatternParser>(&stage);
     const auto* filter = std::get_if<LabelFilter>(&stage);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <unordered_map>
 
 #include "logql/pipeline/pipeline.h"
@@ -19,7 +20,15 @@ class MemoryRows {
       lengths_.push_back(static_cast<std::uint32_t>(row.line.size()));
       line_bytes_ += row.line.size();
       has_metadata_ |= !row.metadata.empty();
+      count_level(row.metadata);
     }
+  }
+
+  std::optional<LevelStatistics> levels() const {
+    if (!levels_known_) return std::nullopt;
+    LevelStatistics out{.nothing_else = only_levels_};
+    for (const auto& [level, rows] : levels_) out.rows.push_back({level, rows});
+    return out;
   }
 
   const std::shared_ptr<const StreamIdentity>& stream() const { return stream_; }
@@ -39,6 +48,17 @@ class MemoryRows {
   }
 
  private:
+  void count_level(const std::vector<Label>& metadata) {
+    std::string level;
+    for (const Label& label : metadata) {
+      const bool is_level = label.name == "detected_level" && !label.value.empty();
+      only_levels_ = only_levels_ && is_level && level.empty();
+      levels_known_ = levels_known_ && (label.name != "detected_level" || (is_level && level.empty()));
+      if (is_level) level = label.value;
+    }
+    ++levels_[level];
+  }
+
   /// Owns the text that the values of a column point into.
   struct OwnedColumn : FieldColumn {
     std::vector<std::unique_ptr<const std::string>> texts;
@@ -99,6 +119,9 @@ class MemoryRows {
   std::vector<std::uint32_t> lengths_;
   std::uint64_t line_bytes_ = 0;
   bool has_metadata_ = false;
+  std::map<std::string, std::uint64_t> levels_;
+  bool levels_known_ = true;
+  bool only_levels_ = true;
   Mutex mutex_;
   std::array<Columns, 2> fields_ KVASIR_GUARDED_BY(mutex_);
   Columns metadata_ KVASIR_GUARDED_BY(mutex_);
@@ -163,6 +186,9 @@ class MemoryHandle final : public BlockHandle {
   std::uint64_t rows() const override { return data_->rows().size(); }
   std::uint64_t line_bytes() const override { return data_->line_bytes(); }
   bool exact() const override { return options_.exact; }
+  std::optional<LevelStatistics> levels() const override {
+    return options_.fast_paths ? data_->levels() : std::nullopt;
+  }
   Result<std::unique_ptr<LogBlock>> open() const override {
     return std::make_unique<MemoryBlock>(data_, options_.fast_paths);
   }

@@ -55,7 +55,10 @@ void fill(TestingQueries& queries, unsigned seed) {
     const std::string n = std::to_string(below(400)) + (below(4) == 0 ? ".5" : "");
     std::vector<Label> metadata;
     if (below(3) == 0) metadata.push_back({"level", level});
-    if (below(5) == 0) metadata.push_back({"region", below(2) == 0 ? "eu" : "us"});
+    // Blocks of the first half hold no metadata but levels.
+    if (i < 150) metadata.clear();
+    if (below(4) > 0) metadata.push_back({"detected_level", level});
+    if (i >= 150 && below(5) == 0) metadata.push_back({"region", below(2) == 0 ? "eu" : "us"});
     const double t = i * 0.3 + 1.0 / 64;
     switch (below(5)) {
       case 0:
@@ -90,6 +93,18 @@ constexpr const char* kQueries[] = {
     "sum by (app) (count_over_time({app=~\".+\"}[10s]))",
     "sum by (app, region) (count_over_time({app=~\".+\"}[10s]))",
     "sum by (level) (count_over_time({app=~\".+\"} |= \"error\" [14s]))",
+    "sum by (detected_level) (count_over_time({app=~\".+\"}[1m]))",
+    "sum by (level, detected_level) (count_over_time({app=~\".+\"} | drop __error__ [1m]))",
+    "sum by (app, detected_level) (rate({app=~\".+\"}[10s]))",
+    "sum(count_over_time({app=~\".+\"} | detected_level=~\"error|warn\" [1m]))",
+    "sum by (detected_level) (bytes_over_time({app=~\".+\"}[1m]))",
+    "count_over_time({app=~\".+\"} | drop region [1m])",
+    "count_over_time({app=~\".+\"} | detected_level > 5 [1m])",
+    "count_over_time({app=~\".+\"} | keep detected_level [1m])",
+    "sum without (app) (count_over_time({app=~\".+\"}[1m]))",
+    "absent_over_time({app=~\".+\"} | detected_level=\"warn\" [5s])",
+    "sum by (level) (count_over_time({app=\"json\"} | json | drop __error__, __error_details__ [20s]))",
+    "sum by (level) (count_over_time({app=\"mixed\"} | json | drop __error__ [20s]))",
     "sum by (pod) (bytes_over_time({app=~\".+\"}[13s]))",
     "sum by (app) (rate({app=~\".+\"} != \"took\" [16s]))",
     "sum by (level) (count_over_time({app=\"json\"} | json | n >= 200 [20s]))",

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "logql/exec/aggregate_state.h"
+#include "logql/exec/block_statistics.h"
 #include "logql/exec/bucket_ends.h"
 #include "logql/exec/bucket_grid.h"
 #include "logql/exec/bucket_series.h"
@@ -79,7 +80,6 @@ struct RangeScan {
   SampleValue value;
   QueryContext& context;
   std::unique_ptr<const ColumnPlan> columns[2];  // for pipeline(filtered)
-  bool statistics = false;                       // counts from handles are allowed
   bool may_fail = false;  // some stage can set an error; metadata named __error__ alone does not count
 
   RangeScan(const ScanPlan& scan_plan, const BucketGrid& bucket_grid, SampleValue sample, QueryContext& query)
@@ -89,8 +89,6 @@ struct RangeScan {
         columns[filtered] = ColumnPlan::make(plan.stages(filtered), plan.unwrap(), plan.options().grouping);
       }
     }
-    statistics = plan.pushdowns().block_statistics && plan.stages(false).empty() && plan.unwrap() == nullptr &&
-                 !plan.has_field_selectors();
     const auto stages = plan.stages(false);
     may_fail = plan.unwrap() != nullptr || std::any_of(stages.begin(), stages.end(), [](const Stage& stage) {
                  return !std::holds_alternative<LineFilter>(stage);
@@ -102,7 +100,11 @@ template <class State>
 class RangeWorker {
  public:
   explicit RangeWorker(const RangeScan& scan)
-      : scan_(scan), table_(scan.context.budget()), full_(scan.plan.pipeline(false)), rest_(scan.plan.pipeline(true)) {}
+      : scan_(scan),
+        table_(scan.context.budget()),
+        full_(scan.plan.pipeline(false)),
+        rest_(scan.plan.pipeline(true)),
+        statistics_(scan.plan) {}
 
   Result<void> start() {
     KVASIR_TRY(fields_, scan_.plan.make_field_selector());
@@ -112,6 +114,8 @@ class RangeWorker {
 
   Result<void> scan(const ScanUnit& unit) {
     if (take_statistics(unit)) return table_.account();
+    KVASIR_TRY(const bool counted, take_times(unit));
+    if (counted) return table_.account();
     KVASIR_TRY(auto blocks, scan_.plan.prepare(unit, fields_.get(), scan_.context));
     for (auto& scanned : blocks) {
       if (!take_columns(scanned)) KVASIR_CHECK_OK(take_rows(scanned));
@@ -127,32 +131,35 @@ class RangeWorker {
   /// True if the whole unit lies in one bucket and its statistics say everything.
   bool take_statistics(const ScanUnit& unit) {
     if constexpr (kCounts || kSums) {
-      if (!scan_.statistics || !unit.unique || unit.handles.size() != 1) return false;
+      if (!unit.unique || unit.handles.size() != 1) return false;
       const auto bucket = scan_.grid.covering(unit.first, unit.last);
-      const auto labels = stream_group(unit.handles.front()->stream()->labels);
-      if (!bucket || !labels) return false;
-      const BlockHandle& handle = *unit.handles.front();
-      add_many(table_.at(table_.find(*labels), *bucket), handle.rows(), static_cast<double>(handle.line_bytes()));
+      if (!bucket) return false;
+      const auto shares = statistics_.shares(*unit.handles.front(), kSums);
+      if (!shares) return false;
+      for (const auto& share : *shares) add_many(table_.at(table_.find(share.group), *bucket), share);
       return true;
     } else {
       return false;
     }
   }
 
-  static void add_many(CountState& state, std::uint64_t rows, double) { state.add_many(rows); }
-  static void add_many(SumState& state, std::uint64_t rows, double bytes) { state.add_many(rows, bytes); }
-
-  /// The group that every entry of a stream is in, if the stream's labels alone decide it.
-  std::optional<Labels> stream_group(const Labels& stream) const {
-    const ResultGrouping& grouping = scan_.plan.options().grouping;
-    if (grouping.kind != ResultGrouping::Kind::kBy) return std::nullopt;
-    std::vector<Label> pairs;
-    for (const auto& name : grouping.labels) {
-      const auto value = stream.get(name);
-      if (!value || value->empty()) return std::nullopt;
-      pairs.push_back({name, std::string(*value)});
+  /// True if all rows of the unit are in one group and are counted: then their times say everything.
+  Result<bool> take_times(const ScanUnit& unit) {
+    if constexpr (kCounts) {
+      if (!unit.unique || unit.handles.size() != 1) return false;
+      const auto group = statistics_.group_of_stream(*unit.handles.front());
+      if (!group) return false;
+      KVASIR_TRY(const auto scanned, scan_.plan.open(*unit.handles.front(), scan_.context));
+      if (!scanned.rows.none()) count_rows(*scanned.block, scanned.rows, table_.find(*group));
+      return true;
+    } else {
+      return false;
     }
-    return Labels::from_unsorted(std::move(pairs));
+  }
+
+  static void add_many(CountState& state, const BlockStatistics::Share& share) { state.add_many(share.rows); }
+  static void add_many(SumState& state, const BlockStatistics::Share& share) {
+    state.add_many(share.rows, static_cast<double>(share.line_bytes));
   }
 
   /// Leaves in `scanned` the rows that only the pipeline can judge. True: there are none.
@@ -167,25 +174,21 @@ class RangeWorker {
     if (rows.none()) return scanned.rows.none();
     std::vector<std::size_t> series(columns->group_count());
     for (std::size_t g = 0; g < series.size(); ++g) series[g] = table_.find(columns->group_labels(g));
-    if (!add_runs(*scanned.block, rows, series)) add_column_rows(*scanned.block, rows, *columns, series);
+    add_column_rows(*scanned.block, rows, *columns, series);
     return scanned.rows.none();
   }
 
-  /// All rows of the block, one group, counted: the times alone are enough.
-  bool add_runs(LogBlock& block, const RowSet& rows, const std::vector<std::size_t>& series) {
+  /// One group, counted: the times at which buckets end, and the number of rows between them.
+  bool count_rows(LogBlock& block, const RowSet& rows, std::size_t series) {
     if constexpr (kCounts) {
-      if (series.size() != 1 || rows.count() != rows.size()) return false;
       const auto times = block.timestamps();
-      const BucketEnds ends(times);
-      for (std::size_t row = 0; row < times.size();) {
+      const auto coarse = coarse_times(block);
+      const BucketEnds ends(times, coarse);
+      for (std::size_t row = rows.next(0); row < times.size();) {
         const auto bucket = scan_.grid.find({times[row]});
-        if (!bucket) {
-          ++row;
-          continue;
-        }
-        const std::size_t next = ends.first_after(row, bucket->last_ns);
-        table_.at(series[0], bucket->index).add_many(next - row);
-        row = next;
+        const std::size_t end = bucket ? ends.first_after(row, bucket->last_ns) : row + 1;
+        if (bucket) table_.at(series, bucket->index).add_many(rows.count(row, end));
+        row = rows.next(end);
       }
       return true;
     } else {
@@ -193,8 +196,16 @@ class RangeWorker {
     }
   }
 
+  std::span<const std::int64_t> coarse_times(LogBlock& block) {
+    const auto kept = block.coarse_timestamps();
+    if (!kept.empty()) return kept;
+    coarse_ = coarse_of(block.timestamps());
+    return coarse_;
+  }
+
   void add_column_rows(LogBlock& block, const RowSet& rows, const ColumnBlock& columns,
                        const std::vector<std::size_t>& series) {
+    if (series.size() == 1 && count_rows(block, rows, series[0])) return;
     const auto times = block.timestamps();
     const auto groups = columns.row_groups();
     std::optional<BucketGrid::Bucket> bucket;
@@ -296,8 +307,10 @@ class RangeWorker {
   SeriesTable<State> table_;
   PipelineRunner full_;
   PipelineRunner rest_;
+  BlockStatistics statistics_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;
+  std::vector<std::int64_t> coarse_;
 };
 
 /// What one series gives at each step.

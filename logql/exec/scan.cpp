@@ -22,6 +22,7 @@ bool is_exact_literal(const Stage& stage) {
 /// Rows of the open interval of time; blocks are sorted, so they are one run.
 RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
   const auto times = block.timestamps();
+  if (range.contains({times.front()}) && range.contains({times.back()})) return RowSet(block.rows());
   const auto begin = std::lower_bound(times.begin(), times.end(), range.begin.value);
   const auto end = std::lower_bound(begin, times.end(), range.end.value);
   RowSet rows(block.rows());

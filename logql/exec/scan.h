@@ -74,6 +74,8 @@ class ScanPlan {
   bool has_field_selectors() const { return !field_matchers_.empty(); }
   const Pushdowns& pushdowns() const { return pushdowns_; }
 
+  /// One block and its rows in the time range, nothing else looked at.
+  Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
   /// Blocks without a row that is left are not in the result.
   Result<std::vector<ScannedBlock>> prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const;
   /// Null if the query has no field selectors.
@@ -88,7 +90,6 @@ class ScanPlan {
   void split_leading_filters();
   void split_matchers(const QueryParams& params, LogSource& source, const QueryContext& context, SelectRequest& select);
   void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request);
-  Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
   Result<void> open_all(std::span<const std::shared_ptr<const BlockHandle>> handles, std::vector<ScannedBlock>& blocks,
                         QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;

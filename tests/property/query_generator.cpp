@@ -16,6 +16,7 @@ std::vector<NaiveRow> QueryGenerator::rows() {
     if (one_in(5)) row.metadata.insert(row.metadata.begin(), Label{"k", "meta"});
     if (one_in(6)) row.metadata.insert(row.metadata.begin(), Label{"app", "m"});
     if (one_in(30)) row.metadata.insert(row.metadata.begin(), Label{"__error__", "theirs"});
+    if (one_in(2)) row.metadata.push_back({"detected_level", pick({"error", "info", "odd"})});
     out.push_back(std::move(row));
     if (one_in(15)) out.push_back(out.back());  // sent twice
   }
@@ -28,7 +29,7 @@ std::string QueryGenerator::word() { return pick({"red", "blue", "err", "x1", "\
 std::string QueryGenerator::line() {
   const std::string level = pick({"error", "ERR", "info", "warn", "Warning", "odd"});
   const std::string id = pick({"4bf92f3577b34da6a3ce929d0e0e4736", "00000000000000000000000000000001"});
-  switch (below(14)) {
+  switch (below(17)) {
     case 0:
     case 1: return "{\"k\":\"" + word() + "\",\"v\":" + number(20) + ",\"o\":{\"d\":\"" + number(9) + "ms\"}}";
     case 2:
@@ -43,6 +44,9 @@ std::string QueryGenerator::line() {
     case 10: return "{\"k\":" + number(3) + ",\"v\":\"NaN\",\"a\":[1,{\"b\":\"" + word() + "\"}],\"app\":\"j\"}";
     case 11: return "seen " + id + " twice";
     case 12: return one_in(2) ? "{}" : "v=x k=" + word();
+    case 13: return one_in(2) ? "red \xff\xfe v=1" : "{\"k\":\"\xff\",\"v\":" + number(20) + "}";
+    case 14: return word() + std::string("\0 k=red v=3", 12);
+    case 15: return "k=" + word() + " v=" + number(20) + "\r\n";
     default: return one_in(2) ? "" : "{\"k\":\"" + word();
   }
 }
@@ -72,7 +76,8 @@ std::string QueryGenerator::line_filter() {
 std::string QueryGenerator::label_filter() {
   return pick({" | k=`red`", " | v > 9", " | v >= 5 and v < 15", " | k=~`r.*|blue`", " | trace=`1`", " | d > 3ms",
                " | o_d <= 5ms", " | k!=`` or v=3", " | env=`p`", " | size > 2KB", " | k!~`b.*`, v!=7",
-               " | app_extracted=`m`", " | level=`error`", " | (k=`red` or env=`q`) and v<10"});
+               " | app_extracted=`m`", " | level=`error`", " | (k=`red` or env=`q`) and v<10",
+               " | detected_level=`error`", " | detected_level!=`info` or v>3"});
 }
 
 std::string QueryGenerator::format() {
@@ -117,7 +122,7 @@ std::string QueryGenerator::stats_query() {
                              "count_distinct(k) as n", "quantile(0.9, v) as n, count() as c", "sum(d) as n",
                              "max(size) as n, count_distinct(line) as c"});
   out += pick({"", " by app", " by (app, env)", " by k", " by (k, pod)", " by line", " by level", " by (v, trace)",
-               " by app_extracted"});
+               " by app_extracted", " by detected_level"});
   if (one_in(3)) out += pick({" | n > 2", " | n >= 1 and n < 5", " | app=`a`"});
   if (one_in(3)) out += pick({" | order by n desc", " | order by app, n desc"});
   if (one_in(5))
@@ -127,7 +132,8 @@ std::string QueryGenerator::stats_query() {
 
 std::string QueryGenerator::grouping() {
   return pick({"", "", "", " by (app)", " by (k)", " by ()", " without (k, msg)", " by (app, k, trace)",
-               " without (app, env)", " by (level, __error__)", " without ()", " by (app_extracted, v)"});
+               " without (app, env)", " by (level, __error__)", " without ()", " by (app_extracted, v)",
+               " by (detected_level)", " by (app, level, detected_level)"});
 }
 
 std::string QueryGenerator::log_range(bool unwrapped) {

@@ -3,6 +3,7 @@
 // blocks from the cache.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdlib>
 #include <random>
 
@@ -36,6 +37,7 @@ class Twin {
     REQUIRE(store_->push(kTenant, entries));
     for (const TestEntry& entry : entries) {
       std::vector<Label> metadata;
+      if (!entry.level.empty()) metadata.push_back({"detected_level", entry.level});
       if (!entry.trace.empty()) metadata.push_back({"trace_id", entry.trace});
       plain_.add(Labels{{"s", entry.stream}, {"service_name", "test"}}, {entry.timestamp}, entry.line,
                  std::move(metadata));
@@ -46,10 +48,10 @@ class Twin {
   void flush() { REQUIRE(store_->ingester().flush()); }
 
   /// Runs the query over memory without any fast path, then over the store in every way, each way twice.
-  void check(const std::string& query) {
+  void check(const std::string& query, bool instant = false) {
     CAPTURE(query);
     const logql::Pushdowns none{false, false, false, false};
-    const std::string expected = answer(plain_, query, none);
+    const std::string expected = answer(plain_, query, none, instant);
     const logql::Pushdowns ways[] = {{},
                                      none,
                                      {false, true, true, true},
@@ -61,16 +63,35 @@ class Twin {
       CAPTURE(way.prune_literals);
       CAPTURE(way.narrow_literals);
       CAPTURE(way.field_columns);
-      CHECK(answer(*source_, query, way) == expected);
-      CHECK(answer(*source_, query, way) == expected);
+      CHECK(answer(*source_, query, way, instant) == expected);
+      CHECK(answer(*source_, query, way, instant) == expected);
     }
   }
   server::BlockCache::Counters cache() const { return cache_->counters(); }
-  /// Blocks that the query opens in the store.
-  std::uint64_t blocks_opened(const std::string& query) {
+  /// Blocks that the query opens in the store; at the last instant, or over all the time.
+  std::uint64_t blocks_opened(const std::string& query, bool instant = false) {
     logql::QueryContext context(clock_, Duration::max(), {}, budget_, {.series_max = 0});
-    REQUIRE(logql::run_query(params_of(query), *source_, context));
+    logql::QueryParams params = params_of(query);
+    params.instant = instant;
+    if (instant) params.start = params.end;
+    REQUIRE(logql::run_query(params, *source_, context));
     return context.stats().blocks_opened;
+  }
+
+  /// Whether the query ends well within so many bytes; none of them may be kept behind it.
+  bool fits_memory(const std::string& query, std::uint64_t bytes) {
+    MemoryBudget budget("query", bytes);
+    {
+      logql::QueryContext context(clock_, Duration::max(), {}, budget, {.series_max = 0});
+      const auto result = logql::run_query(params_of(query), *source_, context);
+      if (!result) {
+        CHECK(result.error().code() == ErrorCode::kLimitExceeded);
+        CHECK(budget.used_bytes() == 0);
+        return false;
+      }
+    }
+    CHECK(budget.used_bytes() == 0);
+    return true;
   }
 
  private:
@@ -85,8 +106,11 @@ class Twin {
     params.direction = query.size() % 2 == 0 ? logql::Direction::kForward : logql::Direction::kBackward;
     return params;
   }
-  std::string answer(logql::LogSource& source, const std::string& query, const logql::Pushdowns& pushdowns) {
+  std::string answer(logql::LogSource& source, const std::string& query, const logql::Pushdowns& pushdowns,
+                     bool instant) {
     logql::QueryParams params = params_of(query);
+    params.instant = instant;
+    if (instant) params.start = params.end;
     params.pushdowns = pushdowns;
     logql::QueryContext context(clock_, Duration::max(), {}, budget_, {.series_max = 0});
     std::string text = logql::testing_text(logql::run_query(params, source, context));
@@ -130,6 +154,12 @@ constexpr const char* kQueries[] = {
     "sum by (path) (count_over_time({s=~\".+\"} | pattern `<_> - - [<_>] \"<method> <path> <_>\" <status> <_>` [1m]))",
     "sum by (b) (count_over_time({s=~\".+\"} | pattern `<a> <b> <_>ms<c>` | c != \"\" [1m]))",
     "sum by (trace_id) (count_over_time({s=~\".+\"} |= \"warn\" [3m]))",
+    "sum by (detected_level) (count_over_time({s=~\".+\"}[1m]))",
+    "sum by (s, level, detected_level) (count_over_time({s=~\".+\"} | drop __error__ [1m]))",
+    "sum by (detected_level) (rate({s=~\".+\"} | json | drop __error__ [1m]))",
+    "sum(bytes_over_time({s=~\".+\"} | detected_level=~\"error|warn\" [1h]))",
+    "count_over_time({s=~\".+\"} | detected_level!=\"info\" | drop trace_id [1h])",
+    "{s=~\".+\"} | detected_level=\"error\"",
     "sum by (k) (count_over_time({s=~\".+\"} | pattern `{\"<k>\":<v>,<_>` | v > 3 [1m]))",
     "first_over_time({s=~\".+\"} | json | unwrap status | __error__=\"\" [1m]) by (s)",
     "absent_over_time({s=\"a\"} |= \"never\" [1m])",
@@ -141,10 +171,13 @@ std::vector<TestEntry> entries_of(const std::string& stream, std::mt19937_64& ra
   for (const EntryView& row : rows.views) {
     if (row.timestamp.value < 0) continue;
     std::string trace;
+    // Streams with all levels, with those that the index counts, and with none.
+    const std::size_t levels = stream == "a" ? 4 : stream == "b" ? 3 : 1;
+    const char* const level = std::array{"", "error", "info", "odd"}[random() % levels];
     for (const LabelView& label : row.metadata) {
       if (label.name == "trace_id" && random() % 2 == 0) trace = label.value;
     }
-    out.push_back({stream, row.timestamp.value, std::string(row.line), std::move(trace)});
+    out.push_back({stream, row.timestamp.value, std::string(row.line), std::move(trace), level});
   }
   return out;
 }
@@ -154,7 +187,7 @@ void check_seed(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   Twin twin;
   for (int part = 0; part < 4; ++part) {
-    for (const char* stream : {"a", "b"}) {
+    for (const char* stream : {"a", "b", "c"}) {
       auto entries = entries_of(stream, random);
       if (entries.empty()) continue;
       twin.push(entries);
@@ -231,6 +264,114 @@ TEST_CASE("odd lines, long lines and many lines of one instant are ordinary") {
   instant.check("{s=\"a\"}");
 }
 
+TEST_CASE("open blocks count in the query's memory") {
+  Twin twin;
+  constexpr std::int64_t kStart = 1'768'032'000'000'000'000;
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 5000; ++i)
+    entries.push_back({"a", kStart + i, "line " + std::to_string(i) + std::string(100, 'x'), ""});
+  twin.push(entries);
+  twin.flush();
+  CHECK(twin.fits_memory("sum(count_over_time({s=\"a\"} |= \"line 7\" [1m]))", 2 << 20));
+  CHECK_FALSE(twin.fits_memory("sum(count_over_time({s=\"a\"} |= \"line 7\" [1m]))", 100 << 10));
+}
+
+TEST_CASE("levels are counted without opening a block") {
+  Twin twin;
+  constexpr std::int64_t kStart = 1'768'032'000'000'000'000;
+  for (int segment = 0; segment < 3; ++segment) {
+    for (const char* stream : {"a", "b"}) {
+      std::vector<TestEntry> entries;
+      for (int i = 0; i < 200; ++i) {
+        // Of stream b some rows have other metadata too.
+        const std::string trace = stream[0] == 'b' && i % 7 == 0 ? "7" : "";
+        const char* const level = std::array{"error", "info", "info", ""}[static_cast<std::size_t>(i) % 4];
+        const std::int64_t time = kStart + (segment * 200 + i) * 1'000'000'000LL + stream[0];
+        entries.push_back({stream, time, "line " + std::to_string(i), trace, level});
+      }
+      twin.push(entries);
+    }
+    twin.flush();
+  }
+  const struct {
+    const char* query;
+    std::uint64_t opened;
+  } cases[] = {
+      {"sum by (s) (count_over_time({s=~\".+\"}[1h]))", 0},
+      {"sum by (detected_level) (count_over_time({s=~\".+\"}[1h]))", 0},
+      {"sum by (s, detected_level) (rate({s=~\".+\"} | drop __error__ [1h]))", 0},
+      {"sum by (level, detected_level) (count_over_time({s=\"a\"} | drop __error__ [1h]))", 0},
+      {"sum by (level, detected_level) (count_over_time({s=\"b\"} | drop __error__ [1h]))", 3},
+      {"sum(count_over_time({s=\"a\"} | detected_level=\"error\" [1h]))", 0},
+      {"count_over_time({s=\"a\"}[1h])", 0},
+      {"count_over_time({s=\"b\"}[1h])", 3},
+      {"sum by (s) (bytes_over_time({s=~\".+\"}[1h]))", 0},
+      {"sum by (detected_level) (bytes_over_time({s=\"a\"}[1h]))", 3},
+      {"sum by (detected_level) (count_over_time({s=~\".+\"}[250s]))", 2},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.query);
+    CHECK(twin.blocks_opened(c.query, true) == c.opened);
+    twin.check(c.query);
+    twin.check(c.query, true);
+  }
+}
+
+namespace {
+
+constexpr std::int64_t kIdsStart = 1'768'032'000'000'000'000;
+
+/// Words that make a few hundred lines large enough for a stored block of their own.
+std::string many_words() {
+  std::string words;
+  while (words.size() < 800) words += " and more";
+  return words;
+}
+
+/// Two streams in four segments; the id is in a line of one block and in the metadata of another one.
+void fill_with_ids(Twin& twin, const std::string& id) {
+  std::mt19937_64 random(11);
+  for (int segment = 0; segment < 4; ++segment) {
+    for (const char* stream : {"a", "b"}) {
+      std::vector<TestEntry> entries;
+      for (int i = 0; i < 200; ++i) {
+        // No longer than the id: in a longer run of digits a shorter one may stand anywhere.
+        const std::string other = std::to_string(1'000'000'000'000'000 + random() % 8'000'000'000'000'000);
+        const std::int64_t time = kIdsStart + (segment * 200 + i) * 1'000'000'000LL + stream[0];
+        entries.push_back({stream, time, "handled request=" + other + many_words(), other});
+      }
+      if (stream[0] == 'a' && segment == 1) entries[9].line = "handled request=" + id;
+      if (stream[0] == 'b' && segment == 2) entries[9].trace = id;
+      twin.push(entries);
+    }
+    twin.flush();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("an id of any form opens only the blocks that hold it") {
+  for (const std::string id :
+       {"4bf92f3577b34da6", "0123456789abcdef0123456789abcdef", "123e4567-e89b-12d3-a456-426614174000",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV", "1234567890123456789", "1234567890123456"}) {
+    CAPTURE(id);
+    Twin twin;
+    fill_with_ids(twin, id);
+    CHECK(twin.blocks_opened("{trace_id=\"" + id + "\"}") == 2);
+    // What stands in metadata alone is no hit of a line filter, but the filters of a block do not tell them apart.
+    CHECK(twin.blocks_opened("{s=~\".+\"} |= \"" + id + "\"") <= 2);
+    CHECK(twin.blocks_opened("{s=~\".+\"} |= \"request=" + id + "\"") <= 2);
+    twin.check("{trace_id=\"" + id + "\"}");
+    twin.check("{s=~\".+\"} |= \"" + id + "\"");
+    // What is not sealed yet is found at once.
+    const std::int64_t newest = kIdsStart + 5'000'000'000'000;
+    twin.push({{"a", newest, "newest " + id, ""}, {"b", newest + 1, "newest", id}});
+    CHECK(twin.blocks_opened("{trace_id=\"" + id + "\"}") == 4);
+    twin.check("{trace_id=\"" + id + "\"}");
+    twin.check("{s=\"a\"} |= \"" + id + "\"");
+  }
+}
+
 TEST_CASE("an id opens only the blocks that hold it") {
   Twin twin;
   const std::string ids[] = {"0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"};
@@ -246,7 +387,8 @@ TEST_CASE("an id opens only the blocks that hold it") {
       std::vector<TestEntry> entries;
       for (int i = 0; i < 300; ++i) {
         const std::int64_t time = kStart + (segment * 300 + i) * 1'000'000'000LL + stream[0];
-        entries.push_back({stream, time, "{\"msg\":\"request\",\"trace_id\":\"" + other_id() + "\"}", ""});
+        const std::string line = "{\"msg\":\"request" + many_words() + "\",\"trace_id\":\"" + other_id() + "\"}";
+        entries.push_back({stream, time, line, ""});
       }
       // In a line of one block, and in the metadata of another one.
       if (segment == 3 && stream[0] == 'b') entries[10].line = "{\"msg\":\"found\",\"trace_id\":\"" + ids[0] + "\"}";
