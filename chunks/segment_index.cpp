@@ -239,7 +239,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
 
   SegmentIndex index;
   ByteReader reader(raw);
-  if (!read_streams(reader, index.streams) || !read_blocks(reader, major == kSegmentMajorShared, index)) return fail(damaged("index tables"));
+  if (!read_streams(reader, index.streams) || !read_blocks(reader, major == kSegmentMajorShared, index))
+    return fail(damaged("index tables"));
   index.ids = read_region(reader);
   index.filters = read_region(reader);
   index.trigrams = read_region(reader);

@@ -170,7 +170,8 @@ void SegmentWriter::State::add_rows(std::uint32_t stream, std::span<const EntryV
     bytes += row.line.size();
     for (const LabelView& pair : row.metadata) bytes += pair.value.size();
   }
-  if (bytes >= std::min<std::size_t>(kOwnBlockBytesMin, options.block_bytes / 2) || stream_rows.size() > kBlockRowsMax / 2) {
+  const auto own_block_min = std::min<std::size_t>(kOwnBlockBytesMin, options.block_bytes / 2);
+  if (bytes >= own_block_min || stream_rows.size() > kBlockRowsMax / 2) {
     BlockDraft draft;
     add_slice(stream, stream_rows, draft);
     return add_part(stream_rows, std::move(draft));

@@ -1,5 +1,5 @@
-// Small streams that share stored blocks: every answer of a slice is compared with the rows themselves, or with the same
-// stream alone in a segment.
+// Small streams that share stored blocks: every answer of a slice is compared with the rows themselves, or with the
+// same stream alone in a segment.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "chunks/time_layout.h"
+#include "common/vector_level.h"
+
+#if KVASIR_HAS_AVX2_KERNELS
+#include <immintrin.h>
+#endif
 
 namespace kvasir::chunks {
 namespace {
@@ -43,16 +44,24 @@ bool is(std::string_view text, std::size_t i, unsigned classes) {
   return i < text.size() && class_at(text, i) & classes;
 }
 
+#if KVASIR_HAS_AVX2_KERNELS
+/// Where the last whole 32 bytes end, or the first quote or backslash in them.
+KVASIR_AVX2 std::size_t find_quote_avx2(std::string_view text, std::size_t i) {
+  const __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\');
+  for (; i + 32 <= text.size(); i += 32) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + i));
+    const __m256i hit = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, quote), _mm256_cmpeq_epi8(bytes, backslash));
+    if (const auto mask = static_cast<unsigned>(_mm256_movemask_epi8(hit)); mask != 0)
+      return i + static_cast<std::size_t>(__builtin_ctz(mask));
+  }
+  return i;
+}
+#endif
+
 /// Position of the next quote or backslash at or after `i`, or the end.
 std::size_t find_quote(std::string_view text, std::size_t i) {
-#if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-  for (; i + 16 <= text.size(); i += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-    const __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-    if (const int mask = _mm_movemask_epi8(hit); mask != 0)
-      return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
-  }
+#if KVASIR_HAS_AVX2_KERNELS
+  if (has_avx2()) i = find_quote_avx2(text, i);
 #endif
   while (i < text.size() && text[i] != '"' && text[i] != '\\') ++i;
   return i;

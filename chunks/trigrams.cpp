@@ -4,11 +4,12 @@
 #include <cstring>
 #include <unordered_map>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "common/bytes.h"
+#include "common/vector_level.h"
+
+#if KVASIR_HAS_AVX2_KERNELS
+#include <immintrin.h>
+#endif
 
 namespace kvasir::chunks {
 namespace {
@@ -45,31 +46,41 @@ std::uint64_t gather_words(std::span<const TrigramSet> sets, std::size_t first, 
 std::uint8_t trigram_symbol(char c) { return symbol(c); }
 
 void TrigramCollector::add(std::string_view line) {
-  std::size_t i = 0;
-#if defined(__SSE2__)
-  for (; i + 10 <= line.size(); i += 8) mark_eight(line.data() + i);
-#endif
+  std::size_t i = has_avx2() ? mark_sixteens(line) : 0;
   for (; i + 3 <= line.size(); ++i) {
     seen_[static_cast<unsigned>(symbol(line[i])) << 10 | symbol(line[i + 1]) << 5 | symbol(line[i + 2])] = 1;
   }
 }
 
-#if defined(__SSE2__)
-/// Eight trigrams at once: ten bytes from `text`.
-void TrigramCollector::mark_eight(const char* text) {
-  const auto symbols_at = [text](std::size_t offset) {
-    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text + offset));
-    const __m128i folded = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a' - 1));  // a = 1
-    const __m128i is_letter =
-        _mm_and_si128(_mm_cmpgt_epi8(folded, _mm_setzero_si128()), _mm_cmplt_epi8(folded, _mm_set1_epi8(27)));
-    return _mm_unpacklo_epi8(_mm_and_si128(folded, is_letter), _mm_setzero_si128());
-  };
-  const __m128i number =
-      _mm_or_si128(_mm_or_si128(_mm_slli_epi16(symbols_at(0), 10), _mm_slli_epi16(symbols_at(1), 5)), symbols_at(2));
-  alignas(16) std::array<std::uint16_t, 8> numbers;
-  _mm_store_si128(reinterpret_cast<__m128i*>(numbers.data()), number);
-  for (const std::uint16_t n : numbers) seen_[n] = 1;
+#if KVASIR_HAS_AVX2_KERNELS
+namespace {
+
+/// Symbols of sixteen bytes.
+KVASIR_AVX2 __m256i symbols_of(const char* text) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  const __m128i folded = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a' - 1));  // a = 1
+  const __m128i is_letter =
+      _mm_and_si128(_mm_cmpgt_epi8(folded, _mm_setzero_si128()), _mm_cmplt_epi8(folded, _mm_set1_epi8(27)));
+  return _mm256_cvtepu8_epi16(_mm_and_si128(folded, is_letter));
 }
+
+}  // namespace
+
+/// Marks sixteen trigrams at once; gives the place from where trigrams are left.
+KVASIR_AVX2 std::size_t TrigramCollector::mark_sixteens(std::string_view line) {
+  std::size_t i = 0;
+  for (; i + 18 <= line.size(); i += 16) {
+    const char* const text = line.data() + i;
+    const __m256i first = _mm256_slli_epi16(symbols_of(text), 10), second = _mm256_slli_epi16(symbols_of(text + 1), 5);
+    alignas(32) std::array<std::uint16_t, 16> numbers;
+    _mm256_store_si256(reinterpret_cast<__m256i*>(numbers.data()),
+                       _mm256_or_si256(_mm256_or_si256(first, second), symbols_of(text + 2)));
+    for (const std::uint16_t n : numbers) seen_[n] = 1;
+  }
+  return i;
+}
+#else
+std::size_t TrigramCollector::mark_sixteens(std::string_view) { return 0; }
 #endif
 
 TrigramSet TrigramCollector::take() {

@@ -31,7 +31,7 @@ class TrigramCollector {
   TrigramSet take();  // and starts anew
 
  private:
-  void mark_eight(const char* text);
+  std::size_t mark_sixteens(std::string_view line);
   std::array<std::uint8_t, 1 << 15> seen_{};  // by three symbols of five bits
 };
 
