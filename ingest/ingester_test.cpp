@@ -353,6 +353,7 @@ TEST_CASE("the index is filled anew when it is lost") {
 TEST_CASE("a manifest that was moved away is made anew from the segments") {
   MemFilesystem fs;
   const auto entries = some_entries(0, 60);
+  const DeleteRequest request{"0badcafe", "{s=\"never\"}", {10}, {20}, {30}, 40};
   {
     auto store = Store::open(fs, by_hand()).value();
     REQUIRE(store->push("t", some_entries(0, 30)));
@@ -360,6 +361,9 @@ TEST_CASE("a manifest that was moved away is made anew from the segments") {
     REQUIRE(store->push("t", some_entries(30, 50)));
     REQUIRE(store->ingester().flush());
     REQUIRE(store->push("t", some_entries(50, 60)));
+    const DeleteRequest gone{"00000001", "{a=\"b\"}", {1}, {2}, {3}, 0};
+    REQUIRE(store->storage().find("t")->commit({.deletes = {gone, request}}, {}));
+    REQUIRE(store->storage().find("t")->commit({.deletes_removed = {gone.id}}, {}));
   }
   REQUIRE(fs.rename("data/tenants/t/manifest", "data/manifest.away"));
   REQUIRE(write_atomically(fs, "data/tenants/t/segments/00000000000000aa.seg", "no segment"));
@@ -368,6 +372,7 @@ TEST_CASE("a manifest that was moved away is made anew from the segments") {
     auto store = Store::open(fs, by_hand()).value();
     CHECK(store->read_all() == expected("t", entries));
     CHECK(fs.status("data/tenants/t/orphaned/00000000000000aa.seg").value().has_value());
+    CHECK(store->storage().find("t")->delete_requests() == std::vector{request});
     const auto segments = store->storage().find("t")->segments()->segments;
     REQUIRE(segments.size() == 2);
     CHECK(segments[0]->info().rows == 30);

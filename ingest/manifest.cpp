@@ -236,6 +236,12 @@ Result<ManifestFile> read_manifest(std::string_view bytes) {
   }
 }
 
+std::string manifest_of_deletes(std::span<const DeleteRequest> deletes) {
+  ManifestEdit edit;
+  edit.deletes.assign(deletes.begin(), deletes.end());
+  return file_header() + framed(encode_manifest_edit(edit, 1));
+}
+
 Result<std::unique_ptr<Manifest>> Manifest::open(Path path, Filesystem& filesystem) {
   auto manifest = std::make_unique<Manifest>(std::move(path), filesystem);
   KVASIR_TRY(const auto status, filesystem.status(manifest->path_));

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,8 @@ struct ManifestFile {
   bool torn = false;
 };
 Result<ManifestFile> read_manifest(std::string_view bytes);
+/// A file with these delete requests and nothing else: the copy that outlives a lost manifest.
+std::string manifest_of_deletes(std::span<const DeleteRequest> deletes);
 
 class Manifest {
  public:

@@ -17,6 +17,7 @@ namespace kvasir::ingest {
 namespace {
 
 constexpr std::string_view kSegmentSuffix = ".seg";
+constexpr std::uint64_t kDeletesBytesMax = 256u << 20;
 
 Path segment_file(const Path& folder, std::uint64_t id) {
   return join_path(folder, fmt::format("segments/{:016x}{}", id, kSegmentSuffix));
@@ -62,7 +63,8 @@ class TenantStorageOnDisk final : public TenantStorage {
     MutexLock lock(edit_mutex_);
     KVASIR_TRY(const auto there, filesystem_.status(join_path(folder_, "manifest")));
     KVASIR_TRY(manifest_, Manifest::open(join_path(folder_, "manifest"), filesystem_));
-    if (!there) KVASIR_CHECK_OK(adopt_segments());
+    if (!there) KVASIR_CHECK_OK(make_manifest_anew());
+    copy_deletes();
     KVASIR_CHECK_OK(sweep_files());
     auto set = std::make_shared<SegmentSet>();
     for (const auto& [id, info] : manifest_->state().segments) {
@@ -119,6 +121,7 @@ class TenantStorageOnDisk final : public TenantStorage {
     }
     KVASIR_CHECK_OK(manifest_->apply(edit));
     publish(edit, added, swap);
+    if (!edit.deletes.empty() || !edit.deletes_removed.empty()) copy_deletes();
     for (std::size_t i = 0; i < added.size(); ++i) note(catalogue_.put(tenant_, edit.added[i].id, streams[i]));
     if (!edit.removed.empty()) {
       note(catalogue_.remove(tenant_, edit.removed));
@@ -156,13 +159,47 @@ class TenantStorageOnDisk final : public TenantStorage {
     }
     return {};
   }
-  /// Makes a manifest of the segments that are there, for one that was lost or moved away.
-  Result<void> adopt_segments() {
+  Path deletes_path() const { return join_path(folder_, "deletes"); }
+  /// What the copy holds; empty if there is none, or none that can be read.
+  Result<std::vector<DeleteRequest>> copied_deletes() {
+    KVASIR_TRY(const auto there, filesystem_.status(deletes_path()));
+    if (!there) return std::vector<DeleteRequest>();
+    KVASIR_TRY(const auto bytes, filesystem_.read_all(deletes_path(), kDeletesBytesMax));
+    KVASIR_TRY(auto file, read_manifest(bytes));
+    return std::move(file.state.deletes);
+  }
+  /// Keeps the delete requests once more, for a manifest that is lost.
+  void copy_deletes() {
+    const auto& deletes = manifest_->state().deletes;
+    const auto copied = copied_deletes();
+    if (copied && *copied == deletes) return;
+    const auto written = write_atomically(filesystem_, deletes_path(), manifest_of_deletes(deletes));
+    if (written) return;
+    log::warn("storage", "no copy made of the delete requests",
+              {{"tenant", tenant_}, {"reason", written.error().message()}});
+  }
+  /// For a manifest that was lost or moved away: from the segments that are there and the copy of the delete requests.
+  Result<void> make_manifest_anew() {
+    ManifestEdit edit;
+    KVASIR_CHECK_OK(adopt_segments(edit));
+    if (auto deletes = copied_deletes()) {
+      edit.deletes = *std::move(deletes);
+    } else {
+      log::error("storage", "the copy of the delete requests cannot be read",
+                 {{"tenant", tenant_}, {"path", deletes_path()}, {"reason", deletes.error().message()}});
+    }
+    if (edit.added.empty() && edit.deletes.empty()) return {};
+    log::warn("storage", "no manifest: made anew from the segments",
+              {{"tenant", tenant_},
+               {"segments", std::to_string(edit.added.size())},
+               {"delete_requests", std::to_string(edit.deletes.size())}});
+    return manifest_->apply(edit);
+  }
+  Result<void> adopt_segments(ManifestEdit& edit) {
     const Path folder = join_path(folder_, "segments");
     KVASIR_TRY(const auto there, filesystem_.status(folder));
     if (!there) return {};
     KVASIR_TRY(const auto names, filesystem_.list(folder));
-    ManifestEdit edit;
     for (const std::string_view name : names) {
       const auto id = segment_id(name);
       if (!id) continue;
@@ -176,10 +213,7 @@ class TenantStorageOnDisk final : public TenantStorage {
                  {{"tenant", tenant_}, {"path", segment_path(*id)}, {"reason", info.error().message()}});
       KVASIR_CHECK_OK(set_aside(folder, std::string(name)));
     }
-    if (edit.added.empty()) return {};
-    log::warn("storage", "no manifest: made anew from the segments",
-              {{"tenant", tenant_}, {"segments", std::to_string(edit.added.size())}});
-    return manifest_->apply(edit);
+    return {};
   }
   /// What a manifest says of a segment, from its file.
   Result<SegmentInfo> describe(std::uint64_t id) {
