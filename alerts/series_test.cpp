@@ -124,6 +124,65 @@ TEST_CASE("series of rules and groups that are deleted end in the remote write")
   CHECK((*writer)->report().tenants.at("t1").pending == 7);  // once
 }
 
+namespace {
+
+// Queries wait until they are let go; counts how many wait at once.
+struct Gate {
+  Mutex mutex;
+  Condition changed;
+  int inside = 0, most = 0;
+  bool open = false;
+
+  void pass() {
+    MutexLock lock(mutex);
+    most = std::max(most, ++inside);
+    changed.notify_all();
+    changed.wait(lock, [this] { return open; });
+    --inside;
+  }
+  bool somebody_waits() {
+    MutexLock lock(mutex);
+    return changed.wait_for(lock, 10s, [this] { return inside > 0; });
+  }
+  bool somebody_else_comes() {
+    MutexLock lock(mutex);
+    return changed.wait_for(lock, 400ms, [this] { return inside > 1; });
+  }
+  void let_go() {
+    MutexLock lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a group that changes while it runs waits for that run and goes on from it") {
+  House house;
+  Gate gate;
+  house.query = [&gate](const std::string& tenant, const std::string& expr, TimestampNs when) {
+    gate.pass();
+    return one_sample(tenant, expr, when);
+  };
+  write_rules(house.disk, "f", "{alert: A, expr: vector(1), for: 3h}");
+  auto options = house.options();
+  options.workers = 2;
+  Ruler ruler(options, {house.clock, house.disk, house.query});
+  house.clock.advance(1h);
+  REQUIRE(gate.somebody_waits());
+  write_rules(house.disk, "f", "{alert: A, expr: vector(1), for: 2h}");
+  ruler.reload();
+  house.clock.advance(1h);
+  CHECK_FALSE(gate.somebody_else_comes());
+  gate.let_go();
+  house.run_all(ruler, 2);
+  CHECK(gate.most == 1);
+  const auto rule = ruler.groups("t1").front().rules.front();
+  CHECK(rule.rule.hold == 2h);
+  REQUIRE(rule.alerts.size() == 1);
+  CHECK(rule.alerts[0].active_at < at(1h));  // the slot of the first run
+}
+
 TEST_CASE("counts of a group outlive a change of it") {
   House house;
   write_rules(house.disk, "f", "{record: a, expr: vector(1)}, {record: broken, expr: '{'}");

@@ -31,6 +31,7 @@ class Family {
     metric.label = std::move(labels);
     if (family_.type == MetricType::Counter) metric.counter.value = value;
     if (family_.type == MetricType::Gauge) metric.gauge.value = value;
+    if (family_.type == MetricType::Untyped) metric.untyped.value = value;
   }
   void add_summary(LabelList labels, std::uint64_t count, Duration sum) {
     ClientMetric& metric = family_.metric.emplace_back();
@@ -93,7 +94,8 @@ void collect_tenants(const alerts::RulerReport& report, Families& out) {
   Family groups(MetricType::Summary, "loki_prometheus_rule_group_duration_seconds", "Evaluations of groups");
   Family whole(MetricType::Gauge, "loki_ruler_config_last_reload_successful",
                "0 while a file, a group or a rule of the tenant is broken");
-  Family managers(MetricType::Gauge, "loki_ruler_managers_total", "Tenants with rules");
+  // A gauge with a counter's name.
+  Family managers(MetricType::Untyped, "loki_ruler_managers_total", "Tenants with rules");
   for (const auto& [name, tenant] : report.tenants) {
     rules.add_summary({{"user", name}}, tenant.evaluations, tenant.evaluations_time);
     groups.add_summary({{"user", name}}, tenant.iterations, tenant.iterations_time);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "logql/syntax/parser.h"
 #include "server/query_service.h"
 
 namespace kvasir::server {
@@ -39,7 +40,12 @@ std::vector<std::string> newest(logql::Streams streams, std::size_t limit) {
 
 RuleQueries make_rule_queries(const Services& services) {
   RuleQueries queries;
-  queries.values = [&services](const std::string& tenant, const std::string& text, TimestampNs at) {
+  queries.values = [&services](const std::string& tenant, const std::string& text,
+                               TimestampNs at) -> Result<logql::QueryResult> {
+    // Said of the rule, as Loki says it, rather than of the instant query that it would make.
+    if (const auto parsed = logql::parse_query(text); parsed && logql::is_log_query(**parsed)) {
+      return fail(ErrorCode::kInvalidArgument, "rule result is not a vector or scalar");
+    }
     QueryCall call = rule_call(services, tenant, text);
     call.params.instant = true;
     call.params.start = call.params.end = at;

@@ -46,6 +46,13 @@ std::vector<std::string> shown_names(const Labels& labels) {
   return names;
 }
 
+// Promtail calls some gauges `..._total`; dashboards know them by that name, and Prometheus' checks take it of a metric
+// that says nothing about its type.
+std::string_view shown_type(std::string_view name, MetricType type, MetricsFormat format) {
+  if (type != MetricType::kGauge || !name.ends_with(kTotal)) return metric_type_name(type);
+  return format == MetricsFormat::kOpenMetrics ? "unknown" : "untyped";
+}
+
 }  // namespace
 
 std::string valid_metric_name(std::string_view name) { return valid_name(name, true); }
@@ -65,7 +72,7 @@ void MetricText::header() {
     name.remove_suffix(kTotal.size());
   out_ += fmt::format("# HELP {} ", name);
   append_escaped(out_, help_, format_ == MetricsFormat::kOpenMetrics);
-  out_ += fmt::format("\n# TYPE {} {}\n", name, metric_type_name(type_));
+  out_ += fmt::format("\n# TYPE {} {}\n", name, shown_type(name_, type_, format_));
 }
 
 void MetricText::sample(std::string_view suffix, const Labels& labels, std::string_view bound, double value) {

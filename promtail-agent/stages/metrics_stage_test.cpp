@@ -274,6 +274,14 @@ TEST_CASE("names of the agent's own metrics") {
         std::string::npos);
 }
 
+TEST_CASE("a gauge with a counter's name shows no type") {
+  const ManualClock clock(TimestampNs{0});
+  MetricRegistry registry{clock};
+  const auto files = registry.gauge("promtail_files_active_total", "files");
+  CHECK(registry.render(MetricsFormat::kPrometheus).find("# TYPE promtail_files_active_total untyped\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("a new configuration may change a metric's type and keeps what stays the same") {
   TestingPipeline test("- metrics: {m: {type: Counter, match: ''}, k: {type: Counter, match: ''}}");
   test.feed("x");

@@ -139,9 +139,25 @@ def check_changes(house):
     eventually("the alert of the API fires", 20, lambda: house.alerts().get("FromApi"))
     status, text = fetch(house.url + "/loki/api/v1/rules/space", b"name: api\nrules: [{alert: A, expr: '{'}]\n")
     assert status == 400 and "parse error" in text, text
+    check_writes_beside_others(house, group)
+    (house.rules / "space").write_text("# ours\n" + (house.rules / "space").read_text() + "owner: ops\n")
+    assert fetch(house.url + "/loki/api/v1/rules/space", group.encode())[0] == 202
+    text = (house.rules / "space").read_text()
+    assert text.startswith("# ours\n") and text.endswith("owner: ops\n"), text
     (house.rules / "good.yaml").unlink()
     eventually("the rules of the file that is gone are gone", 20, lambda: "Lines" not in house.rule_states())
     (house.rules / "good.yaml").write_text(GOOD)
+
+
+def check_writes_beside_others(house, group):
+    """A log query is taken and fails when it runs, as with Loki; a file that cannot be read is named."""
+    logs = b"name: logs\ninterval: 1s\nrules: [{alert: OnlyLines, expr: '{job=\"x\"}'}]\n"
+    assert fetch(house.url + "/loki/api/v1/rules/logs", logs)[0] == 202
+    eventually("the rule of lines fails", 20,
+               lambda: house.rule_states()["OnlyLines"]["lastError"] == "rule result is not a vector or scalar")
+    assert fetch(house.url + "/loki/api/v1/rules/logs", method="DELETE")[0] == 202
+    status, text = fetch(house.url + "/loki/api/v1/rules/no-yaml.yaml", group.encode())
+    assert status == 500 and "fake/no-yaml.yaml" in text and "line 3" in text, text
 
 
 def check_recording_while_away(house):
@@ -162,6 +178,17 @@ def check_recording_while_away(house):
         return [float(when) for when, _ in result[0]["values"]]
     eventually("samples from before the restart arrive", 40, lambda: min(samples()) < began - 2)
     eventually("the queue is empty", 40, lambda: sum(len(files) for _, _, files in os.walk(queue)) <= 2)
+    eventually("the recorded value stands on /metrics", 20, lambda: 'lines:count{tenant="fake"} 4' in fetch(house.url + "/metrics")[1])
+
+    def present(query):
+        return fetch_json(prometheus + "/api/v1/query", query=query)["data"]["result"]
+    eventually("series are there", 20, lambda: present("lines:count") and present('ALERTS{alertname="FromApi"}'))
+    (house.rules / "good.yaml").unlink()
+    status, text = fetch(house.url + "/loki/api/v1/rules/space", method="DELETE")
+    assert status == 202, text
+    for query in ("lines:count", 'ALERTS{alertname="FromApi"}', "ALERTS_FOR_STATE"):
+        # Without an end of its own a series would stay for five minutes.
+        eventually(f"{query} has ended", 20, lambda: not [r for r in present(query) if r["metric"].get("alertname") not in ("Fine", "Misspelt")])
 
 
 def main():
@@ -172,8 +199,6 @@ def main():
         check_evidence(house)
         check_changes(house)
         check_recording_while_away(house)
-        eventually("the recorded value stands on /metrics", 20,
-                   lambda: 'lines:count{tenant="fake"} 4' in fetch(house.url + "/metrics")[1])
     print("1 passed, 0 failed")
 
 
