@@ -88,6 +88,9 @@ class Rewrite {
       gathered_bytes_ += row.line.size();
     }
     gathered_.insert(gathered_.end(), rows.begin(), rows.end());
+    std::uint64_t bytes = 0;
+    for (const auto& source : sources) bytes += source.reader->blocks()[source.block].line_bytes;
+    if (options_.pace) options_.pace(bytes);
     return {};
   }
 

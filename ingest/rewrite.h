@@ -29,6 +29,7 @@ struct RewriteOptions {
   std::uint32_t block_bytes = 4u << 20;
   KeepRows keep;                     // empty: all rows stay
   std::function<bool()> stop;        // true: give up (cancelled)
+  std::function<void(std::uint64_t line_bytes)> pace;   // told of each piece of work; may wait. Empty: never waits
   ManifestEdit also;                 // goes into the same edit
 };
 

@@ -1,4 +1,5 @@
 #include "ingest/rewrite.h"
+#include "ingest/work_budget.h"
 
 #include <doctest/doctest.h>
 
@@ -99,6 +100,32 @@ TEST_CASE_FIXTURE(Fixture, "a stopped rewrite changes nothing") {
   options.stop = [] { return true; };
   CHECK(rewrite_segments(tenant(), tenant().segments()->segments, fs, options).error().code() == ErrorCode::kCancelled);
   CHECK(tenant().segments()->segments.size() == 8);
+}
+
+TEST_CASE("a budget of background work") {
+  using std::chrono::milliseconds;
+  const struct {
+    WorkBudget budget;
+    WorkDone done;
+    Duration pause;
+  } cases[] = {
+      {{50, 0}, {milliseconds(10), milliseconds(10), 1000}, milliseconds(10)},
+      {{50, 0}, {milliseconds(30), milliseconds(10), 1000}, milliseconds(0)},
+      {{100, 0}, {milliseconds(10), milliseconds(10), 1000}, milliseconds(0)},
+      {{0, 0}, {milliseconds(1), milliseconds(10), 1 << 30}, milliseconds(0)},
+      {{0, 1000}, {milliseconds(400), milliseconds(300), 1000}, milliseconds(600)},
+      {{10, 1000}, {milliseconds(400), milliseconds(300), 1000}, milliseconds(2600)},
+  };
+  for (const auto& c : cases) CHECK(pause_due(c.budget, c.done) == c.pause);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a merge tells of all its work") {
+  RewriteOptions options;
+  std::uint64_t told = 0, lines = 0;
+  options.pace = [&](std::uint64_t bytes) { told += bytes; };
+  for (const auto& segment : tenant().segments()->segments) lines += segment->info().line_bytes;
+  REQUIRE(rewrite_segments(tenant(), tenant().segments()->segments, fs, options));
+  CHECK(told == lines);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is merged") {

@@ -1,6 +1,7 @@
 #include "server/maintenance.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "common/log.h"
 
@@ -10,6 +11,14 @@ namespace {
 // A segment is rewritten for expired rows when these are at least so large a part of it; until then they wait.
 constexpr double kExpiredPartMin = 0.25;
 constexpr Duration kDiskInterval = std::chrono::seconds(2);
+constexpr Duration kPauseMin = std::chrono::milliseconds(5);  // shorter ones are gathered
+
+/// Of this thread, since it began.
+Duration thread_cpu() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec);
+}
 
 bool is_expired(const RetentionSettings& settings, const Labels& stream, TimestampNs last, TimestampNs now) {
   const Duration period = retention_of(settings, stream);
@@ -245,12 +254,24 @@ Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const Compile
   return {};
 }
 
+std::function<void(std::uint64_t)> Maintenance::pace_of_merge() {
+  return [this, start = clock_.steady(), cpu = thread_cpu(), bytes = std::uint64_t{0}](std::uint64_t more) mutable {
+    bytes += more;
+    const Duration pause =
+        ingest::pause_due(options_.merge_budget, {clock_.steady() - start, thread_cpu() - cpu, bytes});
+    if (pause < kPauseMin) return;
+    MutexLock lock(mutex_);
+    (void)wake_.wait_for(lock, pause, [&] { return stop_.load(); });
+  };
+}
+
 Result<void> Maintenance::merge(ingest::TenantStorage& tenant) {
   while (!stop_) {
     const auto chosen = ingest::choose_merge(*tenant.segments(), options_.merge);
     if (chosen.empty()) return {};
     ingest::RewriteOptions rewrite;
     rewrite.stop = [this] { return stop_.load(); };
+    rewrite.pace = pace_of_merge();
     KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, chosen, filesystem_, rewrite));
     ++merges_;
     log::debug("maintenance", "segments merged",

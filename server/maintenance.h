@@ -20,6 +20,7 @@
 #include "ingest/ingester.h"
 #include "ingest/rewrite.h"
 #include "ingest/storage.h"
+#include "ingest/work_budget.h"
 #include "server/delete_requests.h"
 #include "server/tenant_settings.h"
 
@@ -34,6 +35,7 @@ struct MaintenanceOptions {
   std::function<Result<std::uint64_t>()> free_bytes;         // of the disk; empty: unknown
   Duration delete_cancel_period = std::chrono::hours(24);    // erasing waits so long; hiding does not
   ingest::MergeRules merge;
+  ingest::WorkBudget merge_budget;                           // of merging, over each merge
   std::function<RetentionSettings(std::string_view tenant)> retention;
 };
 
@@ -75,6 +77,8 @@ class Maintenance {
   Result<void> erase(ingest::TenantStorage& tenant);
   Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
   Result<void> merge(ingest::TenantStorage& tenant);
+  /// For the time of one rewrite on this thread: waits as the budget of merges says.
+  std::function<void(std::uint64_t)> pace_of_merge();
 
   MaintenanceOptions options_;
   ingest::Storage& storage_;
