@@ -126,6 +126,7 @@ TEST_CASE("days of data in any order, with gaps") {
         const auto found = days.lower_bound(first);
         const bool want = found != days.end() && *found <= last;
         CHECK(index.with_data({id}, {{first * kDay}, {last * kDay + 1}}).empty() != want);
+        CHECK(index.label_values("a", {}, {{first * kDay}, {last * kDay + 1}}).empty() != want);
       }
     }
   }

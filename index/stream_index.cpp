@@ -40,7 +40,7 @@ std::vector<StreamId> intersect(const std::vector<StreamId>& a, const std::vecto
 }  // namespace
 
 void StreamIndex::Days::add(std::int32_t day) {
-  if (last_ < first_) {
+  if (empty()) {
     first_ = last_ = day;
     return;
   }
@@ -57,7 +57,7 @@ void StreamIndex::Days::add(std::int32_t day) {
 }
 
 bool StreamIndex::Days::any_in(std::int32_t first, std::int32_t last) const {
-  if (last_ < first_ || first > last || last < first_ || first > last_) return false;
+  if (empty() || first > last || last < first_ || first > last_) return false;
   if (is_whole() || first <= first_ || last >= last_) return true;
   const auto it = std::lower_bound(list_.begin(), list_.end(), first);
   return it != list_.end() && *it <= last;
@@ -107,12 +107,21 @@ std::size_t StreamIndex::size() const {
 void StreamIndex::note_data(StreamId id, TimestampNs first, TimestampNs last) {
   const std::unique_lock lock(mutex_);
   auto& days = streams_[id].days;
+  const bool is_first = with_days_ == 0;
+  with_days_ += days.empty() ? 1 : 0;
+  first_day_ = is_first ? day_of(first) : std::min(first_day_, day_of(first));
+  last_day_ = is_first ? day_of(last) : std::max(last_day_, day_of(last));
   for (std::int32_t day = day_of(first); day <= day_of(last); ++day) days.add(day);
 }
 
 void StreamIndex::forget_data() {
   const std::unique_lock lock(mutex_);
   for (auto& stream : streams_) stream.days.clear();
+  with_days_ = 0;
+}
+
+bool StreamIndex::all_within(std::int32_t first, std::int32_t last) const {
+  return with_days_ == streams_.size() && first <= first_day_ && last >= last_day_;
 }
 
 std::vector<StreamId> StreamIndex::all_locked() const {
@@ -214,8 +223,9 @@ std::vector<std::string> StreamIndex::label_values(std::string_view name, std::s
   const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
   if (matchers.empty()) {
     found.reserve(values->second.size());
+    const bool all_alive = all_within(days.first, days.last);
     for (const auto& [value, ids] : values->second) {
-      if (std::any_of(ids.begin(), ids.end(), alive)) found.push_back(value);
+      if (all_alive || std::any_of(ids.begin(), ids.end(), alive)) found.push_back(value);
     }
     return found;
   }

@@ -71,6 +71,7 @@ class StreamIndex {
    public:
     void add(std::int32_t day);
     void clear() { *this = {}; }
+    bool empty() const { return last_ < first_; }
     bool any_in(std::int32_t first, std::int32_t last) const;
 
    private:
@@ -88,9 +89,13 @@ class StreamIndex {
   Ids matching(const LabelMatcher& matcher) const;
   Ids select_locked(std::span<const LabelMatcher> matchers) const;
   Ids all_locked() const;
+  /// Every stream has data in these days, by what is known of all.
+  bool all_within(std::int32_t first, std::int32_t last) const;
 
   mutable std::shared_mutex mutex_;
   std::vector<Stream> streams_;
+  std::size_t with_days_ = 0;                      // streams that had data
+  std::int32_t first_day_ = 0, last_day_ = -1;     // of all of them
   std::unordered_multimap<std::uint64_t, StreamId> by_fingerprint_;
   std::unordered_map<std::string, Values, TextHash, std::equal_to<>> postings_;
 };

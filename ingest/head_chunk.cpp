@@ -15,7 +15,7 @@ namespace kvasir::ingest {
 namespace {
 
 constexpr std::uint64_t kHashTag = ~std::uint64_t{0} << 32;
-constexpr std::size_t kSlabBytesMin = 512;
+constexpr std::size_t kSlabBytesMin = 256;
 constexpr std::size_t kSlabBytesMax = 64 << 10;  // larger ones would stand half empty in each of many streams
 
 std::uint64_t content_hash(std::int64_t timestamp, std::string_view line) {

@@ -21,7 +21,9 @@
 
 namespace kvasir::ingest {
 
-inline constexpr std::uint32_t kChunkRowsMax = 65520;  // 16 * (2^12 - 1): what the row slabs hold
+inline constexpr std::uint32_t kChunkRowsMax = 65532;  // 4 * (2^14 - 1): what the row slabs hold
+/// Memory of a chunk beside its rows and texts: the object, half-empty slabs, the allocator's own.
+inline constexpr std::uint64_t kChunkOwnBytes = 1024;
 
 /// Counted while rows are appended; describes exactly the rows of a view.
 struct ChunkSummary {
@@ -99,9 +101,9 @@ class HeadChunk {
     std::uint32_t length;
     std::uint32_t sequence_offset;
   };
-  static constexpr std::uint32_t kFirstSlabRows = 16;
-  static constexpr std::size_t kRowSlabs = 12;
-  static constexpr std::size_t kRecentSets = 16;
+  static constexpr std::uint32_t kFirstSlabRows = 4;
+  static constexpr std::size_t kRowSlabs = 14;
+  static constexpr std::size_t kRecentSets = 8;
 
   const Row& stored(std::uint32_t i) const;
   void note_time(std::int64_t timestamp, std::uint32_t row);

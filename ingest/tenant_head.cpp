@@ -95,6 +95,8 @@ HeadChunk& TenantHead::chunk_with_room(StreamSlot& slot, std::uint64_t sequence,
   if (slot.active == nullptr) {
     if (slot.sealed.empty()) ++active_streams_;
     slot.active = std::make_shared<HeadChunk>([budget = budget_](std::uint64_t charge) { budget->release(charge); });
+    // Its rows were charged when they were let in; they are durable, so over the budget this goes uncounted.
+    if (budget_->charge(kChunkOwnBytes)) slot.active->add_charge(kChunkOwnBytes);
     slot.active_since = now;
   }
   return *slot.active;
