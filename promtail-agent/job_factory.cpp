@@ -96,6 +96,13 @@ void warn_of_ignored(const ScrapeConfig& scrape) {
   }
 }
 
+/// `error validating config: ScrapeConfig[1].`, as Promtail names the place.
+std::string rules_place(const Config& config, const ScrapeConfig& scrape) {
+  std::size_t index = 0;
+  while (index < config.scrape_configs.size() && config.scrape_configs[index].job_name != scrape.job_name) ++index;
+  return fmt::format("error validating config: ScrapeConfig[{}].", index);
+}
+
 }  // namespace
 
 Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context) {
@@ -104,8 +111,7 @@ Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& contex
   parts.services = context.services;
   auto relabeler = Relabeler::parse(scrape.relabel_configs);
   if (!relabeler) {
-    return fail(
-        relabeler.error().with_context(fmt::format("error validating config: scrape config \"{}\"", scrape.job_name)));
+    return fail(ErrorCode::kInvalidArgument, rules_place(*context.config, scrape) + relabeler.error().message());
   }
   parts.relabeler = std::move(*relabeler);
   KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
@@ -229,7 +235,7 @@ void check_rules(const YamlNode& rules, const std::string& where, std::vector<st
     if (parsed) continue;
     std::string_view reason = parsed.error().message();
     if (reason.starts_with(kFirst)) reason.remove_prefix(kFirst.size());
-    problems.push_back(fmt::format("{}RelabelConfigs[{}] (line {}): {}", where, i, rules.items[i].line, reason));
+    problems.push_back(fmt::format("{}RelabelConfigs[{}]: {} (line {})", where, i, reason, rules.items[i].line));
   }
 }
 
@@ -240,7 +246,7 @@ std::vector<std::string> find_problems(const Config& config, std::vector<std::st
   MetricRegistry metrics(system_clock());
   for (const ScrapeConfig& scrape : config.scrape_configs) {
     const std::string where = fmt::format("scrape config \"{}\": ", scrape.job_name);
-    check_rules(scrape.relabel_configs, "error validating config: " + where, problems);
+    check_rules(scrape.relabel_configs, rules_place(config, scrape), problems);
     if (auto source = check_source(scrape); !source) problems.push_back(where + source.error().message());
     StageContext stage;
     stage.clock = &system_clock();

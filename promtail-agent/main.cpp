@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/log.h"
+#include "common/log_format.h"
 #include "promtail-agent/agent.h"
 #include "promtail-agent/verify.h"
 #include "promtail-agent/version.h"
@@ -67,10 +68,23 @@ void raise_file_limit() {
 int catch_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&set, number);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return ::signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/// What every job does, into the log.
+void log_status(const Agent& agent) {
+  for (const auto& job : agent.status()) {
+    for (const TargetStatus& target : job.targets) {
+      std::string details;
+      for (const auto& [name, value] : target.details) details += fmt::format("{}={} ", name, value);
+      log::info("main", "status",
+                {{"job", job.name}, {"type", target.type}, {"ready", target.ready ? "true" : "false"},
+                 {"labels", target.labels.to_string()}, {"details", details}});
+    }
+  }
 }
 
 /// Until SIGINT, SIGTERM or the end of standard input.
@@ -81,8 +95,13 @@ void run_until_stopped(Agent& agent, int signals, int finished) {
     if ((fds[1].revents & POLLIN) != 0) return;
     signalfd_siginfo info{};
     if (::read(signals, &info, sizeof info) != sizeof info) continue;
-    if (info.ssi_signo != SIGHUP) return;
-    (void)agent.reload();
+    if (info.ssi_signo == SIGHUP) {
+      (void)agent.reload();
+    } else if (info.ssi_signo == SIGQUIT) {
+      log_status(agent);
+    } else {
+      return;
+    }
   }
 }
 
@@ -111,6 +130,7 @@ int run(const Flags& flags) {
     fmt::print(stderr, "Invalid log level\n");
     return kExitError;
   }
+  if (config->server.log_format == "json") log::set_format(log::Format::kJson);
   print_effective(flags, *config);
   for (const auto& warning : config->warnings) log::warn("config", warning);
   if (auto checked = check_config(*config); !checked) {

@@ -59,6 +59,22 @@ Result<void> check_secrets(const HttpConfig& c) {
   return {};
 }
 
+/// Headers that the client writes itself.
+Result<void> check_headers(const HttpConfig& c) {
+  static constexpr std::string_view kReserved[] = {
+      "authorization", "host",       "content-encoding",    "content-length",      "content-type",    "user-agent",
+      "connection",    "keep-alive", "proxy-authenticate",  "proxy-authorization", "accept-encoding", "transfer-encoding",
+      "www-authenticate"};
+  for (const auto& [name, header] : c.http_headers) {
+    std::string lower = name;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char x) { return std::tolower(x); });
+    if (std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved)) {
+      return reject(fmt::format("setting header \"{}\" is not allowed", name));
+    }
+  }
+  return {};
+}
+
 Result<void> check_proxy(const ProxyConfig& proxy) {
   if (proxy.from_environment && !proxy.url.empty()) {
     return reject("if proxy_from_environment is configured, proxy_url must not be configured");
@@ -99,6 +115,7 @@ Result<void> check_http_config(const HttpConfig& config) {
   KVASIR_CHECK_OK(check_secrets(config));
   KVASIR_CHECK_OK(check_oauth2(config));
   KVASIR_CHECK_OK(check_tls(config.tls));
+  KVASIR_CHECK_OK(check_headers(config));
   return check_proxy(config.proxy);
 }
 

@@ -204,6 +204,7 @@ struct JournalConfig {
 struct SyslogConfig {
   bool set = false;
   std::string listen_address, listen_protocol = "tcp", format = "rfc5424";
+  std::string location = "UTC";                      // of RFC 3164 times
   Duration idle_timeout = std::chrono::seconds(120);
   Duration flush_timeout = std::chrono::seconds(1);  // silence that completes a newline-framed message
   bool label_structured_data = false;

@@ -34,9 +34,14 @@ void resolve_spool(Config& config) {
   if (!spool.enabled) spool.mode = SpoolConfig::Mode::kOff;
 }
 
-/// The first six hex digits of a hash over everything that tells clients apart.
-std::string derived_name(const ClientConfig& client) {
-  const std::string text = client_identity(client);
+/// The first six hex digits of a hash: over where the client sends to, so that what is spooled for it is found under
+/// other settings too; over everything where several unnamed clients send to one place.
+std::string derived_name(const ClientConfig& client, const std::vector<ClientConfig>& all) {
+  const auto same_place = [&](const ClientConfig& other) {
+    return other.name.empty() && other.url == client.url && other.tenant_id == client.tenant_id;
+  };
+  const bool alone = std::count_if(all.begin(), all.end(), same_place) == 1;
+  const std::string text = alone ? client.url + "\n" + client.tenant_id : client_identity(client);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
@@ -52,8 +57,12 @@ void finish_clients(Config& config, ClientConfig legacy, const Flags& flags) {
   }
   for (ClientConfig& client : config.clients) {
     for (const auto& [name, value] : shared) client.external_labels.emplace(name, value);
-    if (client.name.empty()) client.name = derived_name(client);
   }
+  std::vector<std::string> names;
+  for (const ClientConfig& client : config.clients) {
+    names.push_back(client.name.empty() ? derived_name(client, config.clients) : client.name);
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) config.clients[i].name = names[i];
 }
 
 /// The first of the files that exists. Errors: not_found.
@@ -87,6 +96,13 @@ Result<void> check_scrape(const ScrapeConfig& scrape, std::set<std::string>& nam
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("no valid target scrape config defined for \"{}\"", scrape.job_name));
   }
+  return {};
+}
+
+Result<void> check_discoveries(const ScrapeConfig& scrape) {
+  for (const auto& sd : scrape.http_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
+  for (const auto& sd : scrape.kubernetes_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
+  for (const auto& sd : scrape.docker_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
   return {};
 }
 
@@ -157,7 +173,10 @@ Result<void> check_listener(const ServerConfig& server) {
 Result<void> check_config(const Config& config) {
   KVASIR_CHECK_OK(check_clients(config));
   std::set<std::string> names;
-  for (const ScrapeConfig& scrape : config.scrape_configs) KVASIR_CHECK_OK(check_scrape(scrape, names));
+  for (const ScrapeConfig& scrape : config.scrape_configs) {
+    KVASIR_CHECK_OK(check_scrape(scrape, names));
+    KVASIR_CHECK_OK(check_discoveries(scrape));
+  }
   if (config.poll_min <= Duration(0) || config.poll_max <= Duration(0)) {
     return fail(ErrorCode::kInvalidArgument, "MinPollFrequency and MaxPollFrequency must be greater than 0");
   }

@@ -69,6 +69,13 @@ TEST_CASE("what is wrong with a configuration is said in known words") {
        "'urn:ietf:params:oauth:grant-type:jwt-bearer'}}]",
        "exactly one of oauth2 client_certificate_key & client_certificate_key_file must be configured using "
        "grant-type=urn:ietf:params:oauth:grant-type:jwt-bearer"},
+      {kClient + "scrape_configs: [{job_name: a, file_sd_configs: [{files: [/a/*/b.yaml, '/a/*.yml', c.json, d.txt]}]}]",
+       "yaml: unmarshal errors:\n  line 2: path name \"/a/*/b.yaml\" is not valid for file discovery\n  line 2: path "
+       "name \"d.txt\" is not valid for file discovery"},
+      {kClient + "scrape_configs: [{job_name: a, kubernetes_sd_configs: [{role: pod, bearer_token: x}]}]",
+       "yaml: unmarshal errors:\n  line 2: to use custom HTTP client configuration please provide the 'api_server' URL "
+       "explicitly"},
+      {"clients: [{url: 'http://h/p', http_headers: {Host: {values: [x]}}}]", "setting header \"Host\" is not allowed"},
       {kClient + "scrape_configs: [{job_name: a, kubernetes_sd_configs: [{namespaces: {names: [x]}}]}]",
        "yaml: unmarshal errors:\n  line 2: role missing (one of: pod, service, endpoints, endpointslice, node, "
        "ingress)"},
@@ -257,8 +264,9 @@ TEST_CASE("a check names every problem of the pipelines, rules and sources") {
   const auto problems = find_problems(config, warnings);
   REQUIRE(problems.size() == 8);
   const char* starts[] = {
-      "error validating config: scrape config \"a\": RelabelConfigs[0] (line 7): relabel configuration for hashmod",
-      "error validating config: scrape config \"a\": RelabelConfigs[1] (line 8): unknown relabel action",
+      "error validating config: ScrapeConfig[0].RelabelConfigs[0]: relabel configuration for hashmod requires non-zero "
+      "modulus (line 7)",
+      "error validating config: ScrapeConfig[0].RelabelConfigs[1]: unknown relabel action \"repalce\" (line 8)",
       "scrape config \"a\": error doing IANA encoding",
       "scrape config \"a\": pipeline_stages[0] (line 10): invalid regx stage config: Unknown stage type: regx, did you "
       "mean \"regex\"?",

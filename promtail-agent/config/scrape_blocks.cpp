@@ -13,8 +13,23 @@ constexpr const char* kNotBuilt[] = {
     "nerve_sd_configs", "marathon_sd_configs",      "gce_sd_configs",         "ec2_sd_configs",
     "openstack_sd_configs", "azure_sd_configs",     "triton_sd_configs"};
 
+/// A folder without patterns, one `*` at most in the file's name, and an ending that tells the form.
+bool is_target_file(std::string_view pattern) {
+  const std::size_t star = pattern.find('*');
+  const bool one_star = star == std::string_view::npos || pattern.find_first_of("*/", star + 1) == std::string_view::npos;
+  return one_star && (pattern.ends_with(".json") || pattern.ends_with(".yml") || pattern.ends_with(".yaml"));
+}
+
+bool has_credentials(const HttpConfig& http) {
+  return http.basic_auth.set || http.authorization_set || http.oauth2.set || !http.bearer_token.empty() ||
+         !http.bearer_token_file.empty();
+}
+
 void describe_file_sd(Fields& f, FileSdConfig& sd) {
   f.texts({"files", "patterns of files that hold a list of {targets, labels}, YAML or JSON"}, sd.files);
+  for (const std::string& pattern : sd.files) {
+    f.demand(is_target_file(pattern), "files", "path name \"" + pattern + "\" is not valid for file discovery");
+  }
   f.duration({"refresh_interval", "changes are seen within a second"}, sd.refresh_interval, DurationForm::kPrometheus);
 }
 
@@ -53,6 +68,8 @@ void describe_kubernetes_sd(Fields& f, KubernetesSdConfig& sd) {
           });
   f.blocks({"selectors", "which objects the API server sends"}, "kubernetes.SelectorConfig", sd.selectors, describe_selector);
   describe_http(f, sd.http);
+  f.demand(!has_credentials(sd.http) || !sd.api_server.empty(), "api_server",
+           "to use custom HTTP client configuration please provide the 'api_server' URL explicitly");
 }
 
 void describe_filter(Fields& f, DockerSdConfig::Filter& filter) {
@@ -89,6 +106,7 @@ void describe_syslog(Fields& f, SyslogConfig& syslog) {
   f.flag({"use_incoming_timestamp", "the message's time instead of now"}, syslog.use_incoming_timestamp);
   f.flag({"use_rfc5424_message", "the line is the whole message"}, syslog.use_rfc5424_message);
   f.text({"syslog_format", "rfc5424 or rfc3164"}, syslog.format);
+  f.text({"location", "time zone of RFC 3164 times, an IANA name or Local"}, syslog.location);
   f.integer({"max_message_length", "in bytes"}, syslog.max_message_length);
   describe_tls(f, {"tls_config", "cert_file and key_file switch TLS on, ca_file asks clients for certificates"},
                syslog.tls);

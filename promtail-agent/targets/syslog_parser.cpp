@@ -130,15 +130,15 @@ std::optional<std::tm> take_bsd_time(std::string_view& text) {
   return parts;
 }
 
-TimestampNs with_nearest_year(std::tm parts, TimestampNs now) {
+TimestampNs with_nearest_year(std::tm parts, const TimeZone& zone, TimestampNs now) {
   const std::time_t now_seconds = now.value / 1'000'000'000;
   std::tm today{};
   ::gmtime_r(&now_seconds, &today);
-  std::time_t best = 0;
+  std::int64_t best = 0;
   for (int year = today.tm_year - 1; year <= today.tm_year + 1; ++year) {
     std::tm candidate = parts;
     candidate.tm_year = year;
-    const std::time_t seconds = ::timegm(&candidate);
+    const std::int64_t seconds = zone.from_wall_clock(::timegm(&candidate));
     if (best == 0 || std::abs(seconds - now_seconds) < std::abs(best - now_seconds)) best = seconds;
   }
   return TimestampNs{best * 1'000'000'000LL};
@@ -175,14 +175,14 @@ Result<SyslogMessage> parse_rfc5424(std::string_view text) {
   return message;
 }
 
-Result<SyslogMessage> parse_rfc3164(std::string_view text, TimestampNs now) {
+Result<SyslogMessage> parse_rfc3164(std::string_view text, const TimeZone& zone, TimestampNs now) {
   SyslogMessage message;
   const auto priority = take_priority(text);
   if (!priority) return fail(ErrorCode::kParse, "expecting a priority value between angle brackets");
   message.priority = *priority;
   const auto parts = take_bsd_time(text);
   if (!parts) return fail(ErrorCode::kParse, "expecting a timestamp");
-  message.timestamp = with_nearest_year(*parts, now);
+  message.timestamp = with_nearest_year(*parts, zone, now);
   std::string_view host;
   if (!take_word(text, host)) return message;
   message.hostname = std::string(host);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/go_time.h"
 #include "common/time.h"
 
 namespace kvasir::agent {
@@ -35,9 +36,9 @@ struct SyslogMessage {
 };
 
 Result<SyslogMessage> parse_rfc5424(std::string_view text);
-/// Times of this format have no year and no zone: the year is the one that puts the time nearest to `now`, the zone is
-/// UTC.
-Result<SyslogMessage> parse_rfc3164(std::string_view text, TimestampNs now);
+/// Times of this format have no year and no zone: they are read in `zone`, with the year that puts them nearest to
+/// `now`.
+Result<SyslogMessage> parse_rfc3164(std::string_view text, const TimeZone& zone, TimestampNs now);
 /// The message in RFC 5424 form, structured data sorted.
 std::string print_rfc5424(const SyslogMessage& message);
 

@@ -37,21 +37,24 @@ TEST_CASE("RFC 5424 messages") {
 
 TEST_CASE("RFC 3164 messages take the year that is nearest") {
   const TimestampNs january{1767225600'000'000'000};  // 2026-01-01
-  const auto message = parse_rfc3164("<34>Dec 31 22:14:15 mymachine su[42]: it failed", january);
+  const auto message = parse_rfc3164("<34>Dec 31 22:14:15 mymachine su[42]: it failed", TimeZone::utc(), january);
   REQUIRE(message);
   CHECK(format_rfc3339(*message->timestamp) == "2025-12-31T22:14:15Z");
   CHECK(message->hostname == "mymachine");
   CHECK(message->app_name == "su");
   CHECK(message->proc_id == "42");
   CHECK(message->message == "it failed");
-  const auto plain = parse_rfc3164("<13>Feb  5 17:32:18 10.0.0.99 no tag here", january);
+  const auto abroad = parse_rfc3164("<34>Dec 31 22:14:15 h x", *TimeZone::find("America/New_York"), january);
+  REQUIRE(abroad);
+  CHECK(format_rfc3339(*abroad->timestamp) == "2026-01-01T03:14:15Z");
+  const auto plain = parse_rfc3164("<13>Feb  5 17:32:18 10.0.0.99 no tag here", TimeZone::utc(), january);
   REQUIRE(plain);
   CHECK(!plain->app_name);
   CHECK(plain->message == "no tag here");
   for (const char* bad :
        {"<34>Foo 11 22:14:15 h x", "<34>Oct 41 22:14:15 h x", "<34>Oct 11 25:14:15 h x", "<34>", "x"}) {
     CAPTURE(bad);
-    CHECK(!parse_rfc3164(bad, january));
+    CHECK(!parse_rfc3164(bad, TimeZone::utc(), january));
   }
 }
 

@@ -79,6 +79,10 @@ Result<void> SyslogTarget::check(const SyslogConfig& config) {
   if (config.format != "rfc5424" && config.format != "rfc3164") {
     return fail(ErrorCode::kInvalidArgument, fmt::format("unsupported syslog format \"{}\"", config.format));
   }
+  if (!TimeZone::find(config.location)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("invalid location specified: unknown time zone {}", config.location));
+  }
   const TlsConfig& tls = config.tls;
   const bool cert = !tls.cert.empty() || !tls.cert_file.empty();
   const bool key = !tls.key.empty() || !tls.key_file.empty();
@@ -90,6 +94,7 @@ Result<void> SyslogTarget::check(const SyslogConfig& config) {
 Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
   KVASIR_CHECK_OK(check(parts.config.syslog));
   std::unique_ptr<SyslogTarget> target(new SyslogTarget(std::move(parts)));
+  target->zone_ = *TimeZone::find(target->config_.location);
   const TlsConfig& tls = target->config_.tls;
   const std::string cert = pem_path(tls.cert, tls.cert_file);
   if (cert.empty()) return target;
@@ -261,7 +266,7 @@ Labels SyslogTarget::labels_of(const SyslogMessage& message, const Labels& conne
 
 void SyslogTarget::handle(const std::string& text, const Labels& connection_labels) {
   const TimestampNs now = parts_.services.clock->now();
-  const auto message = config_.format == "rfc3164" ? parse_rfc3164(text, now) : parse_rfc5424(text);
+  const auto message = config_.format == "rfc3164" ? parse_rfc3164(text, zone_, now) : parse_rfc5424(text);
   if (!message) {
     parsing_errors_->add(1);
     log::debug("syslog", "error parsing syslog stream", {{"error", message.error().message()}});

@@ -50,6 +50,7 @@ class SyslogTarget final : public Target {
 
   JobParts parts_;
   const SyslogConfig config_;
+  TimeZone zone_ = TimeZone::utc();  // of times that say none
   SeriesPtr entries_, parsing_errors_, empty_messages_;
   std::unique_ptr<TlsContext> tls_;
   Fd listener_;

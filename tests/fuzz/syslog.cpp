@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (ok != ok_again || (ok && once != twice && bytes.size() < 1024)) std::abort();
   once.emplace_back(bytes);
   for (const std::string& text : once) {
-    (void)parse_rfc3164(text, TimestampNs{1'767'225'600'000'000'000});
+    (void)parse_rfc3164(text, TimeZone::utc(), TimestampNs{1'767'225'600'000'000'000});
     const auto message = parse_rfc5424(text);
     if (message && !parse_rfc5424(print_rfc5424(*message))) std::abort();
   }
