@@ -31,6 +31,22 @@ bool same_client(const ClientConfig& a, const ClientConfig& b, const Config& old
          old.spool.mode == now.spool.mode && spool_directory(old, a) == spool_directory(now, b);
 }
 
+/// Batches of a client that is not configured any more are for nobody.
+void warn_of_lost_spools(const Config& config) {
+  if (config.spool.mode == SpoolConfig::Mode::kOff || config.clients.empty()) return;
+  const std::string root = parent_directory(spool_directory(config, config.clients.front()));
+  const auto names = posix_filesystem().list(root);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const bool known = std::any_of(config.clients.begin(), config.clients.end(),
+                                   [&](const ClientConfig& client) { return client.name == name; });
+    const auto batches = known ? Result<std::vector<std::string>>() : posix_filesystem().list(join_path(root, name));
+    if (!batches || batches->empty()) continue;
+    log::warn("spool", "batches of a client that is not configured stay on disk: name a client like the folder",
+              {{"folder", join_path(root, name)}, {"batches", std::to_string(batches->size())}});
+  }
+}
+
 }  // namespace
 
 Agent::Agent(Flags flags, Config config)
@@ -70,6 +86,7 @@ Result<void> Agent::start() {
              Positions::open(posix_filesystem(), {config.positions.filename, config.positions.ignore_invalid_yaml,
                                                   flags_.dry_run != DryRun::kNo}));
   KVASIR_TRY(auto built, build(config, nullptr));
+  KVASIR_CHECK_OK(start_clients(*built));
   if (!config.server.disable) {
     pages_ = std::make_unique<AgentPages>(*this, config.server);
     KVASIR_CHECK_OK(pages_->start());
@@ -102,11 +119,10 @@ Result<std::shared_ptr<PushClient>> Agent::make_client(const ClientConfig& clien
   parts.limits = config.limits;
   parts.spool_config = config.spool;
   KVASIR_TRY(parts.http, HttpSender::create(client.http, {}, clock_));
-  KVASIR_TRY(parts.spool, open_spool(client, config));
   parts.metrics = &metrics_;
   parts.progress = &progress_;
   parts.clock = &clock_;
-  parts.origin = origin_;
+  parts.origin = fmt::format("{}-{}", origin_, ++clients_made_);
   parts.agent = own_hostname();
   parts.sole = config.clients.size() == 1;
   parts.seed = static_cast<std::uint64_t>(clock_.now().value);
@@ -163,6 +179,36 @@ Result<std::unique_ptr<Agent::Running>> Agent::build(Config config, const Runnin
     running->jobs.push_back(std::move(job));
   }
   return running;
+}
+
+/// Spools are opened here and not before: those who wrote into the same folder must be done with it.
+Result<void> Agent::start_clients(Running& running) {
+  if (running.fanout == nullptr) return {};
+  for (const auto& client : running.fanout->clients()) {
+    if (client->started()) continue;
+    auto spool = open_spool(client->config(), running.config);
+    client->start(spool ? std::move(*spool) : nullptr);
+    if (!spool) return fail(spool.error().with_context("spool of client " + client->name()));
+  }
+  warn_of_lost_spools(running.config);
+  return {};
+}
+
+/// Ends clients that `fresh` does not keep and whose spool another one goes on with: what they have is on disk then.
+void Agent::hand_over_spools(Running& from, const Running& to) {
+  if (from.fanout == nullptr || to.fanout == nullptr) return;
+  const auto& kept = to.fanout->clients();
+  for (const auto& client : from.fanout->clients()) {
+    if (client->spool() == nullptr || std::find(kept.begin(), kept.end(), client) != kept.end()) continue;
+    const std::string directory = spool_directory(from.config, client->config());
+    const bool goes_on = std::any_of(to.config.clients.begin(), to.config.clients.end(), [&](const auto& config) {
+      return spool_directory(to.config, config) == directory;
+    });
+    if (!goes_on) continue;
+    client->request_stop();
+    client->finish(clock_.steady());
+  }
+  save_positions();  // and what is delivered leaves the disk
 }
 
 Result<void> Agent::start_jobs(Running& running) {
@@ -231,7 +277,10 @@ Result<bool> Agent::reload() {
   if (!built) return failed(built.error());
   std::shared_ptr<Running> fresh = std::move(*built);
   stop_jobs(*old, kSourcePatience);
+  hand_over_spools(*old, *fresh);
   hand_over_files(*old, *fresh);
+  if (auto started = start_clients(*fresh); !started)
+    log::error("reload", "a client goes on without its spool", {{"error", started.error().message()}});
   if (auto started = start_jobs(*fresh); !started)
     log::error("reload", "a job did not start", {{"error", started.error().message()}});
   {

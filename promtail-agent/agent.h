@@ -58,6 +58,8 @@ class Agent {
   Result<std::unique_ptr<Running>> build(Config config, const Running* old);
   Result<std::shared_ptr<PushClient>> make_client(const ClientConfig& client, const Config& config);
   Result<std::unique_ptr<Spool>> open_spool(const ClientConfig& client, const Config& config);
+  Result<void> start_clients(Running& running);
+  void hand_over_spools(Running& from, const Running& to);
   Result<void> start_jobs(Running& running);
   void stop_jobs(Running& running, Duration patience);
   void hand_over_files(Running& from, Running& to);
@@ -75,6 +77,7 @@ class Agent {
   std::function<void()> finished_;
   SeriesPtr reload_success_, reload_fail_, spool_damaged_;
   std::string origin_;
+  std::uint64_t clients_made_ = 0;  // each numbers its batches anew
   std::atomic<bool> stopping_{false};
 
   mutable Mutex mutex_;

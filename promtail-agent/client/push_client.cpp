@@ -114,8 +114,14 @@ PushClient::PushClient(PushClientParts parts) : parts_(std::move(parts)), host_(
   spool_bytes_ =
       metrics.gauge("promtail_spool_bytes", "Bytes of batches waiting on disk.", {{"client", parts_.config.name}});
   random_ = parts_.seed | 1;
+}
+
+void PushClient::start(std::unique_ptr<Spool> spool) {
+  const MutexLock lock(mutex_);
+  spool_ = std::move(spool);
   restore_spooled();
   thread_ = std::thread([this] { run(); });
+  started_ = true;
 }
 
 PushClient::~PushClient() {
@@ -124,8 +130,8 @@ PushClient::~PushClient() {
 }
 
 void PushClient::restore_spooled() {
-  if (parts_.spool == nullptr) return;
-  for (const Spool::Found& found : parts_.spool->found()) {
+  if (spool_ == nullptr) return;
+  for (const Spool::Found& found : spool_->found()) {
     Prepared prepared;
     prepared.origin = found.record.origin;
     prepared.sequence = found.record.sequence;
@@ -134,7 +140,7 @@ void PushClient::restore_spooled() {
     prepared.spooled = found.number;
     tenant_of(found.record.tenant).queue.push_back(std::move(prepared));
   }
-  spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+  spool_bytes_->set(static_cast<double>(spool_->bytes()));
 }
 
 PushClient::Tenant& PushClient::tenant_of(const std::string& name) {
@@ -326,14 +332,14 @@ Result<void> PushClient::spool_in_order(Tenant& tenant, bool keep_body) {
 }
 
 Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_body) {
-  if (parts_.spool == nullptr) return {};
+  if (spool_ == nullptr) return {};
   SpoolRecord record{prepared.origin,    prepared.sequence,  tenant.name, prepared.entries,
                      prepared.raw_bytes, prepared.holds.after_settling(parts_.sole), prepared.body};
-  auto number = parts_.spool->append(record);
+  auto number = spool_->append(record);
   while (!number && number.error().code() == ErrorCode::kLimitExceeded && parts_.spool_config.drop_oldest &&
          tenant.queue.size() > 1 && std::next(tenant.queue.begin())->spooled != 0) {
     drop_oldest(tenant);
-    number = parts_.spool->append(record);
+    number = spool_->append(record);
   }
   if (!number) {
     if (number.error().code() != ErrorCode::kLimitExceeded) {
@@ -344,7 +350,7 @@ Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_
   prepared.spooled = *number;
   prepared.holds.settle();
   if (!keep_body) prepared.body = {};
-  spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+  spool_bytes_->set(static_cast<double>(spool_->bytes()));
   return {};
 }
 
@@ -352,7 +358,7 @@ Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_
 void PushClient::drop_oldest(Tenant& tenant) {
   const auto victim = std::next(tenant.queue.begin());
   tenant.drop(kIngesterError, victim->entries, victim->raw_bytes);
-  parts_.spool->remove(victim->spooled);
+  spool_->remove(victim->spooled);
   tenant.memory_bytes -= victim->body.size();
   tenant.queue.erase(victim);
 }
@@ -459,7 +465,7 @@ void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
   if (!may_send_front(tenant)) return;
   Prepared& front = tenant.queue.front();
   if (front.body.empty() && front.spooled != 0) {
-    auto record = parts_.spool->read(front.spooled);
+    auto record = spool_->read(front.spooled);
     if (!record) {
       log::error("client", "a spooled batch cannot be read", {{"error", record.error().message()}});
       return give_up(tenant, 0, record.error().message());
@@ -593,8 +599,8 @@ void PushClient::settle_front(Tenant& tenant) {
   Prepared& front = tenant.queue.front();
   front.holds.settle();
   if (front.spooled != 0) {
-    parts_.spool->remove(front.spooled);
-    spool_bytes_->set(static_cast<double>(parts_.spool->bytes()));
+    spool_->remove(front.spooled);
+    spool_bytes_->set(static_cast<double>(spool_->bytes()));
   }
   tenant.memory_bytes -= front.body.size();
   tenant.queue_bytes->set(static_cast<double>(tenant.memory_bytes));

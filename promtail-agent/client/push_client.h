@@ -41,11 +41,10 @@ struct PushClientParts {
   LimitsConfig limits;
   SpoolConfig spool_config;
   std::unique_ptr<HttpSender> http;
-  std::unique_ptr<Spool> spool;  // nullptr: off
   MetricRegistry* metrics = nullptr;
   const ProgressTable* progress = nullptr;
   const Clock* clock = nullptr;
-  std::string origin;  // unique to this run of the agent
+  std::string origin;  // unique to this object: it numbers its batches from 0
   std::string agent;   // the same in every run: with it a file has one name in the server's ledger
   bool sole = false;   // there is no other client
   std::uint64_t seed = 0;
@@ -55,6 +54,10 @@ class PushClient {
  public:
   explicit PushClient(PushClientParts parts);
   ~PushClient();
+
+  /// Sends from now on, what is in the spool (nullptr: none) first. Once.
+  void start(std::unique_ptr<Spool> spool);
+  bool started() const { return started_; }
 
   /// False: stopping, or `cancelled` became true (and wake() was called) while it waited; the entry was not taken.
   bool push(const Entry& entry, const std::atomic<bool>& cancelled);
@@ -70,7 +73,7 @@ class PushClient {
 
   const std::string& name() const { return parts_.config.name; }
   const ClientConfig& config() const { return parts_.config; }
-  Spool* spool() { return parts_.spool.get(); }
+  Spool* spool() { return spool_.get(); }
 
  private:
   struct Counters;
@@ -119,6 +122,8 @@ class PushClient {
   void restore_spooled();
 
   PushClientParts parts_;
+  std::unique_ptr<Spool> spool_;
+  std::atomic<bool> started_{false};
   std::string host_;
   SeriesPtr encoded_bytes_, sent_bytes_, sent_entries_, spool_bytes_;
   std::map<std::string, SeriesPtr> durations_;  // by status; of the sending thread

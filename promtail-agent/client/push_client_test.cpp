@@ -93,10 +93,11 @@ class Sending {
     auto http = HttpSender::create({}, {}, system_clock());
     REQUIRE(http);
     parts.http = std::move(*http);
+    std::unique_ptr<Spool> opened;
     if (parts.spool_config.mode != SpoolConfig::Mode::kOff) {
       auto spool = Spool::open(faulty, "/spool", {1 << 20, false});
       REQUIRE(spool);
-      parts.spool = std::move(*spool);
+      opened = std::move(*spool);
     }
     parts.metrics = &metrics;
     parts.progress = &progress;
@@ -104,6 +105,7 @@ class Sending {
     parts.origin = "origin";
     source = progress.create("file/1", 0);
     client = std::make_unique<PushClient>(std::move(parts));
+    client->start(std::move(opened));
   }
 
   void push(const std::string& line, const Labels& labels = Labels{{"job", "x"}}) {

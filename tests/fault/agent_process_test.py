@@ -3,7 +3,7 @@
 
     tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
 
-Cases: verify, verify_losses, many_files, long_lines, dead_server, stopping, slow_client.
+Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, stopping, slow_client.
 """
 import gzip
 import http.server
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
@@ -190,6 +191,37 @@ def case_verify_losses():
         eventually("the ledger says so", 20, lambda: f"lost (ingester_error), 1 entries: 2006 bytes: {size}-{size + 2006}" in verify(config, log)[1])
         code, out = verify(config, log)
         assert code == 1 and "NOT WHOLE" in out and "never acknowledged" not in out, (code, out)
+
+
+def case_spool_handover():
+    """What is spooled for a client is sent once although its settings change, by a reload and by a restart, while nobody listens."""
+    for settings in ("", "name: fixed, "):
+        with World() as world:
+            folder, port = logs(world), free_port()
+            client = f"  - {{{settings}url: 'http://127.0.0.1:{port}/loki/api/v1/push', batchwait: 50ms, backoff_config: {{max_period: 500ms, max_retries: 0}}}}"
+            config = agent_config(world, client, f"{folder}/*.log")
+            config.write_text("spool: {mode: always, fsync: false}\n" + config.read_text())
+            agent, url = run_agent(world, config)
+            for step in range(4):
+                with (folder / "app.log").open("a") as f:
+                    f.write("".join(f"step {step} line {i}\n" for i in range(1000)))
+                size = (folder / "app.log").stat().st_size
+                eventually("the lines are read", 20, lambda: metric(url, "promtail_read_bytes_total") == size)
+                config.write_text(config.read_text().replace(f"batchwait: {50 + step}ms", f"batchwait: {51 + step}ms"))
+                if step == 1:
+                    agent.stop()
+                    agent, url = run_agent(world, config)
+                else:
+                    agent.process.send_signal(signal.SIGHUP)
+                    eventually("the agent has reloaded", 20, lambda: f"batchwait: {51 + step}ms" in fetch(url + "/config")[1])
+            _, server = world.kvasir(port=port)
+            ask = server + "/loki/api/v1/query?query=" + urllib.parse.quote('sum(count_over_time({job="test"}[1h]))')
+            eventually("every line is there", 30, lambda: '"4000"' in fetch(ask)[1])
+            with (folder / "app.log").open("a") as f:
+                f.write("one more\n")
+            eventually("the agent goes on", 20, lambda: '"4001"' in fetch(ask)[1])
+            eventually("the ledger has the file once", 20, lambda: verify(config, folder / "app.log")[0] == 0)
+            assert "more than once" not in verify(config, folder / "app.log")[1]
 
 
 def case_many_files():
