@@ -26,7 +26,8 @@ bool holds(double value, CompareOp op, double bound) {
 TEST_CASE("numbers are compared alike, whatever the vectors") {
   constexpr CompareOp kOps[] = {CompareOp::kEqual,          CompareOp::kNotEqual, CompareOp::kGreater,
                                 CompareOp::kGreaterOrEqual, CompareOp::kLess,     CompareOp::kLessOrEqual};
-  constexpr double kOdd[] = {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), -0.0, 3};
+  using Limits = std::numeric_limits<double>;
+  constexpr double kOdd[] = {Limits::quiet_NaN(), Limits::infinity(), -0.0, 3};
   std::mt19937_64 random(4);
   for (int round = 0; round < 600; ++round) {
     std::vector<double> values(random() % 300);
