@@ -1,12 +1,27 @@
 #include "promtail-agent/inspect.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 
 #include "common/time.h"
 
 namespace kvasir::agent {
+
+namespace {
+
+constexpr int kRed = 31;
+constexpr int kGreen = 32;
+constexpr int kYellow = 33;
+
+/// A line in a colour, if standard error is a terminal.
+std::string coloured(int colour, const std::string& text) {
+  static const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  return terminal ? fmt::format("\x1b[{}m{}\x1b[0m\n", colour, text) : text + "\n";
+}
+
+}  // namespace
 
 InspectPrinter::View InspectPrinter::view_of(const Entry& entry) {
   View view;
@@ -31,8 +46,8 @@ void InspectPrinter::before(std::string_view, const Entry& entry) { last_view() 
 
 void InspectPrinter::after(std::string_view stage, const Entry& entry, Verdict verdict) {
   std::string text = fmt::format("[inspect: {} stage]: \n", stage);
-  if (verdict == Verdict::kDropped) text += "\tdropped\n";
-  if (verdict == Verdict::kHeld) text += "\theld back\n";
+  if (verdict == Verdict::kDropped) text += coloured(kYellow, "\tdropped");
+  if (verdict == Verdict::kHeld) text += coloured(kYellow, "\theld back");
   const View before = std::move(last_view());
   const View after = verdict == Verdict::kPass ? view_of(entry) : before;
   bool changed = verdict != Verdict::kPass;
@@ -41,15 +56,15 @@ void InspectPrinter::after(std::string_view stage, const Entry& entry, Verdict v
     if (old != before.end() && old->second == value) continue;
     changed = true;
     text += path + ":\n";
-    if (old != before.end()) text += "\t-: " + old->second + "\n";
-    text += "\t+: " + value + "\n";
+    if (old != before.end()) text += coloured(kRed, "\t-: " + old->second);
+    text += coloured(kGreen, "\t+: " + value);
   }
   for (const auto& [path, value] : before) {
     if (after.contains(path)) continue;
     changed = true;
-    text += path + ":\n\t-: " + value + "\n";
+    text += path + ":\n" + coloured(kRed, "\t-: " + value);
   }
-  if (!changed) text += "\x1b[31mnone\x1b[0m\n";
+  if (!changed) text += coloured(kRed, "none");
   std::fputs(text.c_str(), stderr);
 }
 
