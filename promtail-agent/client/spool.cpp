@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 #include "common/crc32c.h"
+#include "common/log.h"
 #include "common/number.h"
 
 namespace kvasir::agent {
@@ -79,6 +80,10 @@ Result<std::unique_ptr<Spool>> Spool::open(Filesystem& filesystem, Path director
     KVASIR_TRY(const std::string bytes, filesystem.read_all(path, kRecordBytesMax));
     spool->next_ = std::max(spool->next_, *number + 1);
     auto record = decode_spool_record(bytes);
+    if (!record && record.error().code() == ErrorCode::kUnsupported) {
+      log::warn("spool", "left for the version that wrote it", {{"path", path}, {"reason", record.error().message()}});
+      continue;
+    }
     if (!record) {
       ++spool->damaged_;
       KVASIR_CHECK_OK(filesystem.remove(path));

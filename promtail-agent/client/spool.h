@@ -45,7 +45,7 @@ struct SpoolOptions {
 
 class Spool {
  public:
-  /// Creates the directory. Damaged records are deleted and counted in damaged().
+  /// Creates the directory. Damaged records are deleted and counted in damaged(); those of a newer format stay.
   static Result<std::unique_ptr<Spool>> open(Filesystem& filesystem, Path directory, SpoolOptions options);
 
   Result<std::uint64_t> append(const SpoolRecord& record);

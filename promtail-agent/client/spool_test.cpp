@@ -85,4 +85,36 @@ TEST_CASE("what append promised survives a power cut, and nothing else appears")
   }
 }
 
+TEST_CASE("of damaged files the spool keeps the rest, and leaves those of a newer format alone") {
+  MemFilesystem fs;
+  std::vector<std::uint64_t> numbers;
+  {
+    auto spool = Spool::open(fs, "/spool", {}).value();
+    for (const char* body : {"one", "two", "three", "four"}) {
+      SpoolRecord record;
+      record.body = body;
+      numbers.push_back(spool->append(record).value());
+    }
+  }
+  const auto names = fs.list("/spool").value();
+  REQUIRE(names.size() == 4);
+  const auto rewrite = [&](std::size_t i, const std::function<void(std::string&)>& change) {
+    const std::string path = "/spool/" + names[i];
+    std::string bytes = fs.read_all(path, 1 << 20).value();
+    change(bytes);
+    REQUIRE(write_atomically(fs, path, bytes));
+  };
+  rewrite(0, [](std::string& bytes) { bytes.back() ^= 1; });
+  rewrite(1, [](std::string& bytes) { bytes[7] = '2'; });
+  rewrite(3, [](std::string& bytes) { bytes.resize(bytes.size() / 2); });
+  REQUIRE(write_atomically(fs, "/spool/of somebody else", "x"));
+  auto spool = Spool::open(fs, "/spool", {}).value();
+  CHECK(spool->damaged() == 2);
+  REQUIRE(spool->found().size() == 1);
+  CHECK(spool->read(spool->found().front().number).value().body == "three");
+  CHECK(fs.status("/spool/" + names[1])->has_value());
+  CHECK_FALSE(fs.status("/spool/" + names[0])->has_value());
+  CHECK(spool->append({}).value() > numbers.back());
+}
+
 }  // namespace kvasir::agent
