@@ -323,7 +323,7 @@ Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
   state.add_gathered();
   KVASIR_ASSERT(!state.parts.empty(), "finish of an empty segment");
   SegmentIndex index;
-  index.streams = state.streams;
+  index.streams = std::move(state.streams);  // many small streams: copies would take more than the blocks
   const std::vector<std::size_t> order = state.place_blocks(index);
   std::vector<std::uint32_t> place(order.size());
   for (std::size_t p = 0; p < order.size(); ++p) place[order[p]] = static_cast<std::uint32_t>(p);
@@ -347,8 +347,8 @@ Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
     if (!read || again != slot.bytes) return fail(ErrorCode::kInternal, "ids of a new segment do not come back");
   }
 
-  SegmentSummary summary{index.streams,        index.blocks, state.file.size(), state.rows, state.line_bytes, {}, {},
-                         state.verify_failures};
+  SegmentSummary summary{std::move(index.streams), std::move(index.blocks), state.file.size(), state.rows,
+                         state.line_bytes, {}, {}, state.verify_failures};
   summary.first = summary.blocks[0].first.timestamp;
   summary.last = summary.blocks[0].last.timestamp;
   for (const BlockEntry& block : summary.blocks) {
