@@ -105,8 +105,7 @@ bool FieldCollector::note(const std::string& name, std::string_view value, const
   if (name == "__error__" || name == "__error_details__") return false;
   DetectedField* known = field(name);
   if (known == nullptr) return false;
-  const bool is_new = known->values.empty();
-  if (is_new) known->type = field_type_of(value);
+  if (known->values.empty()) known->type = field_type_of(value);
   if (!known->values.contains(value)) {
     known->values.emplace(value);
     bytes_ += kValueCost + value.size();
@@ -114,23 +113,23 @@ bool FieldCollector::note(const std::string& name, std::string_view value, const
   const auto& parsers = known->parsers;
   if (parser != nullptr && std::find(parsers.begin(), parsers.end(), parser) == parsers.end())
     known->parsers.emplace_back(parser);
-  return is_new;
+  return known->json_path.empty();
 }
 
 void FieldCollector::add_entry(const Labels& stream, const logql::ResultEntry& entry) {
   for (const auto& label : entry.structured_metadata) note(label.name, label.value, nullptr);
   const char* parser = nullptr;
-  bool has_new = false;
+  bool without_path = false;
   for (auto* runner : {json_.get(), logfmt_.get()}) {
     runner->bind(stream);
     if (!runner->process(entry.timestamp, entry.line, {}) || !runner->error().empty()) continue;
     parser = runner == json_.get() ? "json" : "logfmt";
     for (const auto& label : runner->labels_of(logql::LabelCategory::kParsed))
-      has_new |= note(label.name, label.value, parser);
+      without_path |= note(label.name, label.value, parser);
     break;
   }
-  for (const auto& label : entry.parsed) has_new |= note(label.name, label.value, parser);
-  if (has_new && parser == std::string_view("json")) note_json_paths(stream, entry.line);
+  for (const auto& label : entry.parsed) note(label.name, label.value, parser);
+  if (without_path && parser == std::string_view("json")) note_json_paths(stream, entry.line);
 }
 
 void FieldCollector::note_json_paths(const Labels& stream, std::string_view line) {

@@ -47,7 +47,7 @@ class FieldCollector {
  private:
   void add_entry(const Labels& stream, const logql::ResultEntry& entry);
   DetectedField* field(const std::string& name);
-  /// True if the field is new.
+  /// True if it is not known yet where in a JSON line the field stands.
   bool note(const std::string& name, std::string_view value, const char* parser);
   void note_json_paths(const Labels& stream, std::string_view line);
 

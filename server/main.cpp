@@ -64,6 +64,16 @@ void serve(Application& application, const sigset_t& signals) {
   }
 }
 
+/// Whoever configured one must hear that data stays in files.
+bool names_object_store(std::string_view path) {
+  static constexpr std::string_view kBlocks[] = {"common.storage.", "storage_config.", "ruler.storage."};
+  static constexpr std::string_view kStores[] = {"s3", "aws", "gcs", "azure", "swift", "bos", "cos", "alibabacloud"};
+  return std::any_of(std::begin(kBlocks), std::end(kBlocks), [path](std::string_view block) {
+    const std::string_view store = path.starts_with(block) ? path.substr(block.size()) : "";
+    return std::find(std::begin(kStores), std::end(kStores), store.substr(0, store.find('.'))) != std::end(kStores);
+  });
+}
+
 int run(const CommandLine& line) {
   auto loaded = load_config(line, process_environment());
   if (!loaded) {
@@ -77,7 +87,10 @@ int run(const CommandLine& line) {
   }
   if (config.http.log_format == "json") log::set_format(log::Format::kJson);
   for (const auto& warning : (*loaded)->notes.warnings) log::warn("config", warning);
-  for (const auto& path : (*loaded)->notes.ignored) log::debug("config", "key has no effect here", {{"key", path}});
+  for (const auto& path : (*loaded)->notes.ignored) {
+    const auto level = names_object_store(path) ? log::Level::kWarn : log::Level::kDebug;
+    log::write(level, "config", "key has no effect here", {{"key", path}});
+  }
   if (line.print_config) print_error(print_yaml(settings(config)));
   if (line.verify_only) {
     log::info("config", "config is valid");

@@ -4,6 +4,7 @@
 
 #include "common/json_writer.h"
 #include "common/log.h"
+#include "logql/log_pages.h"
 #include "common/number.h"
 #include "server/audit.h"
 #include "server/encode_result.h"
@@ -11,6 +12,12 @@
 namespace kvasir::server {
 
 using logql::LabelCategory;
+
+namespace {
+
+constexpr std::uint16_t kTryAgainLater = 1013;
+
+}  // namespace
 
 TailSession::~TailSession() = default;
 
@@ -101,9 +108,9 @@ void TailSession::drop(const Pending& pending) {
   if (dropped_.size() < kTailDroppedMax) dropped_.push_back({pending.timestamp, pending.identity});
 }
 
-void TailSession::begin_live(std::vector<TailEntry> history) {
+void TailSession::begin_live(TailHistory history) {
   MutexLock lock(mutex_);
-  for (const auto& entry : history) in_history_.insert(entry.entry.sequence);
+  for (const auto& entry : history.entries) in_history_.insert(entry.entry.sequence);
   history_ = std::move(history);
   live_ = true;
 }
@@ -152,13 +159,14 @@ TailSession::Sent TailSession::pump(Duration now) {
     sent.ended = true;
     return sent;
   }
-  std::vector<TailEntry> history;
+  TailHistory history;
   {
     MutexLock lock(mutex_);
     if (!live_) return sent;
-    history.swap(history_);
+    std::swap(history, history_);
   }
-  if (!history.empty()) send(history, {}, sent);
+  send_history(history, sent);
+  if (sent.ended) return sent;
   const std::vector<Pending> due = take_due(now);
   std::vector<TailEntry> entries;
   std::vector<Pending> origin;
@@ -171,6 +179,25 @@ TailSession::Sent TailSession::pump(Duration now) {
     sent.ended = true;
   }
   return sent;
+}
+
+void TailSession::reach(std::span<const TailEntry> entries) {
+  for (const auto& shown : entries) {
+    reached_ = std::max(reached_, EntryPosition{shown.entry.timestamp, shown.entry.sequence});
+  }
+}
+
+void TailSession::send_history(const TailHistory& history, Sent& sent) {
+  if (history.entries.empty()) return;
+  reach(history.entries);
+  std::string text = frame(history.entries, {});
+  sent.bytes += text.size();
+  bytes_sent_ += text.size();
+  entries_sent_ += history.entries.size();
+  socket_->send_text(std::move(text));
+  if (!history.more) return;
+  socket_->close(kTryAgainLater, "there are more lines: go on from the last cursor");
+  sent.ended = true;
 }
 
 void TailSession::report_end(Duration now) const {
@@ -195,6 +222,7 @@ void TailSession::send(const std::vector<TailEntry>& entries, const std::vector<
       sent.dropped += dropped_count_;
       dropped_count_ = 0;
     }
+    reach(std::span(entries).subspan(at, count));
     std::string text = frame(std::span(entries).subspan(at, count), dropped);
     const std::uint64_t bytes = text.size();
     if (socket_->send_text(std::move(text)) == net::WebSocketSession::Sent::kQueued) {
@@ -249,6 +277,9 @@ std::string TailSession::frame(std::span<const TailEntry> entries, const std::ve
     out += ']';
   } else if (options_.form == TailForm::kLegacy) {
     out += ",\"dropped_entries\":null";
+  }
+  if (options_.cursors && !entries.empty()) {
+    out += ",\"cursor\":\"" + logql::format_cursor(reached_) + '"';
   }
   out += options_.form == TailForm::kLegacy ? "}\n" : "}";
   return out;

@@ -40,6 +40,7 @@ struct TailOptions {
   TailForm form = TailForm::kMerged;
   std::vector<std::string> encoding_flags;
   bool field_selectors = true;  // as queries of the tenant
+  bool cursors = false;    // each frame says where a later tail goes on
   Duration delay{0};       // entries are held back for so long
   Duration begun{0};       // on the steady clock, as the next
   Duration deadline{0};
@@ -49,6 +50,12 @@ struct TailOptions {
 struct TailEntry {
   Labels stream;
   logql::ResultEntry entry;
+};
+
+/// What was stored before a tail goes live.
+struct TailHistory {
+  std::vector<TailEntry> entries;  // oldest first
+  bool more = false;               // than were asked for: the tail ends after them, to be taken up where they end
 };
 
 class TailSession {
@@ -67,8 +74,8 @@ class TailSession {
 
   /// Takes copies of the entries if the stream is wanted. True: there is something to send.
   bool offer(const ingest::AppliedStream& stream, logql::LogSource& source, Duration now);
-  /// Sends the history as it is and lets live entries follow, without those that were part of it.
-  void begin_live(std::vector<TailEntry> history);
+  /// Sends the history as one frame and lets live entries follow, without those that were part of it.
+  void begin_live(TailHistory history);
 
   struct Sent {
     std::uint64_t bytes = 0;
@@ -101,12 +108,15 @@ class TailSession {
   std::optional<TailEntry> shown(const Pending& pending);
   void drop(const Pending& pending) KVASIR_REQUIRES(mutex_);
   std::vector<Pending> take_due(Duration now);
+  void reach(std::span<const TailEntry> entries);
+  void send_history(const TailHistory& history, Sent& sent);
   void send(const std::vector<TailEntry>& entries, const std::vector<Pending>& origin, Sent& sent);
   std::string frame(std::span<const TailEntry> entries, const std::vector<Dropped>& dropped) const;
 
   TailOptions options_;
   std::vector<LabelMatcher> matchers_;
-  std::uint64_t bytes_sent_ = 0;                           // pump() only, as the next two
+  EntryPosition reached_{};                                // the last entry sent; pump() only, as the next
+  std::uint64_t bytes_sent_ = 0;
   std::uint64_t entries_sent_ = 0;
   Labels shown_labels_;                                    // of the stream at hand, without what the policy hides
   std::set<std::string> field_names_;  // matchers on names that no stream carried when the tail began
@@ -122,7 +132,7 @@ class TailSession {
   std::uint64_t dropped_count_ KVASIR_GUARDED_BY(mutex_) = 0;
   std::vector<Dropped> dropped_ KVASIR_GUARDED_BY(mutex_);
   std::set<std::uint64_t> in_history_ KVASIR_GUARDED_BY(mutex_);
-  std::vector<TailEntry> history_ KVASIR_GUARDED_BY(mutex_);
+  TailHistory history_ KVASIR_GUARDED_BY(mutex_);
   bool live_ KVASIR_GUARDED_BY(mutex_) = false;
 };
 

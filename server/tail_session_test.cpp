@@ -73,7 +73,7 @@ TEST_CASE("a tail sends what its selector and its stages let through, after the 
   logql::ResultEntry old;
   old.line = "good 0";
   old.sequence = 77;
-  tail.session->begin_live({{kShop, old}});
+  tail.session->begin_live({{{kShop, old}}});
   const auto first = tail.sent();
   CHECK(first.find("good 0") < first.find("good 1"));
   tail.offer(kShop, "bad");
@@ -89,7 +89,7 @@ TEST_CASE("a line that the history held is not sent again") {
   logql::ResultEntry held;
   held.line = "once";
   held.sequence = 1;
-  tail.session->begin_live({{kShop, held}});
+  tail.session->begin_live({{{kShop, held}}});
   const auto text = tail.sent();
   CHECK(text.find("once") == text.rfind("once"));
 }
@@ -170,4 +170,31 @@ TEST_CASE("a read policy narrows a tail and hides values before its stages") {
   asks.session->begin_live({});
   asks.offer(Labels{{"app", "shop"}, {"team", "a"}}, "password=secret");
   CHECK(asks.sent() == "");
+}
+
+TEST_CASE("a tail with cursors says where it can be taken up") {
+  TailOptions options;
+  options.cursors = true;
+  Tail tail("{app=\"shop\"}", options);
+  TailHistory history;
+  for (int i = 1; i <= 250; ++i) {
+    logql::ResultEntry entry;
+    entry.timestamp = {i};
+    entry.sequence = static_cast<std::uint64_t>(1000 + i);
+    entry.line = "old";
+    history.entries.push_back({kShop, entry});
+  }
+  tail.session->begin_live(history);
+  tail.session->pump({});
+  REQUIRE(tail.socket->texts.size() == 1);  // one frame, however long
+  CHECK(has(tail.sent(), "\"cursor\":\"250-1250\"}"));
+  tail.offer(kShop, "live");
+  CHECK(has(tail.sent(), "\"cursor\":\"1000-1\"}"));
+
+  Tail behind("{app=\"shop\"}", options);
+  history.more = true;
+  behind.session->begin_live(history);
+  CHECK(behind.session->pump({}).ended);
+  CHECK(behind.socket->texts.size() == 1);
+  CHECK(behind.socket->close_code == 1013);
 }

@@ -1,5 +1,7 @@
 #include "server/handlers/explain_route.h"
 
+#include <algorithm>
+
 #include "common/json_writer.h"
 #include "logql/syntax/parser.h"
 #include "logql/syntax/printer.h"
@@ -77,13 +79,17 @@ class Explanation {
   }
 
   Result<void> explain(const Reading& reading) {
+    Cost before;
     for (std::size_t stages = 0; stages <= reading.stages->size(); ++stages) {
       KVASIR_TRY(const Cost cost, count(reading, stages));
       const bool select = stages == 0;
       begin_operator(select ? "select" : "stage",
                      select ? logql::print(*reading.selector) : logql::print_stage((*reading.stages)[stages - 1]));
       writer_.key("rows").unsigned_integer(cost.rows);
+      if (!select) writer_.key("rowsIn").unsigned_integer(before.rows);
+      write_own(before.stats, cost.stats);
       write_cost(cost.stats);
+      before = cost;
     }
     return {};
   }
@@ -96,6 +102,13 @@ class Explanation {
     std::uint64_t points = 0;
     for (const auto& one : series) points += one.points.size();
     writer_.key("series").unsigned_integer(series.size()).key("points").unsigned_integer(points);
+  }
+
+  /// What this operator adds to those before it.
+  void write_own(const StatsSummary& before, const StatsSummary& stats) {
+    const std::uint64_t bytes = stats.bytes_processed - std::min(stats.bytes_processed, before.bytes_processed);
+    writer_.key("ownBytes").unsigned_integer(bytes);
+    writer_.key("ownSeconds").number(std::max(0.0, stats.exec_seconds - before.exec_seconds));
   }
 
   void write_cost(const StatsSummary& stats) {

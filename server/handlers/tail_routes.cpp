@@ -15,11 +15,13 @@ namespace {
 
 constexpr std::uint16_t kServerError = 1011;
 constexpr std::int64_t kDelaySecondsMax = 5;
+constexpr std::uint64_t kHistoryBytesMax = 16 << 20;
 
 struct TailRequest {
   std::string query;
   TimestampNs start;
   std::uint32_t limit = kDefaultLimit;
+  std::optional<EntryPosition> after;  // the last entry that an earlier tail gave
   TailOptions options;
 };
 
@@ -39,6 +41,11 @@ Result<TailRequest> parse_tail(const Services& services, const net::HttpRequest&
     if (*seconds > kDelaySecondsMax) return fail(ErrorCode::kInvalidArgument, "delay_for can't be greater than 5");
     tail.options.delay = std::chrono::seconds(std::max<std::int64_t>(*seconds, 0));
   }
+  tail.options.cursors = params.has("cursor");
+  if (const auto cursor = params.value_or_empty("cursor"); !cursor.empty()) {
+    KVASIR_TRY(tail.after, logql::parse_cursor(cursor));
+    tail.start = tail.after->timestamp;
+  }
   tail.options.encoding_flags = encoding_flags(request);
   if (asks_for_categories(tail.options.encoding_flags)) tail.options.form = TailForm::kCategorized;
   if (legacy) tail.options.form = TailForm::kLegacy;
@@ -47,8 +54,20 @@ Result<TailRequest> parse_tail(const Services& services, const net::HttpRequest&
   return tail;
 }
 
-/// The newest entries of [start, now), oldest first.
-Result<std::vector<TailEntry>> read_history(const Services& services, const QueryTenants& tenants,
+/// Everything after an entry, up to the limit.
+Result<TailHistory> read_after(const Services& services, QueryCall call, EntryPosition after) {
+  call.params.direction = logql::Direction::kForward;
+  KVASIR_TRY(const auto pages, QueryService(services).open_pages(call, kHistoryBytesMax, after));
+  if (pages == nullptr) return fail(ErrorCode::kInvalidArgument, "only log selector is supported");
+  KVASIR_TRY(logql::LogPage page, pages->next());
+  TailHistory history;
+  history.more = page.resume.has_value();
+  for (auto& row : page.rows) history.entries.push_back({*row.labels, std::move(row.entry)});
+  return history;
+}
+
+/// The newest entries of [start, now), oldest first; or those after the cursor.
+Result<TailHistory> read_history(const Services& services, const QueryTenants& tenants,
                                             const TailRequest& tail, std::stop_token stop) {
   QueryCall call;
   call.tenants = tenants;
@@ -61,15 +80,17 @@ Result<std::vector<TailEntry>> read_history(const Services& services, const Quer
   call.params.end = std::max(services.clock.now(), tail.start);
   call.params.limit = tail.limit;
   call.params.categorize_labels = tail.options.form == TailForm::kCategorized;
+  if (tail.after) return read_after(services, std::move(call), *tail.after);
   KVASIR_TRY(QueryOutcome outcome, QueryService(services).run(call));
-  std::vector<TailEntry> entries;
+  TailHistory history;
+  auto& entries = history.entries;
   for (auto& stream : std::get<logql::Streams>(outcome.result).streams) {
     for (auto& entry : stream.entries) entries.push_back({stream.labels, std::move(entry)});
   }
   std::sort(entries.begin(), entries.end(), [](const TailEntry& a, const TailEntry& b) {
     return std::pair(a.entry.timestamp, a.entry.sequence) < std::pair(b.entry.timestamp, b.entry.sequence);
   });
-  return entries;
+  return history;
 }
 
 void begin_tail(const Services& services, TailHub& hub, const QueryTenants& tenants, const TailRequest& tail,

@@ -145,6 +145,33 @@ def tail_websockets():
     check_tail([python_with("websockets==15.0.1") / "python", CLIENTS / "tail.py"])
 
 
+def tail_resume():
+    """A tail that is taken up by its cursor misses nothing and repeats nothing, however much came meanwhile."""
+    command = [python_with("websockets==15.0.1") / "python", CLIENTS / "tail.py"]
+    with World() as world:
+        _, url = world.kvasir()
+        address = url.replace("http", "ws") + "/loki/api/v1/tail?query=%7Bjob%3D%22tailed%22%7D&limit=100&cursor="
+
+        def taken_up(cursor, count, live=()):
+            process = subprocess.Popen([*map(str, command), address + cursor, str(count)], stdout=subprocess.PIPE, text=True)
+            try:
+                assert process.stdout.readline() == "open\n"
+                if live:
+                    push(url, *live)
+                *lines, last = process.communicate(timeout=40)[0].splitlines()
+            finally:
+                process.kill()
+            return lines, last.split(" ")[1]
+
+        seen, cursor = taken_up("", 3, ["line 0", "line 1", "line 2"])
+        push(url, *(f"line {i}" for i in range(3, 203)))
+        rows_when_there(url, '{job="tailed"}', 203)
+        for count, live in ((100, ()), (100, ()), (1, ["line 203"])):
+            lines, cursor = taken_up(cursor, count, live)
+            seen += lines
+        assert seen == [f"line {i}" for i in range(204)], seen
+
+
 def tail_ws():
     modules = npm_with(*NODE) / "node_modules"
     check_tail(["node", CLIENTS / "tail.js"], {**os.environ, "NODE_PATH": str(modules)})
@@ -177,7 +204,7 @@ def prometheus():
             assert done.returncode == 0 and not done.stdout + done.stderr, f"{page}: {done.stdout}{done.stderr}"
 
 
-PARTS = (otlp_http, otlp_grpc, python_logging_loki, loki_logger_handler, winston, pino, loki4j, tail_websockets, tail_ws, prometheus)
+PARTS = (otlp_http, otlp_grpc, python_logging_loki, loki_logger_handler, winston, pino, loki4j, tail_websockets, tail_resume, tail_ws, prometheus)
 
 
 if __name__ == "__main__":

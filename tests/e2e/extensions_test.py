@@ -48,6 +48,8 @@ def check_explain(url):
                         ("stage", "| status >= 500", 10)] or [r[2] for r in rows[:4]] == [100, 10, 10, 10], rows
     assert rows[4][0] == "limit" and rows[4][2] == 10, rows
     assert all(o["seconds"] >= 0 for o in plan["operators"])
+    assert [(o.get("rowsIn"), o["ownSeconds"] >= 0, o["ownBytes"] >= 0) for o in plan["operators"][:4]] == [
+        (None, True, True), (100, True, True), (10, True, True), (10, True, True)], plan
     plan = fetch_json(url + "/api/v1/explain", query='sum by (app) (count_over_time({app=~".+"} [1m]))', step=10, **query)["data"]
     assert [o["operator"] for o in plan["operators"]] == ["select", "evaluate"] and plan["operators"][1]["series"] == 2, plan
     assert plan["operators"][0]["rows"] == 120, plan
@@ -123,11 +125,38 @@ def check_request_limits(url):
     assert ask('{"requiredLabels": ["env"]}')[0] == 400 and ask("nonsense")[0] == 400
 
 
+def check_exact(url):
+    """Detected fields, their values and patterns count every line of the range; line_limit asks for less."""
+    lines = [[str(START + i * 1_000_000), f'level=info msg="user u{i} of {"blue" if i % 3 else "red"} came" id={i}'] for i in range(4000)]
+    assert push(url, [{"stream": {"app": "exact"}, "values": lines}])[0] == 204
+    range_of = {"query": '{app="exact"}', "start": START, "end": START + 60_000_000_000}
+    cardinality = lambda **more: {f["label"]: f["cardinality"] for f in fetch_json(
+        url + "/loki/api/v1/detected_fields", **range_of, **more)["fields"]}
+    assert cardinality()["id"] == 4000, cardinality()
+    assert cardinality(line_limit=10)["id"] == 10
+    values = fetch_json(url + "/loki/api/v1/detected_field/id/values", **range_of, limit=5000)["values"]
+    assert sorted(map(int, values)) == list(range(4000)), len(values)
+    patterns = fetch_json(url + "/loki/api/v1/patterns", **range_of, step="1h")["data"]
+    assert sum(count for pattern in patterns for _, count in pattern["samples"]) == 4000, patterns
+
+
+def check_zstd(url):
+    """Bodies in zstd, around JSON."""
+    body = json.dumps({"streams": [{"stream": {"app": "zstd"}, "values": [[str(time.time_ns()), "packed"]]}]}).encode()
+    # A frame with one raw block: magic, single segment, content size of one byte, last block.
+    packed = b"\x28\xb5\x2f\xfd\x20" + bytes([len(body)]) + (len(body) << 3 | 1).to_bytes(3, "little") + body
+    assert len(body) < 256
+    headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
+    assert fetch(url + "/loki/api/v1/push", packed, headers)[0] == 204
+    assert fetch(url + "/loki/api/v1/push", packed[:-3], headers)[0] == 400
+    eventually("the line is there", 10, lambda: "packed" in json.dumps(fetch_json(url + "/loki/api/v1/query_range", query='{app="zstd"}')))
+
+
 def main():
     with World() as world:
-        _, url = world.kvasir("querier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
+        _, url = world.kvasir("pattern_ingester: {enabled: true}\nquerier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits):
+        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits, check_exact, check_zstd):
             check(url)
             print(check.__name__, "ok")
 
