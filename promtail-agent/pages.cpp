@@ -98,8 +98,10 @@ net::HttpServerOptions http_server_options(const ServerConfig& config) {
   return options;
 }
 
-AgentPages::AgentPages(Agent& agent, ServerConfig config) : agent_(agent), config_(std::move(config)) {
+AgentPages::AgentPages(Agent& agent, ServerConfig config)
+    : agent_(agent), config_(std::move(config)), process_(agent.metrics()) {
   net::HttpServerOptions options = http_server_options(config_);
+  options.on_exchange = [this](const net::HttpExchange& exchange) { process_.count_exchange(exchange); };
   options.pools.push_back({"pages", 2, 64});
   server_ = std::make_unique<net::HttpServer>(std::move(options));
   add("/ready", {"GET", "HEAD"}, [this](const net::HttpRequest&) { return ready_page(); });
@@ -147,7 +149,9 @@ Result<void> AgentPages::start() { return server_->start(); }
 
 void AgentPages::stop() { server_->drain(std::chrono::milliseconds(500)); }
 
-net::HttpResponse AgentPages::metrics_page(const net::HttpRequest& request) const {
+net::HttpResponse AgentPages::metrics_page(const net::HttpRequest& request) {
+  process_.refresh();
+  process_.set_connections(server_->connection_count());
   const auto accept = request.headers.get("Accept");
   const bool open = accept && accept->find("application/openmetrics-text") != std::string_view::npos;
   net::HttpResponse response;

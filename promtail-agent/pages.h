@@ -9,6 +9,7 @@
 
 #include "common/net/http_server.h"
 #include "promtail-agent/config/config.h"
+#include "promtail-agent/process_metrics.h"
 
 namespace kvasir::agent {
 
@@ -24,7 +25,7 @@ class AgentPages {
  private:
   void add(const std::string& path, std::vector<std::string> methods,
            std::function<net::HttpResponse(const net::HttpRequest&)> answer);
-  net::HttpResponse metrics_page(const net::HttpRequest& request) const;
+  net::HttpResponse metrics_page(const net::HttpRequest& request);
   net::HttpResponse ready_page() const;
   net::HttpResponse targets_page(const net::HttpRequest& request) const;
   net::HttpResponse discovery_page(const net::HttpRequest& request) const;
@@ -33,6 +34,7 @@ class AgentPages {
 
   Agent& agent_;
   const ServerConfig config_;
+  ProcessMetrics process_;
   std::unique_ptr<net::HttpServer> server_;
 };
 
