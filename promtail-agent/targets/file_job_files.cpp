@@ -168,6 +168,11 @@ void FileJob::take_over(std::unique_ptr<TailedFile> file, const FileTarget& targ
   watch(file->real_path);
   paths_seen_.insert(file->path);
   publish(*file);
+  // Nobody was told what happened between the two jobs.
+  struct stat named {};
+  const bool leads_here =
+      ::stat(file->path.c_str(), &named) == 0 && named.st_dev == key.device && named.st_ino == key.inode;
+  if (!leads_here) left_unseen_.push_back(key);
   files_.emplace(key, std::move(file));
 }
 

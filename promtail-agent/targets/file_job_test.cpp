@@ -110,9 +110,10 @@ class Harness {
   }
 
   /// As a new configuration does it.
-  void reload() {
+  void reload(const std::function<void()>& between = {}) {
     job_->stop();
     FileHandover files = job_->release_files();
+    if (between) between();
     begin(false, std::move(files));
   }
 
@@ -428,6 +429,22 @@ TEST_CASE("no saved state has a file without those that were written before it")
   CHECK(seen);
 }
 
+TEST_CASE("a file that took the name of another while the agent was down is read from its start, however long it is") {
+  for (const bool kept : {false, true}) {
+    CAPTURE(kept);
+    Harness files;
+    files.write("first of the old one\n");
+    files.start();
+    files.expect({"first of the old one"});
+    files.stop();
+    if (kept) files.rename("app.log", "app.log.1");
+    else std::filesystem::remove(files.path());
+    files.write("first of the new one\nits second line\nand its third\n");
+    files.start();
+    files.expect({"and its third", "first of the new one", "first of the old one", "its second line"});
+  }
+}
+
 TEST_CASE("a new configuration goes on with files that were rotated away, also right before it") {
   for (const bool noticed : {false, true}) {
     CAPTURE(noticed);
@@ -448,6 +465,13 @@ TEST_CASE("a new configuration goes on with files that were rotated away, also r
     files.reload();
     files.write("last\n");
     files.expect({"last", "late", "later", "new", "newer", "old"});
+    files.reload([&] {
+      for (const char* number : {"2", "3", "4"}) {
+        files.rename("app.log", std::string("app.log.") + number);
+        files.write(std::string("after ") + number + "\n");
+      }
+    });
+    files.expect({"after 2", "after 3", "after 4", "last", "late", "later", "new", "newer", "old"});
   }
 }
 
