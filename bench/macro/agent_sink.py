@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What the agent costs: one plain file, pushed to a sink on this machine that throws everything away.
 
-    bench/macro/agent_sink.py [--agent PATH] [--mib 1024] [--pipeline plain|json|cri|regex|multiline]
+    bench/macro/agent_sink.py [--agent PATH] [--mib 1024] [--pipeline NAME ...]     (all of them if none is named)
 
-Prints CPU-seconds (user + system) and peak memory of the agent process from its start to its end, and the wall time.
+Prints CPU-seconds (user + system) and peak memory of the agent process from its start to its end, MB/s over the wall time, and beside
+it what `rg -c '"status":500'` (or grep) takes to read the same file once.
 """
 import argparse
 import os
@@ -20,6 +21,11 @@ import urllib.request
 
 PIPELINES = {
     'plain': '',
+    'stamp': '''    pipeline_stages:
+      - json: {expressions: {level: level, ts: ts}}
+      - labels: {level: }
+      - timestamp: {source: ts, format: RFC3339Nano}
+''',
     'cri': '    pipeline_stages: [{cri: {}}]\n',
     'regex': '''    pipeline_stages:
       - regex: {expression: '"level":"(?P<level>[a-z]+)","service":"(?P<service>[^"]+)".*"status":(?P<status>[0-9]+)'}
@@ -94,16 +100,24 @@ class Sink(threading.Thread):
             peer.sendall(b'HTTP/1.1 204 No Content\r\n\r\n')
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--agent', default='build/release/bin/kvasir-agent')
-    parser.add_argument('--mib', type=int, default=1024)
-    parser.add_argument('--pipeline', choices=sorted(PIPELINES), default='plain')
-    parser.add_argument('--seed', type=int, default=1)
-    args = parser.parse_args()
+def searched(path):
+    """Text on how long a search in the file takes."""
+    tool = next((t for t in ('rg', 'grep') if shutil.which(t)), None)
+    if tool is None:
+        return 'no rg'
+    start = time.time()
+    search = subprocess.Popen([tool, '-c', '"status":500', path], stdout=subprocess.DEVNULL)
+    _, _, usage = os.wait4(search.pid, 0)
+    return f'{tool} -c {usage.ru_utime + usage.ru_stime:.2f} CPU-seconds, {time.time() - start:.2f} s'
+
+
+def measure(args, pipeline):
+    """True if every entry was sent."""
     folder = tempfile.mkdtemp(prefix='agent_sink_')
     try:
-        lines, size = write_file(os.path.join(folder, 'app.log'), args.mib << 20, args.seed, args.pipeline)
+        log = os.path.join(folder, 'app.log')
+        lines, size = write_file(log, args.mib << 20, args.seed, pipeline)
+        search = searched(log)
         sink = Sink()
         sink.start()
         with socket.socket() as s:
@@ -116,7 +130,7 @@ clients: [{{url: "http://127.0.0.1:{sink.port}/loki/api/v1/push"}}]
 scrape_configs:
   - job_name: bench
     static_configs: [{{labels: {{job: bench, __path__: {folder}/app.log}}}}]
-{PIPELINES[args.pipeline]}''')
+{PIPELINES[pipeline]}''')
         start = time.time()
         agent = subprocess.Popen([args.agent, f'-config.file={folder}/agent.yaml'])
         sent = 0
@@ -132,11 +146,21 @@ scrape_configs:
         agent.send_signal(signal.SIGTERM)
         _, _, usage = os.wait4(agent.pid, 0)
         cpu = usage.ru_utime + usage.ru_stime
-        print(f'{args.pipeline}: {size >> 20} MiB, {lines} lines, sent {sent:.0f}: {cpu:.2f} CPU-seconds '
-              f'({cpu * (1 << 30) / size:.2f} per GiB), peak {usage.ru_maxrss / 1024:.0f} MiB, {wall:.1f} s, {sink.bytes >> 20} MiB pushed')
-        return 0 if sent == lines else 1
+        print(f'{pipeline}: {size >> 20} MiB, {lines} entries, sent {sent:.0f}: {cpu:.2f} CPU-seconds ({cpu * (1 << 30) / size:.2f} per GiB), '
+              f'{size / wall / 1e6:.0f} MB/s, peak {usage.ru_maxrss / 1024:.0f} MiB, {sink.bytes >> 20} MiB pushed; {search}', flush=True)
+        return sent == lines
     finally:
         shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--agent', default='build/release/bin/kvasir-agent')
+    parser.add_argument('--mib', type=int, default=1024)
+    parser.add_argument('--pipeline', nargs='+', choices=sorted(PIPELINES), default=list(PIPELINES))
+    parser.add_argument('--seed', type=int, default=1)
+    args = parser.parse_args()
+    return 0 if all([measure(args, pipeline) for pipeline in args.pipeline]) else 1
 
 
 if __name__ == '__main__':
