@@ -359,6 +359,10 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
   CHECK(again.status().rules[0].alerts[0].active_at == at(3min));  // the minute nobody looked does not count
   again.evaluate(at(13min));
   CHECK(again.status().rules[0].state == AlertState::kFiring);
+  GroupRunner gone({"t1", "ns", "g"}, group, 1min, environment);
+  gone.restore_state(saved, at(8min), 1h, 1min);
+  present = false;
+  CHECK(shown(gone.evaluate(at(8min)).samples) == std::vector{pending + " end", since + " end"});
   GroupRunner late({"t1", "ns", "g"}, group, 1min, environment);
   late.restore_state(saved, at(3h), 1h, 1min);
   late.restore_state("{broken", at(3h), 1h, 1min);

@@ -18,6 +18,19 @@ Labels recorded_labels(const logql::Series& series, const Rule& rule) {
   return labels;
 }
 
+// The samples of this slot, and the end of each series that is not among them any more.
+void append_samples(const std::map<Labels, double>& before, const std::map<Labels, double>& now, TimestampNs slot,
+                    std::vector<RecordedSample>& out) {
+  for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
+  for (const auto& [labels, value] : before) {
+    if (!now.contains(labels)) out.push_back({labels, stale_marker(), to_ms(slot)});
+  }
+}
+
+bool is_same_rule(const Rule& a, const Rule& b) { return a.kind == b.kind && a.name == b.name && a.labels == b.labels; }
+
+}  // namespace
+
 std::map<Labels, double> alert_samples(const std::map<Labels, Alert>& alerts) {
   std::map<Labels, double> samples;
   for (const auto& [labels, alert] : alerts) {
@@ -31,19 +44,6 @@ std::map<Labels, double> alert_samples(const std::map<Labels, Alert>& alerts) {
   }
   return samples;
 }
-
-// The samples of this slot, and the end of each series that is not among them any more.
-void append_samples(const std::map<Labels, double>& before, const std::map<Labels, double>& now, TimestampNs slot,
-                    std::vector<RecordedSample>& out) {
-  for (const auto& [labels, value] : now) out.push_back({labels, value, to_ms(slot)});
-  for (const auto& [labels, value] : before) {
-    if (!now.contains(labels)) out.push_back({labels, stale_marker(), to_ms(slot)});
-  }
-}
-
-bool is_same_rule(const Rule& a, const Rule& b) { return a.kind == b.kind && a.name == b.name && a.labels == b.labels; }
-
-}  // namespace
 
 GroupRunner::GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval,
                          const GroupEnvironment& environment)

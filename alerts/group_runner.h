@@ -72,6 +72,9 @@ struct Evaluation {
   Duration time{0};
 };
 
+/// The series ALERTS and ALERTS_FOR_STATE of pending and firing alerts.
+std::map<Labels, double> alert_samples(const std::map<Labels, Alert>& alerts);
+
 class GroupRunner {
  public:
   GroupRunner(GroupIdentity identity, RuleGroup group, Duration interval, const GroupEnvironment& environment);

@@ -120,6 +120,7 @@ void GroupRunner::restore_state(std::string_view saved, TimestampNs now, Duratio
           rule.alerting.restore(std::move(*alert));
         }
       }
+      rule.series = alert_samples(rule.alerting.alerts());
     }
   }
 }

@@ -143,6 +143,7 @@ void Ruler::let_go(const Groups& next, Ended& ended) {
 }
 
 void Ruler::reload() {
+  MutexLock alone(reload_mutex_);
   const LoadedRules loaded = store_.load();
   MutexLock lock(mutex_);
   const auto before = problems_;

@@ -100,6 +100,7 @@ class Ruler {
   RuleStore store_;
   const StateFiles states_;
   GroupEnvironment environment_;
+  Mutex reload_mutex_;  // one reload at a time, so that none puts back what was read before a change; taken first
   mutable Mutex mutex_;
   Condition changed_;
   Groups groups_ KVASIR_GUARDED_BY(mutex_);

@@ -106,7 +106,7 @@ class Story:
         return f"""ruler:
   storage: {{type: local, local: {{directory: {self.folder}/rules}}}}
   alertmanager_url: {self.urls["alertmanager"]}
-  external_url: http://grafana.example
+  external_url: http://grafana.example/
   resend_delay: 2s
   for_grace_period: 0s
   poll_interval: 1s
