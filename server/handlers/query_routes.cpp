@@ -62,8 +62,18 @@ Result<std::optional<EntryPosition>> resume_position(const QueryExchange& exchan
   return logql::parse_cursor(cursor).map([](EntryPosition position) { return std::optional(position); });
 }
 
+/// Loki's answer to whoever accepts an encoding that is switched off.
+std::optional<net::HttpResponse> refuse_parquet(const net::HttpRequest& request) {
+  const bool asked = request.headers.value_or_empty("Accept") == "application/vnd.apache.parquet";
+  if (!asked) return std::nullopt;
+  return bare_error(400,
+                    "support for Parquet encoded responses is disabled. Enable with "
+                    "-frontend.support-parquet-encoding=true");
+}
+
 void query_range(const Services& services, const std::shared_ptr<QueryExchange>& exchange,
                  const std::shared_ptr<net::HttpReply>& reply) {
+  if (auto refusal = refuse_parquet(exchange->request)) return reply->send(*std::move(refusal));
   auto range = parse_range_params(exchange->params, services.clock.now());
   if (!range) return reply->send(bare_error(range.error()));
   const auto after = resume_position(*exchange);
@@ -81,6 +91,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
 }
 
 net::HttpResponse query_instant(const Services& services, QueryExchange& exchange) {
+  if (auto refusal = refuse_parquet(exchange.request)) return *std::move(refusal);
   auto instant = parse_instant_params(exchange.params, services.clock.now());
   if (!instant) return bare_error(instant.error());
   QueryCall call = call_of(services, exchange, "query");

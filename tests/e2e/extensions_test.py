@@ -140,6 +140,13 @@ def check_exact(url):
     assert sum(count for pattern in patterns for _, count in pattern["samples"]) == 4000, patterns
 
 
+def check_parquet(url):
+    """An encoding that Loki has switched off is refused in its words."""
+    for path in ("query_range", "query"):
+        answer = fetch(url + f"/loki/api/v1/{path}?query=vector(1)", headers={"Accept": "application/vnd.apache.parquet"})
+        assert answer == (400, "support for Parquet encoded responses is disabled. Enable with -frontend.support-parquet-encoding=true"), answer
+
+
 def check_zstd(url):
     """Bodies in zstd, around JSON."""
     body = json.dumps({"streams": [{"stream": {"app": "zstd"}, "values": [[str(time.time_ns()), "packed"]]}]}).encode()
@@ -156,7 +163,7 @@ def main():
     with World() as world:
         _, url = world.kvasir("pattern_ingester: {enabled: true}\nquerier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits, check_exact, check_zstd):
+        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits, check_exact, check_parquet, check_zstd):
             check(url)
             print(check.__name__, "ok")
 
