@@ -1,7 +1,6 @@
 // The life of alerts, their templates, their way out, and their way over a restart.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <map>
 #include <set>
 
@@ -61,8 +60,7 @@ std::string expanded(std::string_view text, double value = 50) {
 std::vector<std::string> shown(const std::vector<RecordedSample>& samples) {
   std::vector<std::string> texts;
   for (const auto& sample : samples) {
-    const bool ends = std::bit_cast<std::uint64_t>(sample.value) == std::bit_cast<std::uint64_t>(stale_marker());
-    texts.push_back(sample.labels.to_string() + (ends ? " end" : " " + format_go_float(sample.value)));
+    texts.push_back(sample.labels.to_string() + (is_stale_marker(sample.value) ? " end" : " " + format_go_float(sample.value)));
   }
   return texts;
 }
@@ -367,6 +365,36 @@ TEST_CASE("a group records, marks what ended, and keeps its alerts over a restar
   late.restore_state(saved, at(3h), 1h, 1min);
   late.restore_state("{broken", at(3h), 1h, 1min);
   CHECK(late.status().rules[0].alerts.empty());
+}
+
+TEST_CASE("a series that two rules of a group write is sent once, and does not end while one of them writes it") {
+  const ManualClock clock(at(0s));
+  std::map<std::string, std::vector<const char*>> apps{{"a", {"x", "y"}}, {"b", {"y"}}};
+  const GroupEnvironment environment{
+      clock,
+      [&](const std::string&, const std::string& expr, TimestampNs) -> Result<logql::QueryResult> {
+        logql::Vector vector;
+        for (const auto* app : apps[expr]) vector.series.push_back({Labels{{"app", app}}, {{0, expr == "a" ? 1.0 : 2.0}}});
+        return logql::QueryResult(std::move(vector));
+      },
+      {},
+      ""};
+  RuleGroup group{"g", 1min, 0, {}};
+  for (const std::string expr : {"a", "b"}) {
+    Rule rule = rule_with(0min);
+    rule.kind = Rule::Kind::kRecord;
+    rule.name = "r";
+    rule.expr = rule.canonical = expr;
+    rule.labels.clear();
+    group.rules.push_back(rule);
+  }
+  GroupRunner runner({"t1", "ns", "g"}, group, 1min, environment);
+  const std::string x = R"({__name__="r", app="x"})", y = R"({__name__="r", app="y"})";
+  CHECK(shown(runner.evaluate(at(0min)).samples) == std::vector{x + " 1", y + " 1"});
+  apps["a"] = {"x"};
+  CHECK(shown(runner.evaluate(at(1min)).samples) == std::vector{x + " 1", y + " 2"});
+  apps["b"] = {};
+  CHECK(shown(runner.evaluate(at(2min)).samples) == std::vector{x + " 1", y + " end"});
 }
 
 TEST_CASE("keep_firing_for counts on from the last sight over a restart") {

@@ -27,6 +27,22 @@ void append_samples(const std::map<Labels, double>& before, const std::map<Label
   }
 }
 
+// Of two rules that write one series the first counts, and no end beside a sample: a receiver refuses the whole request
+// for a series that has two values at one time.
+std::vector<RecordedSample> each_series_once(std::vector<RecordedSample> samples) {
+  std::map<Labels, std::size_t> places;
+  std::vector<RecordedSample> once;
+  for (auto& sample : samples) {
+    const auto [place, is_new] = places.try_emplace(sample.labels, once.size());
+    if (is_new) {
+      once.push_back(std::move(sample));
+    } else if (is_stale_marker(once[place->second].value)) {
+      once[place->second].value = sample.value;
+    }
+  }
+  return once;
+}
+
 bool is_same_rule(const Rule& a, const Rule& b) { return a.kind == b.kind && a.name == b.name && a.labels == b.labels; }
 
 }  // namespace
@@ -85,6 +101,7 @@ Evaluation GroupRunner::evaluate(TimestampNs slot) {
               {{"tenant", identity_.tenant}, {"namespace", identity_.name_space}, {"group", identity_.group},
                {"rule", rule.alerting.rule().name}, {"reason", rule.last_error}});
   }
+  done.samples = each_series_once(std::move(done.samples));
   last_evaluation_ = slot;
   evaluation_time_ = done.time = environment_.clock.steady() - begin;
   return done;

@@ -57,6 +57,10 @@ bool is_time_to_tell(std::optional<Duration>& told) {
 
 double stale_marker() { return std::bit_cast<double>(std::uint64_t{0x7ff0000000000002}); }
 
+bool is_stale_marker(double value) {
+  return std::bit_cast<std::uint64_t>(value) == std::bit_cast<std::uint64_t>(stale_marker());
+}
+
 std::string encode_write_request(const std::vector<RecordedSample>& samples) {
   std::string request;
   protozero::pbf_writer writer(request);

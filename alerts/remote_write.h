@@ -33,6 +33,7 @@ struct RecordedSample {
 
 /// Marks the end of a series: the NaN that Prometheus knows it by.
 double stale_marker();
+bool is_stale_marker(double value);
 
 /// The snappy-compressed WriteRequest.
 std::string encode_write_request(const std::vector<RecordedSample>& samples);

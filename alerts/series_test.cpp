@@ -1,6 +1,5 @@
 // Series that rules write: where they end, who shows them, and what is kept of groups that changed or went.
 #include <algorithm>
-#include <bit>
 #include <set>
 
 #include <doctest/doctest.h>
