@@ -13,13 +13,19 @@
 namespace kvasir::chunks {
 namespace {
 
-void write_ints(std::span<const std::int64_t> values, TableTarget& target) {
+std::size_t write_ints(std::span<const std::int64_t> values, TableTarget& target) {
   std::string packed;
   encode_ints(values, packed);
   target.parts.dense(packed, target.meta);
+  return packed.size();
 }
 
-std::vector<std::int64_t> write_positions(std::span<const EntryView> rows, TableTarget& target) {
+struct Positions {
+  std::vector<std::int64_t> times;
+  std::size_t bytes = 0;  // stored
+};
+
+Positions write_positions(std::span<const EntryView> rows, TableTarget& target) {
   std::vector<std::int64_t> times(rows.size()), sequences(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     times[i] = rows[i].timestamp.value;
@@ -28,8 +34,8 @@ std::vector<std::int64_t> write_positions(std::span<const EntryView> rows, Table
   std::string packed;  // every query reads the times, so they are kept quick to read
   encode_ints_fast(times, packed);
   target.parts.dense(packed, target.meta);
-  write_ints(sequences, target);
-  return times;
+  const std::size_t bytes = packed.size() + write_ints(sequences, target);
+  return {std::move(times), bytes};
 }
 
 void write_rows(std::span<const EntryView> rows, TableTarget& target) {
@@ -66,13 +72,13 @@ void write_metadata(std::span<const EntryView> rows, std::span<const std::int64_
 
 }  // namespace
 
-void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out,
-                  LineFactsBuilder* facts) {
+std::size_t encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out,
+                         LineFactsBuilder* facts) {
   std::string meta_bytes;
   ByteWriter meta(meta_bytes);
   PartWriter parts;
   TableTarget target{meta, parts, ids, facts};
-  const std::vector<std::int64_t> times = write_positions(rows, target);
+  const auto [times, position_bytes] = write_positions(rows, target);
   if (encoding == Encoding::kRows) {
     write_rows(rows, target);
   } else {
@@ -101,6 +107,7 @@ void encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdS
   ByteWriter(out).fixed(crc32c(head));
   out.append(head);
   out.append(parts.area());
+  return position_bytes;
 }
 
 }  // namespace kvasir::chunks

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t kColumnsLineBytesMin = 16 << 10;  // below, columns hardly ever beat rows
 constexpr std::size_t kSampleBytes = 64 << 10;
+constexpr std::uint32_t kTraceIdBytes = 16;
 constexpr std::size_t kOwnBlockBytesMin = 128 << 10;  // a stream with less shares a block with its neighbours
 constexpr std::size_t kSharedBlockBytes = 1 << 20;    // larger ones pack no better, and each reader opens all of it
 
@@ -77,12 +78,13 @@ std::size_t estimate_row_bytes(std::span<const EntryView> rows) {
   return static_cast<std::size_t>(share * static_cast<double>(total)) + rows.size();
 }
 
-/// Bytes that pending id columns will take: columns of one width mostly repeat each other's ids.
+/// Bytes that pending id columns will take: columns of one width mostly repeat each other's ids, and wide ones (traces)
+/// those of other blocks.
 std::size_t estimate_id_bytes(std::span<const PendingIds> slots) {
   std::map<std::uint32_t, std::size_t> largest;
   for (const PendingIds& slot : slots) largest[slot.width] = std::max(largest[slot.width], slot.bytes.size());
   std::size_t bytes = 0;
-  for (const auto& [width, most] : largest) bytes += most;
+  for (const auto& [width, most] : largest) bytes += width >= kTraceIdBytes ? most / 2 : most;
   return bytes + slots.size() * slots[0].count();
 }
 
@@ -136,11 +138,11 @@ bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, Bl
   if (options.pressure || draft.entry.line_bytes < kColumnsLineBytesMin) return false;
   const std::size_t before = file.size(), ids_before = ids.size();
   LineFactsBuilder facts(collector);
-  encode_block(block_rows, Encoding::kColumns, ids, file, &facts);
+  const std::size_t positions = encode_block(block_rows, Encoding::kColumns, ids, file, &facts);
   draft.trigrams = collector.take();
   std::size_t stored = file.size() - before;
   if (ids.size() != ids_before) stored += estimate_id_bytes(std::span(ids.slots()).subspan(ids_before));
-  if (stored * 10 < estimate_row_bytes(block_rows) * 9) {
+  if (stored * 10 < (estimate_row_bytes(block_rows) + positions) * 9) {
     if (gives_back(std::string_view(file).substr(before), ids, block_rows)) {
       draft.entry.flags |= facts.flags();
       add_line_tokens(facts.tokens(), draft);
