@@ -67,7 +67,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static Peer& peer = *std::make_unique<Peer>().release();
   peer.set(fuzz::text_of(data, size));
   const auto begun = std::chrono::steady_clock::now();
-  const auto client = net::make_http_client({.response_bytes_max = kAnswerMax});
+  static const auto client = [] {  // once: it reads the system's certificates
+    net::HttpClientOptions options;
+    options.idle_connections_max = 0;
+    options.response_bytes_max = kAnswerMax;
+    return net::make_http_client(std::move(options));
+  }();
   KVASIR_ASSERT(client.has_value(), "no client");
   net::HttpCall call;
   call.url = "http://127.0.0.1:" + std::to_string(peer.port()) + "/";
