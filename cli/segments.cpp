@@ -29,8 +29,8 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 
 void print_totals(const chunks::SegmentDescription& segment) {
   std::cout << fmt::format("{} streams, {} blocks, {} stored, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
-                           segment.streams.size(), segment.entries.size(), segment.blocks.size(), segment.rows, segment.line_bytes,
-                           segment.file_bytes, ratio(segment.line_bytes, segment.file_bytes));
+                           segment.streams.size(), segment.entries.size(), segment.blocks.size(), segment.rows,
+                           segment.line_bytes, segment.file_bytes, ratio(segment.line_bytes, segment.file_bytes));
   const std::vector<std::pair<std::string_view, std::uint64_t>> parts{{"blocks", segment.block_bytes},
                                                                       {"ids", segment.id_bytes},
                                                                       {"id filters", segment.filter_bytes},

@@ -59,6 +59,12 @@ std::uint64_t head_limit(const KvasirConfig& config) {
   return std::clamp(effective_memory_limit(config) / 4, kLeast, kMost);
 }
 
+/// What opened blocks may keep between queries. Charged to the budget of the process.
+std::uint64_t block_cache_limit(const KvasirConfig& config) {
+  const std::uint64_t memory = effective_memory_limit(config);
+  return config.block_cache_size == 0 ? memory / 4 : std::min(config.block_cache_size, memory);
+}
+
 void log_exchange(const net::HttpExchange& exchange) {
   if (log::level() != log::Level::kDebug) return;
   log::debug("http", "request",
@@ -66,8 +72,6 @@ void log_exchange(const net::HttpExchange& exchange) {
               {"status", std::to_string(exchange.status)}, {"peer", std::string(exchange.peer)},
               {"ms", std::to_string(exchange.duration.count() / 1'000'000)}});
 }
-
-constexpr std::uint64_t kBlockCacheShare = 4;  // one part in so many of the memory limit
 
 }  // namespace
 
@@ -77,7 +81,7 @@ struct Application::Parts {
       : budget("process", effective_memory_limit(config.kvasir)),
         ingest_budget("ingest", 0, &budget),
         query_budget("queries", 0, &budget),
-        block_cache(std::make_shared<BlockCache>(budget.limit_bytes() / kBlockCacheShare, &budget)) {}
+        block_cache(std::make_shared<BlockCache>(block_cache_limit(config.kvasir), &budget)) {}
 
   MemoryBudget budget;
   MemoryBudget ingest_budget;

@@ -223,6 +223,7 @@ void add_ours(ServerConfig& c, std::vector<Setting>& t) {
              "kvasir.otlp-grpc-listen-port"},
             {"kvasir.memory_limit", BytesTarget{&k.memory_limit}, "bytes for heads, caches and queries; 0 is a quarter of the machine's, half of a control group's"},
             {"kvasir.head_limit", BytesTarget{&k.head_limit}, "bytes of new lines in memory before they are written as segments; 0 is a quarter of the memory limit, at most 128MB"},
+            {"kvasir.block_cache_size", BytesTarget{&k.block_cache_size}, "bytes of opened blocks and decoded columns kept between queries, within the memory limit; 0 is a quarter of it"},
             {"kvasir.retention_size", BytesTarget{&k.retention_size}, "bytes of stored segments; beyond it the oldest are removed; 0: any"},
             {"kvasir.disk_reserve", BytesTarget{&k.disk_reserve}, "with less free space on the disk of the data, pushes are refused until there is more; 0: never"},
             {"kvasir.merge_cpu_percent", &k.merge_cpu_percent, "of one core, how much merging small segments into large ones may use; 0: any"},

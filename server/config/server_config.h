@@ -136,6 +136,7 @@ struct KvasirConfig {
   std::uint16_t otlp_grpc_port = 4317;  // 0: none; not being able to listen there matters only if the file names it
   std::uint64_t memory_limit = 0;     // 0: a quarter of the machine's memory, half of a control group's
   std::uint64_t head_limit = 0;       // bytes of lines that are not in segments yet; 0: from the memory limit
+  std::uint64_t block_cache_size = 0;  // bytes of opened blocks and decoded columns; 0: a quarter of the memory limit
   std::uint64_t retention_size = 0;   // bytes of segments; beyond it the oldest go; 0: any
   std::uint64_t disk_reserve = 128u << 20;  // with less free on the disk pushes are refused; 0: never
   std::uint32_t merge_cpu_percent = 50;     // of one core, for merging segments; 0: any
