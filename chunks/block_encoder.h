@@ -19,9 +19,9 @@ enum class Encoding : std::uint8_t {
   kColumns = 1,  // templates and typed columns
 };
 
-/// Appends the block; gives the bytes of its timestamps and sequences, which are the same in either encoding. Id columns leave their bytes in `ids`. `facts`, for kColumns, is told all of the lines; else
-/// null. REQUIRES:
-/// 1 <= rows <= kBlockRowsMax.
+/// Appends the block; gives the bytes of its timestamps and sequences, which are the same in either encoding. Id
+/// columns leave their bytes in `ids`. `facts`, for kColumns, is told all of the lines; else null.
+/// REQUIRES: 1 <= rows <= kBlockRowsMax.
 std::size_t encode_block(std::span<const EntryView> rows, Encoding encoding, PendingIdStore& ids, std::string& out,
                          LineFactsBuilder* facts = nullptr);
 
