@@ -152,6 +152,12 @@ TEST_CASE("a write leaves the other groups of the file as they were read, broken
   }
 }
 
+TEST_CASE("a rule file that is not UTF-8 names the line") {
+  const auto groups = parse_rule_file("groups:\n- name: g\n  rules:\n  - {alert: \xf0\x28, expr: vector(1)}\n");
+  REQUIRE_FALSE(groups.has_value());
+  CHECK(groups.error().message() == "yaml: line 4: not UTF-8");
+}
+
 TEST_CASE("a broken rule that is printed stays as it was read, so it cannot come back whole") {
   const auto groups = parse_rule_file(kBrokenFile);
   REQUIRE(groups.has_value());
