@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 RATCHET = os.path.join(HERE, 'agent-ratchet.json')
 SKIPPED = 77
+SECONDS = 840  # a busy machine needs more than the runner's own bound, and a case that was not begun says nothing
 
 
 def find_cases():
@@ -33,7 +34,7 @@ def deviations():
 
 
 def run(runner, agent, group, jobs):
-    command = [sys.executable, runner, '--agent', agent, '--jobs', str(jobs)]
+    command = [sys.executable, runner, '--agent', agent, '--jobs', str(jobs), '--budget', str(SECONDS)]
     if group:
         command += ['--group', group]
     out = subprocess.run(command, capture_output=True, text=True, check=False).stdout
