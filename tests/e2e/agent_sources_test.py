@@ -165,7 +165,7 @@ def gelf(folder):
 
 def http_sd(folder):
     """Targets from an address; after an error the last ones stay."""
-    good = [{"targets": ["x"], "labels": {"job": "sd", "__path__": str(folder / "*.log")}}]
+    good = [{"targets": ["x"], "labels": {"job": "sd", "__path__": str(folder / "sd-*.log")}}]
     answers = [good]
 
     class Discovery(Handler):
@@ -173,13 +173,13 @@ def http_sd(folder):
             self.answer(answers[0])
 
     server = serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Discovery))
-    (folder / "a.log").write_text("first\n")
+    (folder / "sd-a.log").write_text("first\n")
     url = f"http://127.0.0.1:{server.server_address[1]}/targets"
     with Agent(folder, {"job_name": "h", "http_sd_configs": [{"url": url, "refresh_interval": "1s"}]}) as agent:
         agent.wait_for('job="sd"', "\tfirst")
         answers[0] = {"not": "a list"}
         time.sleep(2)
-        with open(folder / "a.log", "a") as log:
+        with open(folder / "sd-a.log", "a") as log:
             log.write("second\n")
         agent.wait_for('job="sd"', "\tsecond")
 
