@@ -19,9 +19,10 @@ bool is_exact_literal(const Stage& stage) {
          (filter->op == LineFilterOp::kContains || filter->op == LineFilterOp::kNotContains);
 }
 
-/// Rows of the open interval of time; blocks are sorted, so they are one run.
+/// Rows of the open interval of time; blocks are sorted, so they are one run. A block may be empty: all of it deleted.
 RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
   const auto times = block.timestamps();
+  if (times.empty()) return RowSet(0);
   if (range.contains({times.front()}) && range.contains({times.back()})) return RowSet(block.rows());
   const auto begin = std::lower_bound(times.begin(), times.end(), range.begin.value);
   const auto end = std::lower_bound(begin, times.end(), range.end.value);
