@@ -42,7 +42,21 @@ def kubernetes():
         broken = files[0].read_text().replace("spec:", "spec: &s", 1).replace("containerPort:", "containerPorts:")
         refuses(command, broken, world.folder, "misspelt.yaml")
         check_config_maps(world.folder)
+    for file in files:
+        check_applies(f"kubernetes/{file.name}")
     check_pipeline()
+
+
+def check_applies(name):
+    """kubectl works through the files of a folder by name, each from its top: a namespace has to be made before what lies in it. And a
+    node has to take the image that was loaded into it: for a tag `latest` it asks the registry unless told otherwise."""
+    made = set()
+    for document in parsed(name):
+        metadata = document["metadata"]
+        assert metadata.get("namespace") in made | {None}, f"{name}: {document['kind']} comes before its namespace"
+        made |= {metadata["name"]} if document["kind"] == "Namespace" else set()
+        for container in document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+            assert container.get("imagePullPolicy") == "IfNotPresent", f"{name}: {container['name']}"
 
 
 def check_pipeline():
