@@ -99,7 +99,8 @@ Evaluation GroupRunner::evaluate(TimestampNs slot) {
     ++done.failures;
     log::warn("alerts", "a rule could not be evaluated",
               {{"tenant", identity_.tenant}, {"namespace", identity_.name_space}, {"group", identity_.group},
-               {"rule", rule.alerting.rule().name}, {"reason", rule.last_error}});
+               {"rule", rule.alerting.rule().name}, {"line", std::to_string(rule.alerting.rule().line)},
+               {"reason", rule.last_error}});
   }
   done.samples = each_series_once(std::move(done.samples));
   last_evaluation_ = slot;

@@ -43,6 +43,8 @@ BROKEN = """groups:
         annotations: {a: '{{ nonsense }}'}
       - record: "no-metric-name"
         expr: vector(1)
+      - alert: Regex
+        expr: count_over_time({job="x"} |~ "(" [1m])
 """
 
 PASSWORD_HASH = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve"  # of "test"
@@ -107,10 +109,12 @@ def check_broken_files(house):
     assert states["Misspelt"]["health"] == "err" and "parse error at line 0, col 23" in states["Misspelt"]["lastError"], states["Misspelt"]
     assert states["Template"]["health"] == "err" and "nonsense" in states["Template"]["lastError"], states["Template"]
     assert states["no-metric-name"]["health"] == "err", states["no-metric-name"]
+    eventually("a rule that breaks as it runs is told", 10, lambda: house.rule_states()["Regex"]["health"] == "err")
     assert 'loki_ruler_config_last_reload_successful{user="fake"} 0' in fetch(house.url + "/metrics")[1]
     log = house.kvasir.log.read_text()
     for words in (("broken.yaml", "half", "Misspelt", "line 7"), ("broken.yaml", "half", "Template", "line 9"),
-                  ("broken.yaml", "half", "no-metric-name", "line 12"), ("no-yaml.yaml", "line 3")):
+                  ("broken.yaml", "half", "no-metric-name", "line 12"), ("no-yaml.yaml", "line 3"),
+                  ("broken.yaml", "half", "Regex", "line=14", "missing closing")):
         assert any(all(word in line for word in words) for line in log.splitlines()), f"{words} stand in no line of the log"
 
 
