@@ -5,7 +5,8 @@
 //           `name=value`, `name: value` and their quoted forms are hidden up to the end of the value; where that end
 //           cannot be told (a line that begins as JSON and is none, a quote that is never closed) up to the end of the
 //           line. It hides rather too much.
-// Names:    compared without regard to case, as whole words.
+// Names:    compared without regard to case, as whole words, and as labels are written: `user.email`, `user-email` and
+//           `user_email` are one name, in JSON also the key `email` within `user`.
 // Cost:     lines that hold no name are returned as they are.
 // Threads:  immutable after building.
 #pragma once
@@ -29,12 +30,16 @@ class FieldMask {
   std::string_view apply(std::string_view line, std::string& storage) const;
 
  private:
-  bool any_in(std::string_view text) const;
-  void mask_json(std::string_view line, std::string& out) const;
-  void mask_text(std::string_view text, bool to_the_end, std::string& out) const;
-  std::size_t name_at(std::string_view text, std::size_t at) const;
+  enum class Rest { kRead, kHidden };  // what comes after a value that is hidden in text
 
-  std::vector<std::string> names_;  // lower case
+  bool any_in(std::string_view text, bool parts) const;
+  bool hides_key(const std::vector<std::string>& above, std::string name) const;
+  void mask_json(std::string_view line, std::string& out) const;
+  void mask_json_string(std::string_view quoted, std::string& out) const;
+  void mask_text(std::string_view text, Rest rest, std::string& out) const;
+  std::size_t name_at(std::string_view text, std::size_t at, bool parts) const;
+
+  std::vector<std::string> names_;  // as labels are written, in lower case
 };
 
 }  // namespace kvasir::server

@@ -22,7 +22,7 @@ TEST_CASE("values of named fields are hidden in JSON") {
            Case{R"({"a":{"e_mail":["x","y"]}})", R"({"a":{"e_mail":"********"}})"},
            Case{R"({"pass\u0077ord":"p\"q"})", R"({"pass\u0077ord":"********"})"},
            Case{R"({"password":null,"password":true})", R"({"password":"********","password":"********"})"},
-           Case{R"({"msg":"{\"password\":\"p\",\"n\":1}"})", R"({"msg":"{\"password\":********,\"n\":1}"})"},
+           Case{R"({"msg":"{\"password\":\"p\",\"n\":1}"})", R"({"msg":"{\"password\":\"********\",\"n\":1}"})"},
            Case{R"({"msg":"login password=p done"})", R"({"msg":"login password=******** done"})"},
            Case{R"({"msg":"the password was wrong"})", R"({"msg":"the password was wrong"})"},
            Case{R"({"my_password":"p","passwords":"p"})", R"({"my_password":"p","passwords":"p"})"},
@@ -42,15 +42,47 @@ TEST_CASE("values are hidden in other text, rather too much than too little") {
            Case{R"(password="p q" user=u)", R"(password=******** user=u)"},
            Case{R"(password="p \" q" user=u)", R"(password=******** user=u)"},
            Case{R"(password="never closed)", R"(password=********)"},
-           Case{"PASSWORD: p, next", "PASSWORD: ********, next"},
-           Case{"/login?password=p&x=1", "/login?password=********&x=1"},
+           Case{"PASSWORD: p, next", "PASSWORD: ******** next"},
+           Case{"/login?password=p&x=1", "/login?password=********"},
            Case{R"({"password":"p"q","x":1)", R"({"password":********)"},
            Case{R"({"x":1,"e_mail": "a@b)", R"({"x":1,"e_mail": ********)"},
+           Case{"password=p,q;r&s x=1", "password=******** x=1"},
+           Case{R"(password => "p q" x)", "password => ******** x"},
+           Case{R"(password := "p q" x)", "password := ******** x"},
+           Case{"user[password]=p x", "user[password]=******** x"},
+           Case{"password                    = p x", "password                    = ******** x"},
+           Case{"password:\np x", "password:\n******** x"},
+           Case{"\x1b[36mpassword=\x1b[0mp x", "\x1b[36mpassword=\x1b[0m******** x"},
+           Case{"\x1b[36mpassword\x1b[0m=\x1b[1;31m\"p q\" x", "\x1b[36mpassword\x1b[0m=\x1b[1;31m******** x"},
            Case{"the password", "the password"},
            Case{"", ""},
        }) {
     CHECK(masked(line) == shown);
   }
+}
+
+TEST_CASE("a name is hidden in every way that a stage would write it so") {
+  const FieldMask mask({"user.email", "card_number"});
+  struct Case {
+    std::string_view line, shown;
+  };
+  for (const auto& [line, shown] : {
+           Case{"user.email=p user-email=p x", "user.email=******** user-email=******** x"},
+           Case{R"({"card-number":1,"Card.Number":2})", R"({"card-number":"********","Card.Number":"********"})"},
+           Case{R"({"user":{"id":1,"email":"p"}})", R"({"user":{"id":1,"email":"********"}})"},
+           Case{R"({"a":[{"user":[{"email":"p"}]}],"email":"s"})",
+                R"({"a":[{"user":[{"email":"********"}]}],"email":"s"})"},
+           Case{R"({"user":{"x":{}},"email":"shown","n":[1]})", R"({"user":{"x":{}},"email":"shown","n":[1]})"},
+           Case{R"({"a":"{\"user\":{\"email\":\"p\"}}"})", R"({"a":"{\"user\":{\"email\":\"********\"}}"})"},
+           Case{R"({"user":{"email":"p q"}} more)", R"({"user":{"email":********)"},
+           Case{R"({"card":"number"})", R"({"card":"number"})"},
+       }) {
+    std::string storage;
+    CHECK(mask.apply(line, storage) == shown);
+  }
+  CHECK(mask.hides("user_email"));
+  CHECK(mask.hides("Card.Number"));
+  CHECK(!mask.hides("email"));
 }
 
 TEST_CASE("names are whole and without case") {

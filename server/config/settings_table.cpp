@@ -239,6 +239,21 @@ Result<void> set_from_text(const Setting& setting, const std::string& text) {
   return read_scalar(setting.target, text);
 }
 
+namespace {
+
+/// Without the user and password of `scheme://user:password@host`.
+std::string without_userinfo(std::string text) {
+  for (std::size_t at = text.find("://"); at != std::string::npos; at = text.find("://", at)) {
+    at += 3;
+    const std::size_t end = std::min(text.find_first_of("/?# ,\"'", at), text.size());
+    const std::size_t sign = std::string_view(text).substr(0, end).rfind('@');
+    if (sign != std::string::npos && sign > at) text.replace(at, sign - at, "********");
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string print_value(const Setting& setting) {
   std::string text =
       std::visit(Overloaded{
@@ -254,7 +269,7 @@ std::string print_value(const Setting& setting) {
                      [](const auto* v) { return std::to_string(*v); },
                  },
                  setting.target);
-  return setting.secret && text != "\"\"" ? "\"********\"" : text;
+  return setting.secret && text != "\"\"" ? "\"********\"" : without_userinfo(std::move(text));
 }
 
 std::string print_yaml(std::span<const Setting> table) {

@@ -53,6 +53,17 @@ TEST_CASE("values are read by their type") {
   CHECK(print_value(table[7]) == "\"********\"");
 }
 
+TEST_CASE("passwords in addresses are not printed") {
+  std::string text;
+  const auto printed = [&text](const char* value) {
+    text = value;
+    return print_value({"url", &text, ""});
+  };
+  CHECK(printed("http://u:p@h/x, https://v:q@i:1") == yaml_scalar("http://********@h/x, https://********@i:1"));
+  CHECK(printed("http://h/a@b") == yaml_scalar("http://h/a@b"));
+  CHECK(printed("http://@h") == yaml_scalar("http://@h"));
+}
+
 TEST_CASE("unknown keys warn with the line and the nearest key") {
   const auto f = [](const char* text, const char* want) {
     Sample sample;
