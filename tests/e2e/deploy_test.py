@@ -45,6 +45,33 @@ def kubernetes():
     for file in files:
         check_applies(f"kubernetes/{file.name}")
     check_pipeline()
+    check_paths()
+
+
+def check_paths():
+    """The lines of a pod are found in the kubelet's folders, those of a static pod too, whose folder has another id than its uid."""
+    config = from_yaml(next(d for d in parsed("kubernetes/agent.yaml") if d["kind"] == "ConfigMap")["data"]["agent.yaml"])[0]
+    with World() as world:
+        _, url = world.kvasir()
+        meta = "__meta_kubernetes_pod_"
+        targets = [{meta + "uid": "1-a", meta + "container_name": "c"},
+                   {meta + "uid": "2-b", meta + "container_name": "c", meta + "annotation_kubernetes_io_config_hash": "3c",
+                    meta + "annotationpresent_kubernetes_io_config_hash": "true"}]
+        paths = [world.folder / f"pods/ns_{name}/c/0.log" for name in ("web_1-a", "etcd_3c")]
+        for path in paths:
+            path.parent.mkdir(parents=True)
+            path.write_text(time.strftime("%Y-%m-%dT%H:%M:%S.000000001Z stdout F x\n", time.gmtime()))
+        config["server"] = {"http_listen_address": "127.0.0.1", "http_listen_port": free_port()}
+        config["positions"]["filename"] = f"{world.folder}/positions.yaml"
+        config["clients"][0]["url"] = url + "/loki/api/v1/push"
+        job = config["scrape_configs"][0]
+        del job["kubernetes_sd_configs"]
+        job["static_configs"] = [{"targets": ["localhost"], "labels": labels | {"__meta_kubernetes_namespace": "ns"}} for labels in targets]
+        (world.folder / "agent.yaml").write_text(json.dumps(config).replace("/var/log/pods", f"{world.folder}/pods"))
+        world.run("agent", BIN / "kvasir-agent", f"-config.file={world.folder / 'agent.yaml'}")
+        page = f"http://127.0.0.1:{config['server']['http_listen_port']}/metrics"
+        for path in paths:
+            eventually(f"{path} is read", 20, lambda: f'promtail_read_lines_total{{path="{path}"}} 1' in fetch(page)[1])
 
 
 def check_applies(name):
