@@ -21,9 +21,18 @@ FileCover as_cover(const LedgerFile& file) {
   return {file.file, file.identity, file.entries, file.settled, file.left_out};
 }
 
-bool is_meant(const LedgerFile& file, const LedgerQuery& query) {
-  if (query.inode != 0 && file.identity.inode == query.inode && file.identity.device == query.device) return true;
+bool has_inode(const LedgerFile& file, const LedgerQuery& query) {
+  return query.inode != 0 && file.identity.inode == query.inode && file.identity.device == query.device;
+}
+
+bool has_path(const LedgerFile& file, const LedgerQuery& query) {
   return std::find(query.paths.begin(), query.paths.end(), file.identity.path) != query.paths.end();
+}
+
+std::size_t ranges_of(const LedgerFile& file) {
+  std::size_t count = file.settled.size() + file.again.size();
+  for (const LeftOut& left : file.left_out) count += left.ranges.size();
+  return count;
 }
 
 /// The files that were not used for the longest time, until `keep` are left.
@@ -162,18 +171,26 @@ std::uint64_t Ledger::covered_below() const {
   return next_sequence_;
 }
 
-std::vector<LedgerFile> Ledger::find(std::string_view tenant, const LedgerQuery& query, std::size_t limit) const {
+std::vector<LedgerFile> Ledger::find(std::string_view tenant, const LedgerQuery& query) const {
   std::vector<LedgerFile> out;
   const MutexLock lock(mutex_);
   const auto found = tenants_.find(tenant);
   if (found == tenants_.end()) return out;
-  std::vector<const LedgerFile*> meant;
+  std::vector<const LedgerFile*> meant, of_path;
   for (const auto& [name, file] : found->second) {
-    if (is_meant(file, query)) meant.push_back(&file);
+    if (has_inode(file, query)) meant.push_back(&file);
+    else if (has_path(file, query)) of_path.push_back(&file);
   }
-  std::sort(meant.begin(), meant.end(), [](const auto* a, const auto* b) { return a->touched > b->touched; });
-  if (meant.size() > limit) meant.resize(limit);
-  for (const LedgerFile* file : meant) out.push_back(*file);
+  const auto is_later = [](const LedgerFile* a, const LedgerFile* b) { return a->touched > b->touched; };
+  std::sort(meant.begin(), meant.end(), is_later);
+  std::sort(of_path.begin(), of_path.end(), is_later);
+  meant.insert(meant.end(), of_path.begin(), of_path.end());
+  std::size_t ranges = 0;
+  for (const LedgerFile* file : meant) {
+    ranges += ranges_of(*file);
+    if (ranges > kLedgerFoundRangesMax && !out.empty()) break;
+    out.push_back(*file);
+  }
   return out;
 }
 

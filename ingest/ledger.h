@@ -6,7 +6,7 @@
 // Durable:  the write-ahead log holds covers; save() writes everything to one file, before log files go.
 // Limits:   kLedgerFilesMax files in all and kLedgerTenantFilesMax for a tenant, the longest unused are forgotten;
 //           kLedgerRangesMax ranges for a file, the smallest are forgotten. What is forgotten looks as if it had
-//           never come.
+//           never come. kLedgerFoundRangesMax ranges in what find() gives (always one file).
 // Threads:  any.
 // Errors:   io. A file that cannot be read is set aside under another name, and the ledger begins anew.
 // Source:   docs/formats/ledger-v1.md
@@ -29,6 +29,7 @@ inline constexpr std::size_t kLedgerFilesMax = 100'000;
 inline constexpr std::size_t kLedgerTenantFilesMax = 50'000;
 inline constexpr std::size_t kLedgerRangesMax = 4096;
 inline constexpr std::size_t kLeftOutRangesMax = 64;
+inline constexpr std::size_t kLedgerFoundRangesMax = 1 << 18;
 
 struct LedgerFile {
   std::string file;
@@ -57,8 +58,9 @@ class Ledger {
   void add(std::string_view tenant, std::string_view covers, std::uint64_t sequence);
   /// Every cover with a smaller sequence is in here.
   std::uint64_t covered_below() const;
-  /// At most `limit`, the latest first.
-  std::vector<LedgerFile> find(std::string_view tenant, const LedgerQuery& query, std::size_t limit) const;
+  /// All that are meant: those of the inode first, then those of a path, of each the latest first. A path is that of
+  /// every file that was rotated away from it, so the number is not limited: only the ranges are, in all.
+  std::vector<LedgerFile> find(std::string_view tenant, const LedgerQuery& query) const;
   /// Writes the file if something came since the last time.
   Result<void> save();
   std::size_t files() const;

@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
+#include "common/crash_filesystem.h"
+#include "common/fault_filesystem.h"
 #include "common/mem_filesystem.h"
 #include "ingest/ingest_scenario.h"
 
@@ -21,7 +25,7 @@ FileCover cover_of(std::string file, ByteRanges stored, std::uint64_t inode = 7)
 }
 
 LedgerFile only(const Ledger& ledger, std::string_view tenant, const std::string& file) {
-  const auto found = ledger.find(tenant, {.paths = {"/log/" + file}}, 10);
+  const auto found = ledger.find(tenant, {.paths = {"/log/" + file}});
   REQUIRE(found.size() == 1);
   return found.front();
 }
@@ -39,6 +43,37 @@ IngesterOptions small_log_files() {
   return options;
 }
 
+/// Pushes files of ten bytes, flushes now and then, loses power or stops, and starts anew, on a disk where one to
+/// three calls fail now and then, the first after `calls`. What was acknowledged is settled at the end, by whichever of
+/// ledger and log has it.
+void check_covers_survive(std::uint64_t calls, FaultKind kind) {
+  CrashFilesystem disk;
+  std::set<std::uint64_t> acknowledged;
+  constexpr std::uint64_t kRounds = 6, kPushes = 8;
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    FaultFilesystem fs(disk);
+    const auto store = Store::open(fs, small_log_files()).value();
+    const FaultPlan plan{.first = calls + round, .count = round % 3 + 1, .kind = kind};
+    fs.set_plan(plan);
+    for (std::uint64_t i = round * kPushes; i < (round + 1) * kPushes && !store->died(); ++i) {
+      if (fs.fired() && i % 2 == 0) fs.set_plan(plan);
+      const auto name = "f" + std::to_string(i);
+      std::vector<TestEntry> lines;
+      if (i % 5 != 0) lines.push_back({"s", static_cast<std::int64_t>(i), name, ""});  // else covers alone
+      if (store->push("t", lines, origin_of(i, {cover_of(name, {{0, 10}}, i + 1)}))) acknowledged.insert(i);
+      if (i % 3 == 2) (void)store->ingester().flush();
+    }
+    if (round % 2 == 0) disk.crash();
+  }
+  const auto store = Store::open(disk, small_log_files()).value();
+  for (const std::uint64_t number : acknowledged) {
+    const LedgerFile file = only(store->ingester().ledger(), "t", "f" + std::to_string(number));
+    CHECK(file.settled == ByteRanges{{0, 10}});
+    CHECK(file.again.empty());
+  }
+  CHECK(acknowledged.size() >= kRounds);
+}
+
 }  // namespace
 
 TEST_CASE("what pushes settle becomes one range, and what two of them settle is told") {
@@ -51,11 +86,11 @@ TEST_CASE("what pushes settle becomes one range, and what two of them settle is 
   CHECK(file.settled == ByteRanges{{0, 30}});
   CHECK(file.again == ByteRanges{{8, 10}, {20, 22}});
   CHECK(file.entries == 3);
-  CHECK(ledger->find("t", {.device = 1, .inode = 8}, 10).size() == 1);
-  CHECK(ledger->find("t", {.device = 2, .inode = 8}, 10).empty());
-  CHECK(ledger->find("u", {.device = 1, .inode = 8}, 10).empty());
-  CHECK(ledger->find("t", {.device = 1, .inode = 8, .paths = {"/log/a"}}, 10).size() == 2);
-  CHECK(ledger->find("t", {.device = 1, .inode = 8, .paths = {"/log/a"}}, 1).front().file == "a");  // the latest
+  CHECK(ledger->find("t", {.device = 1, .inode = 8}).size() == 1);
+  CHECK(ledger->find("t", {.device = 2, .inode = 8}).empty());
+  CHECK(ledger->find("u", {.device = 1, .inode = 8}).empty());
+  CHECK(ledger->find("t", {.device = 1, .inode = 8, .paths = {"/log/a"}}).size() == 2);
+  CHECK(ledger->find("t", {.device = 1, .inode = 8, .paths = {"/log/a"}}).front().file == "b");  // by its inode
 }
 
 TEST_CASE("what was left out is settled too, and counted by its reason") {
@@ -121,7 +156,39 @@ TEST_CASE("the longest unused files are forgotten") {
   ledger->add("t", encode_covers({cover_of("f0", {{1, 2}}), cover_of("new", {{0, 1}})}), ++sequence);
   CHECK(ledger->files() == kLedgerTenantFilesMax / 8 * 7);
   CHECK(only(*ledger, "t", "f0").settled == ByteRanges{{0, 2}});
-  CHECK(ledger->find("t", {.paths = {"/log/f1"}}, 1).empty());
+  CHECK(ledger->find("t", {.paths = {"/log/f1"}}).empty());
+}
+
+TEST_CASE("however often a path was rotated, every file that had it is found, the inode asked for before the others") {
+  MemFilesystem fs;
+  auto ledger = Ledger::open(fs, kPath).value();
+  constexpr std::uint64_t kRotations = 1000;
+  for (std::uint64_t i = 1; i <= kRotations; ++i) {
+    FileCover cover = cover_of("f" + std::to_string(i), {{0, i}}, i);
+    cover.identity.path = "/log/app.log";
+    ledger->add("t", encode_covers({cover}), i);
+  }
+  const auto found = ledger->find("t", {.device = 1, .inode = 3, .paths = {"/log/app.log"}});
+  REQUIRE(found.size() == kRotations);
+  CHECK(found[0].file == "f3");
+  CHECK(found[1].file == "f1000");
+  CHECK(found.back().file == "f1");
+}
+
+TEST_CASE("an answer ends where it has too many ranges, but never before its first file") {
+  MemFilesystem fs;
+  auto ledger = Ledger::open(fs, kPath).value();
+  ByteRanges many;
+  for (std::uint64_t i = 0; i < kLedgerRangesMax; ++i) many.add({i * 10, i * 10 + 5});
+  constexpr std::uint64_t kFiles = kLedgerFoundRangesMax / kLedgerRangesMax + 10;
+  for (std::uint64_t i = 1; i <= kFiles; ++i) {
+    FileCover cover = cover_of("f" + std::to_string(i), many, i);
+    cover.identity.path = "/log/app.log";
+    ledger->add("t", encode_covers({cover}), i);
+  }
+  const auto found = ledger->find("t", {.device = 1, .inode = 1, .paths = {"/log/app.log"}});
+  CHECK(found.size() == kLedgerFoundRangesMax / kLedgerRangesMax);
+  CHECK(found.front().file == "f1");
 }
 
 TEST_CASE("no file has more ranges than the limit") {
@@ -174,6 +241,16 @@ TEST_CASE("covers may come without lines, and are known when they come again") {
   REQUIRE(store->push("t", {}, origin_of(0, {cover_of("a", {{0, 10}})})));
   CHECK(only(store->ingester().ledger(), "t", "a").again.empty());
   CHECK(store->read_all().size() == 1);
+}
+
+TEST_CASE("covers that were acknowledged outlive a disk that fails, and restarts") {
+  for (const FaultKind kind : {FaultKind::kError, FaultKind::kShortWrite, FaultKind::kNoSpace}) {
+    for (std::uint64_t calls = 0; calls < 40; ++calls) {
+      CAPTURE(static_cast<int>(kind));
+      CAPTURE(calls);
+      check_covers_survive(calls, kind);
+    }
+  }
 }
 
 }  // namespace kvasir::ingest

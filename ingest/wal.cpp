@@ -92,6 +92,14 @@ std::uint64_t Wal::queue_bytes() const {
   return queue_bytes_;
 }
 
+std::pair<std::uint64_t, std::uint64_t> Wal::files_not_needed(std::uint64_t floor) const {
+  MutexLock lock(mutex_);
+  if (files_.empty()) return {0, 0};
+  const auto needed = std::find_if(files_.begin(), std::prev(files_.end()),
+                                   [&](const WalOldFile& file) { return file.last_sequence >= floor; });
+  return {files_.front().number, needed->number};
+}
+
 std::optional<std::uint64_t> Wal::oldest_file_last_sequence() const {
   MutexLock lock(mutex_);
   if (files_.size() < 2) return std::nullopt;
@@ -105,8 +113,9 @@ std::uint64_t Wal::origin_end(const std::string& tenant, const std::string& sour
 }
 
 void Wal::cut(std::uint64_t floor) {
-  const auto oldest = oldest_file_last_sequence();
-  if (oldest && *oldest < floor && options_.ledger != nullptr) {
+  // Chosen before the ledger is saved: what becomes free meanwhile may have covers that were not in it yet.
+  const auto [first, needed] = files_not_needed(floor);
+  if (first < needed && options_.ledger != nullptr) {
     if (const auto saved = options_.ledger->save(); !saved) {
       return log::warn("wal", "files stay: the ledger cannot be saved", {{"reason", saved.error().message()}});
     }
@@ -114,7 +123,7 @@ void Wal::cut(std::uint64_t floor) {
   std::vector<std::uint64_t> gone;
   {
     MutexLock lock(mutex_);
-    while (files_.size() > 1 && files_.front().last_sequence < floor) {
+    while (!files_.empty() && files_.front().number < needed) {
       gone.push_back(files_.front().number);
       files_.pop_front();
     }

@@ -122,6 +122,8 @@ class Wal {
   };
 
   void run();
+  /// Numbers of the oldest file and of the first that has to stay.
+  std::pair<std::uint64_t, std::uint64_t> files_not_needed(std::uint64_t floor) const;
   WalGroup take_group(bool& stop);
   void handle(WalGroup group);
   Result<void> write_group(WalGroup& group);

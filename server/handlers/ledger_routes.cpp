@@ -8,8 +8,6 @@
 namespace kvasir::server {
 namespace {
 
-constexpr std::size_t kFilesMax = 100;
-
 void write_ranges(JsonWriter& w, const char* name, const ingest::ByteRanges& ranges) {
   w.key(name).begin_array();
   for (const auto& [begin, end] : ranges.ranges()) {
@@ -59,7 +57,7 @@ net::HttpResponse find_files(const Services& services, const std::string& tenant
   std::string body;
   JsonWriter w(body);
   w.begin_object().key("status").string("success").key("data").begin_array();
-  for (const auto& file : services.ingester.ledger().find(tenant, *query, kFilesMax)) write_file(w, file);
+  for (const auto& file : services.ingester.ledger().find(tenant, *query)) write_file(w, file);
   w.end_array().end_object();
   body += '\n';
   return json_answer(request, std::move(body), services.config.querier.compress_responses);
