@@ -246,16 +246,16 @@ net::HttpResponse detected_labels(const Services& services, QueryExchange& excha
 }  // namespace
 
 void add_index_routes(net::HttpServer& server, const Services& services) {
-  add_query_route(server, services, "/loki/api/v1/index/stats",
-                  [&services](QueryExchange& exchange) { return index_stats(services, exchange); });
-  add_query_route(server, services, "/loki/api/v1/index/shards",
-                  [&services](QueryExchange& exchange) { return index_shards(services, exchange); });
-  add_query_route(server, services, "/loki/api/v1/index/volume",
-                  [&services](QueryExchange& exchange) { return index_volume(services, exchange, false); });
-  add_query_route(server, services, "/loki/api/v1/index/volume_range",
-                  [&services](QueryExchange& exchange) { return index_volume(services, exchange, true); });
-  add_query_route(server, services, "/loki/api/v1/detected_labels",
-                  [&services](QueryExchange& exchange) { return detected_labels(services, exchange); });
+  add_metadata_route(server, services, "/loki/api/v1/index/stats",
+                     [&services](QueryExchange& exchange) { return index_stats(services, exchange); });
+  add_metadata_route(server, services, "/loki/api/v1/index/shards",
+                     [&services](QueryExchange& exchange) { return index_shards(services, exchange); });
+  add_metadata_route(server, services, "/loki/api/v1/index/volume",
+                     [&services](QueryExchange& exchange) { return index_volume(services, exchange, false); });
+  add_metadata_route(server, services, "/loki/api/v1/index/volume_range",
+                     [&services](QueryExchange& exchange) { return index_volume(services, exchange, true); });
+  add_metadata_route(server, services, "/loki/api/v1/detected_labels",
+                     [&services](QueryExchange& exchange) { return detected_labels(services, exchange); });
 }
 
 }  // namespace kvasir::server

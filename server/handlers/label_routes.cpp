@@ -98,7 +98,7 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
 void add_label_routes(net::HttpServer& server, const Services& services) {
   const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&, bool),
                        bool legacy) {
-    add_query_route(server, services, pattern, [&services, handler, legacy](QueryExchange& exchange) {
+    add_metadata_route(server, services, pattern, [&services, handler, legacy](QueryExchange& exchange) {
       return handler(services, exchange, legacy);
     });
   };
@@ -108,8 +108,8 @@ void add_label_routes(net::HttpServer& server, const Services& services) {
   add("/loki/api/v1/label/{name}/values", label_values, false);
   add("/api/prom/label/{name}/values", label_values, true);
   for (const char* pattern : {"/loki/api/v1/series", "/api/prom/series"}) {
-    add_query_route(server, services, pattern,
-                    [&services](QueryExchange& exchange) { return series(services, exchange); });
+    add_metadata_route(server, services, pattern,
+                       [&services](QueryExchange& exchange) { return series(services, exchange); });
   }
 }
 

@@ -1,9 +1,37 @@
 #include "server/handlers/metadata_request.h"
 
+#include <utility>
+
 #include "logql/syntax/parser.h"
+#include "server/audit.h"
 #include "server/query_service.h"
 
 namespace kvasir::server {
+namespace {
+
+void audit_metadata(const QueryExchange& exchange, int status) {
+  std::string tenants, selectors;
+  for (const auto& tenant : exchange.tenants.tenants) tenants += (tenants.empty() ? "" : "|") + tenant.tenant;
+  for (const char* name : {"query", "match[]", "match"}) {
+    for (const auto text : exchange.params.all(name)) selectors.append(selectors.empty() ? "" : " ").append(text);
+  }
+  audit({"metadata query", tenants, exchange.tenants.caller, exchange.request.peer, status},
+        {{"path", exchange.request.path.substr(0, kAuditedTextMax)}, {"query", selectors.substr(0, kAuditedTextMax)}});
+}
+
+}  // namespace
+
+void add_metadata_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler) {
+  add_query_route(server, services, std::move(pattern),
+                  QueryHandler([&services, handler = std::move(handler)](QueryExchange& exchange) {
+                    const Duration begun = services.clock.steady();
+                    auto response = handler(exchange);
+                    const Duration took = services.clock.steady() - begun;
+                    if (took >= services.config.querier.log_queries_longer_than)
+                      audit_metadata(exchange, response.status);
+                    return response;
+                  }));
+}
 
 Result<TimeBounds> metadata_bounds(const Services& services, const QueryExchange& exchange) {
   KVASIR_TRY(const TimeBounds bounds, parse_bounds(exchange.params, services.clock.now()));

@@ -2,6 +2,7 @@
 // context.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,9 @@ namespace kvasir::server {
 Result<TimeRange> metadata_range(const Services& services, const QueryExchange& exchange);
 /// The same without the inclusive end, for routes that echo the times.
 Result<TimeBounds> metadata_bounds(const Services& services, const QueryExchange& exchange);
+
+/// add_query_route() that leaves a line in the log, as queries do: who asked what.
+void add_metadata_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler);
 
 /// A selector; `optional`: nothing given selects everything.
 enum class SelectorPresence { kRequired, kOptional };

@@ -229,15 +229,20 @@ net::HttpResponse trace_logs(const Services& services, QueryExchange& exchange) 
 }  // namespace
 
 void add_prometheus_routes(net::HttpServer& server, const Services& services) {
-  const auto add = [&](const char* pattern, net::HttpResponse (*handler)(const Services&, QueryExchange&)) {
+  using Handler = net::HttpResponse (*)(const Services&, QueryExchange&);
+  const auto add = [&](const char* pattern, Handler handler) {
     add_query_route(server, services, pattern,
                     [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
   };
+  const auto add_metadata = [&](const char* pattern, Handler handler) {
+    add_metadata_route(server, services, pattern,
+                       [&services, handler](QueryExchange& exchange) { return handler(services, exchange); });
+  };
   add("/api/v1/query", instant);
   add("/api/v1/query_range", range);
-  add("/api/v1/labels", label_names);
-  add("/api/v1/label/{name}/values", label_values);
-  add("/api/v1/series", series);
+  add_metadata("/api/v1/labels", label_names);
+  add_metadata("/api/v1/label/{name}/values", label_values);
+  add_metadata("/api/v1/series", series);
   add("/api/v1/metadata", metadata);
   add("/api/v1/query_exemplars", exemplars);
   add("/api/v1/trace/{id}/logs", trace_logs);

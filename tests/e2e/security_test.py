@@ -380,8 +380,10 @@ def audited(url, kvasir, root):
     assert answer[0] == 204, answer
     with connect(url.replace("http", "ws", 1) + "/loki/api/v1/tail?query=%7Bteam%3D%22a%22%7D", additional_headers=root):
         pass
+    assert fetch(url + "/loki/api/v1/label/team/values", headers=root)[0] == 200
     wanted = ('msg="rule group written" tenant=t user=root', 'msg="delete requested" tenant=t user=root', 'msg="rule group deleted" tenant=t user=root', 'msg="caller refused" user=reader',
-              'status=401 reason="unknown token"', 'msg="admin request" tenant="" user=root', "msg=tail tenant=t user=root")
+              'status=401 reason="unknown token"', 'msg="admin request" tenant="" user=root', "msg=tail tenant=t user=root",
+              'msg="metadata query" tenant=t user=root')
     for text in wanted:
         eventually(f"the log says {text}", 10, lambda: text in kvasir.log.read_text())
     assert "root-secret" not in kvasir.log.read_text() and "third" not in kvasir.log.read_text()
