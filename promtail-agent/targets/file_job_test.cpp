@@ -155,6 +155,9 @@ class Harness {
   /// What the spool would do at the next start.
   void before_start(std::function<void(Positions&)> action) { before_start_ = std::move(action); }
   SeenLines& seen() { return seen_; }
+  double truncated() {
+    return metrics_.counter("promtail_files_truncated_total", "Files whose content was replaced in place.")->value();
+  }
   /// Waits until exactly these have come, each once.
   void expect(const std::set<std::string>& lines) {
     CHECK(seen_.wait_for(lines));
@@ -367,15 +370,38 @@ TEST_CASE("files that came and went while the agent was down are read") {
       }
       files.write("now\n");
       lines.insert("now");
+      const double truncated = files.truncated();
       files.start();
       files.expect(lines);
       files.stop();
+      CHECK((files.truncated() == truncated || &rotate == &ways[2]));
       files.start();  // and nothing of it twice
       files.write("later\n");
       lines.insert("later");
       files.expect(lines);
     }
   }
+}
+
+TEST_CASE("a file that was found but not read yet when the agent was killed is found again") {
+  Harness files;
+  files.write("read\n");
+  files.start();
+  files.expect({"read"});
+  files.stop();
+  files.write("unread\n");
+  files.rename("app.log", "app.log.1");
+  files.write("now\n");
+  files.before_start([&](Positions& positions) {
+    for (FileRecord record : positions.files_of("model")) {  // as a state that was saved before the first line was read
+      record.current = false;
+      record.offset = 0;
+      record.anchor = {};
+      positions.put_file(record);
+    }
+  });
+  files.start();
+  CHECK(files.seen().wait_for({"read", "unread", "now"}));
 }
 
 /// Inodes that a saved state names.

@@ -53,7 +53,7 @@ PlainFile::~PlainFile() { ::close(fd_); }
 
 void PlainFile::expect(const Fingerprint1K& head, const Fingerprint1K& anchor) {
   if (head.length > 0) head_ = head;
-  if (anchor.end == offset_) anchor_ = anchor;
+  if (anchor.length > 0 && anchor.end == offset_) anchor_ = anchor;
 }
 
 void PlainFile::learn_head() {

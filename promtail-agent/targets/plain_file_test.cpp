@@ -62,6 +62,16 @@ using Lines = std::vector<std::string>;
 
 }  // namespace
 
+TEST_CASE("a file of which nothing is known yet is not taken for another") {
+  Scratch scratch;
+  scratch.append("one\ntwo\n");
+  PlainFile file(scratch.open(), 0, {}, {});
+  file.expect({}, {});
+  bool replaced = true;
+  CHECK(read_all(file, &replaced) == Lines{"one", "two"});
+  CHECK_FALSE(replaced);
+}
+
 TEST_CASE("lines come out whole however they were written") {
   const std::string text = "one\n\n  \nlast\r\nx\n";
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {

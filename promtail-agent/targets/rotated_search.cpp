@@ -181,6 +181,7 @@ bool continues_record(int fd, std::uint64_t size, const FileRecord& record) {
   if (record.head.length == 0 || size < record.offset || size < record.anchor.end) return false;
   const auto head = read_fingerprint(fd, record.head.length, record.head.length);
   if (!head || head->hash != record.head.hash) return false;
+  if (record.anchor.length == 0) return true;  // nothing was read of it yet
   const auto anchor = read_fingerprint(fd, record.anchor.end, record.anchor.length);
   return anchor && anchor->hash == record.anchor.hash;
 }
