@@ -285,7 +285,7 @@ Result<void> Application::start_rules() {
   const DataFolders folders = data_folders(loaded_->config, environment_);
   KVASIR_TRY(parts.ruler, start_ruler(loaded_->config.ruler, {folders.rules, join_path(folders.root, "ruler")},
                                       system_clock(), posix_filesystem(), make_rule_queries(*parts.services)));
-  parts.metrics.set_rules(std::make_shared<RuleMetrics>(parts.ruler, folders.rules));
+  parts.metrics.set_rules(std::make_shared<RuleMetrics>(parts.ruler, *parts.gate, folders.rules));
   return {};
 }
 

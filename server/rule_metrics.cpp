@@ -181,7 +181,7 @@ std::vector<prometheus::MetricFamily> RuleMetrics::Collect() const {
   collect_tenants(report, out);
   if (parts_.notifier != nullptr) collect_notifier(*parts_.notifier, out);
   if (parts_.remote_write != nullptr) collect_remote_write(*parts_.remote_write, out);
-  collect_recorded(*parts_.ruler, out);
+  if (gate_.open_to_all()) collect_recorded(*parts_.ruler, out);
   return out;
 }
 

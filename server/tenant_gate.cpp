@@ -48,6 +48,11 @@ void TenantGate::set_authenticator(std::shared_ptr<const Authenticator> authenti
   authenticator_ = std::move(authenticator);
 }
 
+bool TenantGate::open_to_all() const {
+  const MutexLock lock(mutex_);
+  return !authenticator_->required();
+}
+
 std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
   std::shared_ptr<const Authenticator> authenticator;
   {

@@ -36,6 +36,8 @@ class TenantGate final : public RequestGate {
 
   /// From the next request on; those at work keep what they were let in with.
   void set_authenticator(std::shared_ptr<const Authenticator> authenticator);
+  /// Nobody has to show a credential: what one may read all may read.
+  bool open_to_all() const;
 
   std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
                                               Role role) override;

@@ -59,7 +59,7 @@ def fill(url, now):
     body = json.dumps({"streams": [{"stream": {"app": f"{MARK}-app", f"{MARK}_label": "x"},
                                     "values": [[str(now), LINE, {"trace_id": TRACE, f"{MARK}_meta": "y"}]]}]}).encode()
     assert call(url, "POST", "/loki/api/v1/push", {**as_user("alice"), "Content-Type": "application/json"}, body)[0] == 204
-    rule = f"name: {MARK}_group\nrules:\n- record: {MARK}:rec\n  expr: sum(count_over_time({{app=\"{MARK}-app\"}}[1m]))\n".encode()
+    rule = f"name: {MARK}_group\ninterval: 1s\nrules:\n- record: {MARK}:rec\n  expr: sum(count_over_time({{app=\"{MARK}-app\"}}[1m]))\n".encode()
     assert call(url, "POST", f"/loki/api/v1/rules/{MARK}", as_user("alice"), rule)[0] == 202
     query = urllib.parse.quote(f'{{app="{MARK}-app"}} |= "no such {MARK}"')
     answer = call(url, "POST", f"/loki/api/v1/delete?query={query}&start={now // 10**9 - 3600}&end={now // 10**9}", as_user("alice"))
@@ -127,6 +127,8 @@ def main():
         url, control = start(world, path, "data"), start(world, path, "nobody")
         now = time.time_ns()
         fill(url, now)
+        evaluated = rf'loki_prometheus_rule_group_iterations_total{{[^}}]*{MARK}[^}}]*}} [1-9]'
+        eventually("alice's rule was evaluated", 20, lambda: re.search(evaluated, fetch(url + "/metrics")[1]))
         before = everything_of_alice(url, now)
         assert MARK in str(before[0]) and MARK in str(before[1]) and MARK in str(before[2]), before
         cursor, request_id = cursor_of(url, now), before[2][0][0]
