@@ -80,6 +80,7 @@ Result<FileCover> read_cover(pbf_reader message) {
   }
   if (cover.file.empty() || cover.file.size() > kCoverTextMax) return broken("file");
   if (cover.identity.path.size() > kCoverTextMax) return broken("path");
+  if (cover.identity.head_length == 0) cover.identity.head_hash = 0;  // of nothing
   if (cover.left_out.size() > kCoverReasonsMax) return broken("too many reasons");
   return cover;
 }
