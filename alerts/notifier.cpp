@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "alerts/shown_url.h"
 #include "common/clock.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/mutex.h"
+#include "common/url_secrets.h"
 
 namespace kvasir::alerts {
 namespace {
@@ -81,7 +81,7 @@ class Notifier::Lane {
 
   AlertmanagerReport report() const {
     MutexLock lock(mutex_);
-    return {shown_url(url_), queue_.size(), totals_};
+    return {without_userinfo(url_, ""), queue_.size(), totals_};
   }
 
  private:
@@ -184,7 +184,7 @@ Notifier::Lane::Outcome Notifier::Lane::call_once(const net::HttpCall& call, con
   }
   if (taken) return Outcome::kTaken;
   log::warn("alerts", answer ? "an alertmanager refused a batch" : "an alertmanager did not answer",
-            {{"url", shown_url(url_)},
+            {{"url", without_userinfo(url_, "")},
              {"reason", answer ? std::to_string(answer->status) + " " + answer->body : answer.error().message()}});
   return answer && answer->status / 100 == 4 && answer->status != 429 ? Outcome::kRefused : Outcome::kTryAgain;
 }

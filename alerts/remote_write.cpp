@@ -7,10 +7,10 @@
 #include <protozero/pbf_writer.hpp>
 #include <snappy.h>
 
-#include "alerts/shown_url.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/number.h"
+#include "common/url_secrets.h"
 
 namespace kvasir::alerts {
 namespace {
@@ -161,13 +161,13 @@ void RemoteWriter::drop_over_limit() {
     forget_front();
     if (!is_time_to_tell(told_full_)) continue;
     log::error("alerts", "the queue for the remote-write receiver is full, the oldest samples are dropped",
-               {{"url", shown_url(options_.url)}, {"bytes", std::to_string(options_.queue_bytes_max)}});
+               {{"url", without_userinfo(options_.url, "")}, {"bytes", std::to_string(options_.queue_bytes_max)}});
   }
 }
 
 RemoteWriteReport RemoteWriter::report() const {
   MutexLock lock(mutex_);
-  return {options_.name, shown_url(options_.url), totals_};
+  return {options_.name, without_userinfo(options_.url, ""), totals_};
 }
 
 std::optional<RemoteWriter::Request> RemoteWriter::front() {
@@ -194,7 +194,7 @@ void RemoteWriter::finish(const Request& request, Outcome outcome) {
 void RemoteWriter::complain(const Request& request, const std::string& reason) {
   if (!is_time_to_tell(told_away_)) return;
   log::warn("alerts", "the remote-write receiver takes no samples, they wait on disk",
-            {{"url", shown_url(options_.url)}, {"tenant", request.tenant}, {"reason", reason}});
+            {{"url", without_userinfo(options_.url, "")}, {"tenant", request.tenant}, {"reason", reason}});
 }
 
 void RemoteWriter::wait(Duration time, std::stop_token stop) {
@@ -249,7 +249,7 @@ RemoteWriter::Outcome RemoteWriter::send(const Request& request) {
   told_away_.reset();
   if (answer->status / 100 == 2) return Outcome::kTaken;
   log::error("alerts", "the remote-write receiver refused samples, they are dropped",
-             {{"url", shown_url(options_.url)}, {"reason", reason}});
+             {{"url", without_userinfo(options_.url, "")}, {"reason", reason}});
   return Outcome::kRefused;
 }
 

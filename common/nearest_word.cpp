@@ -1,38 +1,25 @@
 #include "common/nearest_word.h"
 
-#include <algorithm>
-#include <numeric>
 #include <vector>
 
 namespace kvasir {
 
-namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+std::size_t slips_between(std::string_view a, std::string_view b) {
+  // cost[i][j]: from the first i characters of a to the first j of b; a swap looks two rows back.
+  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const std::size_t changed = a[i - 1] == b[j - 1] ? 0 : 1;
+      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + changed});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
     }
   }
-  return row.back();
-}
-
-}  // namespace
-
-std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> words) {
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const auto& candidate : words) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) best_distance = distance, best = &candidate;
-  }
-  return best == nullptr ? std::nullopt : std::optional<std::string>(*best);
+  return cost[a.size()][b.size()];
 }
 
 }  // namespace kvasir

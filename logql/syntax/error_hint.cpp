@@ -6,12 +6,11 @@
 #include <charconv>
 #include <vector>
 
+#include "common/nearest_word.h"
 #include "common/utf8.h"
 
 namespace kvasir::logql {
 namespace {
-
-constexpr std::size_t kWordBytesMax = 32;  // a longer word is no slip of a name
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
@@ -40,39 +39,6 @@ std::string_view first_word(std::string_view text) {
   std::size_t end = 0;
   while (end < text.size() && is_word(text[end])) ++end;
   return text.substr(0, end);
-}
-
-/// Letters to add, drop, change or swap.
-std::size_t slips_between(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) {
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        cost[i][j] = i + j;
-        continue;
-      }
-      cost[i][j] =
-          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-    }
-  }
-  return cost[a.size()][b.size()];
-}
-
-template <class Names>
-std::string_view nearest(std::string_view word, const Names& names) {
-  std::string_view best;
-  if (word.size() > kWordBytesMax) return best;
-  std::size_t fewest = word.size() < 4 ? 2 : 3;  // so many slips are too many
-  for (const std::string_view name : names) {
-    const std::size_t slips = slips_between(word, name);
-    if (slips > 0 && slips < fewest) {
-      fewest = slips;
-      best = name;
-    }
-  }
-  return best;
 }
 
 constexpr std::array<std::string_view, 16> kStages = {
@@ -185,8 +151,8 @@ std::string stage_hint(const Place& place) {
   const std::string word = lower(take_last_word(rest));
   if (word.empty() || !rest.ends_with('|')) return {};
   if (const auto hint = saying(kStageSayings, word); !hint.empty()) return std::string(hint);
-  if (const auto near = nearest(word, kStages); !near.empty())
-    return did_you_mean("| " + std::string(near == "order" ? "order by" : near));
+  if (const auto near = nearest_word(word, kStages))
+    return did_you_mean("| " + (*near == "order" ? "order by" : *near));
   if (word == "limit") return "say how many: `| limit 10`";
   if (word == "sort" || word == "order") return "`| order by timestamp desc`, `| sort by count`";
   if (std::find(kStages.begin(), kStages.end(), word) != kStages.end()) return {};
@@ -230,8 +196,8 @@ std::string function_hint(const Place& place) {
     if (by == "by" || by == "without") return "labels stand in parentheses: " + word + " " + by + " (label) (...)";
     return {};
   }
-  const auto near = nearest(word, kFunctions);
-  return near.empty() ? std::string() : did_you_mean(near);
+  const auto near = nearest_word(word, kFunctions);
+  return near ? did_you_mean(*near) : std::string();
 }
 
 /// A call whose parentheses are still open.
@@ -317,8 +283,8 @@ std::string name_hint(const Place& place) {
     if (next.empty()) ++at;
   }
   if (std::find(bound.begin(), bound.end(), word) != bound.end()) return {};
-  const auto near = nearest(word, bound);
-  return "no let binds `" + std::string(word) + "`" + (near.empty() ? "" : "; " + did_you_mean(near));
+  const auto near = nearest_word(word, bound);
+  return "no let binds `" + std::string(word) + "`" + (near ? "; " + did_you_mean(*near) : "");
 }
 
 std::string hint_at(const Place& place, std::string_view message) {

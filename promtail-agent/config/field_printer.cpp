@@ -3,22 +3,13 @@
 #include <fmt/format.h>
 
 #include "common/number.h"
+#include "common/url_secrets.h"
 
 namespace kvasir::agent {
 
 namespace {
 
 constexpr std::string_view kHiddenText = "<secret>";
-
-/// Without user and password.
-std::string public_url(const std::string& url) {
-  const std::size_t slashes = url.find("://");
-  if (slashes == std::string::npos) return url;
-  const std::size_t host = slashes + 3;
-  const std::size_t at = url.rfind('@', url.find('/', host));
-  if (at == std::string::npos || at < host) return url;
-  return url.substr(0, host) + "xxxxx" + url.substr(at);
-}
 
 }  // namespace
 
@@ -39,7 +30,7 @@ void FieldPrinter::secret(Key key, std::string& value) {
 }
 
 void FieldPrinter::url(Key key, std::string& value) {
-  if (!value.empty()) pair(key.name, yaml_scalar(secrets_ == Secrets::kShown ? value : public_url(value)));
+  if (!value.empty()) pair(key.name, yaml_scalar(secrets_ == Secrets::kShown ? value : without_userinfo(value)));
 }
 
 void FieldPrinter::flag(Key key, bool& value) { pair(key.name, value ? "true" : "false"); }

@@ -4,6 +4,7 @@
 
 #include "common/nearest_word.h"
 #include "common/number.h"
+#include "common/url_secrets.h"
 
 namespace kvasir::server {
 namespace {
@@ -238,21 +239,6 @@ Result<void> read_settings(const YamlNode& map, const std::string& prefix, std::
 Result<void> set_from_text(const Setting& setting, const std::string& text) {
   return read_scalar(setting.target, text);
 }
-
-namespace {
-
-/// Without the user and password of `scheme://user:password@host`.
-std::string without_userinfo(std::string text) {
-  for (std::size_t at = text.find("://"); at != std::string::npos; at = text.find("://", at)) {
-    at += 3;
-    const std::size_t end = std::min(text.find_first_of("/?# ,\"'", at), text.size());
-    const std::size_t sign = std::string_view(text).substr(0, end).rfind('@');
-    if (sign != std::string::npos && sign > at) text.replace(at, sign - at, "********");
-  }
-  return text;
-}
-
-}  // namespace
 
 std::string print_value(const Setting& setting) {
   std::string text =
