@@ -11,16 +11,17 @@ class RecentMetadata {
   struct Item {
     std::span<const LabelView> pairs;
     Level level = Level::kNone;
+    std::size_t bytes = 0;
   };
-  /// The level, and whether the very same pairs were seen lately.
-  std::pair<Level, bool> look_up(std::span<const LabelView> pairs) {
+  /// What is known of the pairs, and whether the very same were seen lately.
+  std::pair<const Item*, bool> look_up(std::span<const LabelView> pairs) {
     for (const Item& item : items_) {
-      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty())
-        return {item.level, true};
+      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty()) return {&item, true};
     }
     Item& item = items_[next_++ % items_.size()];
-    item = {pairs, level_of_metadata(pairs)};
-    return {item.level, false};
+    item = {pairs, level_of_metadata(pairs), 0};
+    for (const LabelView& pair : pairs) item.bytes += pair.name.size() + pair.value.size();
+    return {&item, false};
   }
 
  private:
@@ -44,10 +45,11 @@ BlockDraft draft_rows(std::span<const EntryView> rows) {
       continue;
     }
     draft.entry.flags |= block_flags::kHasMetadata;
-    const auto [level, known] = recent.look_up(row.metadata);
-    ++draft.entry.levels[static_cast<std::size_t>(level)];
+    const auto [item, known] = recent.look_up(row.metadata);
+    ++draft.entry.levels[static_cast<std::size_t>(item->level)];
+    draft.entry.metadata_bytes += item->bytes;
     if (known) continue;
-    only_levels = only_levels && row.metadata.size() == 1 && level != Level::kNone;
+    only_levels = only_levels && row.metadata.size() == 1 && item->level != Level::kNone;
     for (const LabelView& pair : row.metadata) find_id_tokens(pair.value, draft.tokens);
   }
   const bool has_metadata = (draft.entry.flags & block_flags::kHasMetadata) != 0;

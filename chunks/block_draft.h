@@ -4,7 +4,9 @@
 //           scan_lines().
 #pragma once
 
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "chunks/id_tokens.h"
@@ -19,6 +21,8 @@ struct BlockDraft {
   IdTokens tokens;  // of lines and of metadata values
   TrigramSet trigrams;
   std::vector<BlockEntry> slices;  // of each stream in it; one is the entry itself
+  std::optional<std::string> filter;  // of a block that was copied; else it is made of the tokens
+  std::uint32_t slot_shift = 0;
 };
 
 /// Fills the entry but for stream, place, encoding and what lines say; tokens of metadata only. REQUIRES: rows is not

@@ -126,7 +126,7 @@ bool ColumnReader::parse_body(ByteReader& meta, unsigned depth) {
     case ColumnType::kIds: {
       const auto style = meta.fixed<std::uint8_t>();
       const std::uint64_t bytes = meta.varint();
-      slot_ = static_cast<std::uint32_t>(meta.varint());
+      slot_ = static_cast<std::uint32_t>(meta.varint()) + context_->slot_shift;
       if (style > 2 || bytes == 0 || bytes > 32 || (style == 2 && bytes != 16)) return false;
       id_shape_ = {static_cast<IdStyle>(style), static_cast<std::uint32_t>(bytes)};
       return true;

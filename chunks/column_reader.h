@@ -31,6 +31,7 @@ struct BlockContext {
   Arena arena;
   std::optional<PartReader> parts;
   const IdSource* ids = nullptr;
+  std::uint32_t slot_shift = 0;  // see IdSlots
 };
 
 /// A list of texts: plain, or a table again.

@@ -188,7 +188,7 @@ IdRegionEntries write_id_region(const PendingIdStore& pending, std::string& regi
     Census census(slots);
     std::vector<const PendingIds*> shared;
     for (const PendingIds* slot : slots) {
-      if (is_shared(census.numbers(*slot), census)) shared.push_back(slot);
+      if (slot->pooled || is_shared(census.numbers(*slot), census)) shared.push_back(slot);
     }
     std::vector<bool> pooled(pending.slots().size());
     for (const PendingIds* slot : shared) pooled[static_cast<std::size_t>(slot - pending.slots().data())] = true;

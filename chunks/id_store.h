@@ -21,6 +21,7 @@ struct PendingIds {
   std::string bytes;                // width each
   std::vector<std::int64_t> times;  // of the entry of each value
   bool hashed = false;              // its ids are among the block's token hashes already
+  bool pooled = false;              // the pool must hold them: the block's filter, copied, does not
   std::size_t count() const { return bytes.size() / width; }
 };
 
@@ -33,6 +34,13 @@ class IdSource {
   /// Values of the slot that equal the id, as ascending indexes. Faster than reading the slot.
   virtual Result<std::vector<std::uint32_t>> find_in_slot(std::uint32_t slot, std::size_t count,
                                                           std::string_view id) const = 0;
+};
+
+/// Slots of one block: `shift` is added to the numbers that the block has for them.
+struct IdSlots {
+  IdSlots(const IdSource& all, std::uint32_t added = 0) : source(&all), shift(added) {}  // NOLINT: mostly no shift
+  const IdSource* source;
+  std::uint32_t shift;
 };
 
 /// Writing: slots in the order in which columns asked for them.

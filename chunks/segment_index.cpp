@@ -87,21 +87,24 @@ void write_blocks(const SegmentIndex& index, std::string& out) {
     std::transform(index.blocks.begin(), index.blocks.end(), column.begin(), field.get);
     encode_ints(column, out);
   }
-  if (index.has_shared()) {
-    for (const BlockField& field : {field(&BlockEntry::part), field(&BlockEntry::first_row)}) {
-      std::transform(index.blocks.begin(), index.blocks.end(), column.begin(), field.get);
-      encode_ints(column, out);
-    }
-    ByteWriter(out).varint(index.parts());
+  for (const BlockField& field :
+       {field(&BlockEntry::part), field(&BlockEntry::first_row), field(&BlockEntry::metadata_bytes)}) {
+    std::transform(index.blocks.begin(), index.blocks.end(), column.begin(), field.get);
+    encode_ints(column, out);
   }
+  ByteWriter(out).varint(index.parts());
+  column.assign(index.slot_shifts.begin(), index.slot_shifts.end());
+  encode_ints(column, out);
   column.assign(index.filter_ends.begin(), index.filter_ends.end());
   encode_ints(column, out);
 }
 
-/// Of version 2, behind the fields of the blocks; gives the number of parts, 0 on damage.
+/// From version 2 on, behind the fields of the blocks; gives the number of parts, 0 on damage.
 std::uint64_t read_slices(std::string_view& rest, SegmentIndex& index) {
   std::vector<std::int64_t> column(index.blocks.size());
-  for (const BlockField& member : {field(&BlockEntry::part), field(&BlockEntry::first_row)}) {
+  std::vector<BlockField> fields = {field(&BlockEntry::part), field(&BlockEntry::first_row)};
+  if (index.major > kSegmentMajorShared) fields.push_back(field(&BlockEntry::metadata_bytes));
+  for (const BlockField& member : fields) {
     if (!decode_ints(rest, column)) return 0;
     for (std::size_t b = 0; b < column.size(); ++b) member.set(index.blocks[b], column[b]);
   }
@@ -111,7 +114,7 @@ std::uint64_t read_slices(std::string_view& rest, SegmentIndex& index) {
   return reader.ok() && parts <= index.blocks.size() ? parts : 0;
 }
 
-bool read_blocks(ByteReader& reader, bool shared, SegmentIndex& index) {
+bool read_blocks(ByteReader& reader, SegmentIndex& index) {
   const std::uint64_t count = reader.varint();
   if (!reader.ok() || count == 0 || count > kBlocksMax) return false;
   std::vector<std::int64_t> column(count);
@@ -121,12 +124,20 @@ bool read_blocks(ByteReader& reader, bool shared, SegmentIndex& index) {
     if (!decode_ints(rest, column)) return false;
     for (std::size_t b = 0; b < count; ++b) field.set(index.blocks[b], column[b]);
   }
-  if (shared) {
+  if (index.major <= kSegmentMajorShared) {
+    for (BlockEntry& block : index.blocks) block.metadata_bytes = metadata_bytes_of(block.levels);
+  }
+  if (index.major >= kSegmentMajorShared) {
     const std::uint64_t parts = read_slices(rest, index);
     if (parts == 0) return false;
     column.resize(parts);
   } else {
     for (std::size_t b = 0; b < count; ++b) index.blocks[b].part = static_cast<std::uint32_t>(b);
+  }
+  index.slot_shifts.resize(column.size());
+  if (index.major > kSegmentMajorShared) {
+    if (!decode_ints(rest, column)) return false;
+    index.slot_shifts.assign(column.begin(), column.end());
   }
   if (!decode_ints(rest, column)) return false;
   index.filter_ends.assign(column.begin(), column.end());
@@ -194,8 +205,6 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
   write_region(index.trigrams, writer);
   write_id_entries(index.id_entries, raw);
 
-  const std::uint16_t major = index.has_shared() ? kSegmentMajorShared : kSegmentMajor;
-  std::memcpy(out.data() + kSegmentMagic.size(), &major, sizeof major);
   const std::size_t offset = out.size();
   zstd_append(raw, out);
   std::string footer;
@@ -204,7 +213,7 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
   foot.fixed(static_cast<std::uint64_t>(out.size() - offset));
   foot.fixed(static_cast<std::uint64_t>(raw.size()));
   foot.fixed(crc32c(std::string_view(out).substr(offset)));
-  foot.fixed(major);
+  foot.fixed(kSegmentMajor);
   foot.fixed(kSegmentMinor);
   footer.resize(kFooterBytes - 12);  // reserved, zero
   foot.fixed(crc32c(footer));
@@ -218,7 +227,7 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   if (!file.starts_with(kSegmentMagic) || !file.ends_with(kFooterMagic)) return fail(damaged("no segment magic"));
   ByteReader header(file.substr(kSegmentMagic.size()));
   const auto major = header.fixed<std::uint16_t>();
-  if (major != kSegmentMajor && major != kSegmentMajorShared)
+  if (major < kSegmentMajorFirst || major > kSegmentMajor)
     return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major));
   const std::string_view footer = file.substr(file.size() - kFooterBytes);
   ByteReader foot(footer);
@@ -238,8 +247,9 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   if (!zstd_expand(frame, raw.data(), raw.size())) return fail(damaged("index frame"));
 
   SegmentIndex index;
+  index.major = major;
   ByteReader reader(raw);
-  if (!read_streams(reader, index.streams) || !read_blocks(reader, major == kSegmentMajorShared, index))
+  if (!read_streams(reader, index.streams) || !read_blocks(reader, index))
     return fail(damaged("index tables"));
   index.ids = read_region(reader);
   index.filters = read_region(reader);

@@ -17,8 +17,9 @@ namespace kvasir::chunks {
 
 inline constexpr std::string_view kSegmentMagic = "KVSG";
 inline constexpr std::string_view kFooterMagic = "KVSGEND1";
-inline constexpr std::uint16_t kSegmentMajor = 1;        // of a segment without shared blocks
-inline constexpr std::uint16_t kSegmentMajorShared = 2;  // with some
+inline constexpr std::uint16_t kSegmentMajor = 3;        // what is written
+inline constexpr std::uint16_t kSegmentMajorShared = 2;  // from here on blocks may share a stored block
+inline constexpr std::uint16_t kSegmentMajorFirst = 1;
 inline constexpr std::uint16_t kSegmentMinor = 0;
 inline constexpr std::size_t kHeaderBytes = 16;
 inline constexpr std::size_t kFooterBytes = 64;
@@ -30,18 +31,20 @@ struct Region {
 };
 
 struct SegmentIndex {
+  std::uint16_t major = kSegmentMajor;
   std::vector<SegmentStream> streams;
   std::vector<BlockEntry> blocks;
   std::size_t parts() const { return filter_ends.size(); }  // stored blocks
-  bool has_shared() const { return parts() != blocks.size(); }
   /// Of each part in the filter region: one past its last bucket.
   std::vector<std::uint32_t> filter_ends;
+  /// Of each part: what to add, modulo 2^32, to the numbers of id slots in it. Not 0 in blocks that were copied.
+  std::vector<std::uint32_t> slot_shifts;
   Region ids, filters, trigrams;
   IdRegionEntries id_entries;
 };
 
 void append_segment_header(std::string& out);
-/// The index frame and the footer; `out` holds the file so far, whose header is told the version.
+/// The index frame and the footer, of the version that is written; `out` holds the file so far.
 void append_segment_index(const SegmentIndex& index, std::string& out);
 
 /// Checks header, footer, checksums, and every offset against the file's size.

@@ -78,17 +78,20 @@ Result<void> verify_block(const SegmentReader& segment, std::size_t index) {
   if (rows % 64 != 0) all.back() >>= 64 - rows % 64;
   std::vector<std::string_view> lines(rows);
   KVASIR_CHECK_OK(block->lines({all, rows}, lines));
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0, metadata_bytes = 0;
   LevelCounts levels{};
   bool only_levels = true;
   for (std::size_t row = 0; row < rows; ++row) {
     bytes += lines[row].size();
     KVASIR_TRY(const auto metadata, block->metadata(row));
+    for (const LabelView& pair : metadata) metadata_bytes += pair.name.size() + pair.value.size();
     const Level level = level_of_metadata(metadata);
     ++levels[static_cast<std::size_t>(level)];
     only_levels = only_levels && (metadata.empty() || (metadata.size() == 1 && level != Level::kNone));
   }
   if (bytes != entry.line_bytes) return fail(mismatch("line bytes", index));
+  const bool told = static_cast<const StoredSegment&>(segment).index().major > kSegmentMajorShared;
+  if (told && metadata_bytes != entry.metadata_bytes) return fail(mismatch("metadata bytes", index));
   if (levels != entry.levels) return fail(mismatch("levels", index));
   if ((entry.flags & block_flags::kOnlyLevels) != 0 && !only_levels) return fail(mismatch("metadata", index));
   return {};

@@ -30,11 +30,24 @@ StoredSegment::StoredSegment(std::shared_ptr<const RandomFile> file, std::string
       index_(std::move(index)),
       ids_(bytes.substr(index_.ids.offset, index_.ids.bytes), std::move(index_.id_entries)),
       part_starts_(index_.parts() + 1),
-      part_blocks_(index_.blocks.size()) {
+      part_blocks_(index_.blocks.size()),
+      part_slots_(index_.parts()),
+      slot_counts_(index_.parts()) {
   for (const BlockEntry& block : index_.blocks) ++part_starts_[block.part + 1];
   std::partial_sum(part_starts_.begin(), part_starts_.end(), part_starts_.begin());
   std::vector<std::uint32_t> next(part_starts_.begin(), part_starts_.end() - 1);
   for (std::uint32_t b = 0; b < index_.blocks.size(); ++b) part_blocks_[next[index_.blocks[b].part]++] = b;
+  const auto& slots = ids_.entries().slots;
+  for (std::uint32_t s = 0; s < slots.size(); ++s) {
+    SlotRange& range = part_slots_[slots[s].block];
+    if (slot_counts_[slots[s].block]++ == 0) range.first = s;
+    range.count = s + 1 - range.first;
+  }
+}
+
+std::optional<StoredSegment::SlotRange> StoredSegment::slots_of_part(std::size_t part) const {
+  if (part_slots_[part].count != slot_counts_[part]) return std::nullopt;
+  return part_slots_[part];
 }
 
 std::span<const std::uint32_t> StoredSegment::blocks_of_part(std::size_t part) const {
@@ -52,7 +65,7 @@ std::pair<std::size_t, std::size_t> StoredSegment::blocks_of(std::size_t stream)
 Result<std::unique_ptr<StoredBlock>> StoredSegment::open_part(const BlockEntry& entry, RowOrder order) const {
   // A shared block is kept by this segment: it must not keep the segment in turn.
   const auto owner = order == RowOrder::kByTime ? shared_from_this() : nullptr;
-  return StoredBlock::open(bytes_.substr(entry.offset, entry.stored_bytes), ids_, owner, order);
+  return StoredBlock::open(stored_part(entry), {ids_, index_.slot_shifts[entry.part]}, owner, order);
 }
 
 Result<std::shared_ptr<SharedBlock>> StoredSegment::shared_block(const BlockEntry& entry) const {

@@ -2,12 +2,13 @@
 
 #include <deque>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "chunks/block_pruner.h"
+#include "chunks/id_tokens.h"
 #include "chunks/segment_inspect.h"
-#include "chunks/segment_merge.h"
 #include "chunks/segment_reader.h"
 #include "chunks/segment_writer.h"
 
@@ -278,51 +279,85 @@ std::shared_ptr<const SegmentReader> open_or_fail(const std::string& bytes) {
   return *reader;
 }
 
-/// Every n-th row of the others goes to its own segment, so that the ranges of the parts overlap.
-std::vector<std::string> split(const Labels& labels, const Rows& rows, std::size_t parts) {
-  std::vector<std::string> files;
-  for (std::size_t p = 0; p < parts; ++p) {
-    std::vector<EntryView> mine;
-    for (std::size_t i = p; i < rows.views.size(); i += parts) mine.push_back(rows.views[i]);
-    SegmentWriter writer({.block_bytes = 32 << 10, .pressure = p % 2 == 0});
-    REQUIRE(writer.add(labels, mine));
-    REQUIRE(writer.finish(files.emplace_back()));
+const Rows& rows_of(const Labels& labels, const std::vector<std::pair<Labels, const Rows*>>& all) {
+  return *std::find_if(all.begin(), all.end(), [&](const auto& item) { return item.first == labels; })->second;
+}
+
+TEST_CASE("copied blocks give back what they were made of, also when a copy is copied") {
+  const Rows large = service_rows(3, 3000), small = service_rows(2, 40), other = service_rows(5, 2000);
+  const std::vector<std::pair<Labels, const Rows*>> streams = {
+      {Labels{{"app", "a"}}, &large}, {Labels{{"app", "s"}}, &small}, {Labels{{"app", "t"}}, &small}};
+  std::vector<std::pair<Labels, const Rows*>> all = streams;
+  std::string bytes = write(streams);
+  for (int generation = 0; generation < 3; ++generation) {
+    const auto source = open_or_fail(bytes);
+    SegmentWriter writer;
+    const Labels labels{{"app", "0" + std::to_string(generation)}};  // so that slots get other numbers
+    all.emplace_back(labels, &other);
+    REQUIRE(writer.add(labels, other.views));
+    std::set<std::uint32_t> parts;
+    for (std::size_t b = 0; b < source->blocks().size(); ++b) {
+      if (parts.insert(source->blocks()[b].part).second) CHECK(writer.copy(*source, b).value());
+    }
+    std::string merged;
+    const auto summary = writer.finish(merged);
+    REQUIRE(summary);
+    CHECK(summary->verify_failures == 0);
+    const auto reader = open_or_fail(merged);
+    CHECK(verify_segment(*reader));
+    CHECK(reader->streams().size() == all.size());
+    for (std::size_t s = 0; s < reader->streams().size(); ++s)
+      check_stream(*reader, s, rows_of(reader->streams()[s].labels, all));
+    bytes = std::move(merged);
   }
-  return files;
+  SegmentWriter twice;
+  const auto source = open_or_fail(bytes);
+  REQUIRE(twice.copy(*source, 0).value());
+  CHECK(twice.copy(*source, 0).error().code() == ErrorCode::kInvalidArgument);
 }
 
-TEST_CASE("merged segments hold every row once and in order") {
-  const Rows rows = service_rows(3, 3000);
-  const Labels labels{{"app", "a"}};
-  std::vector<std::string> files = split(labels, rows, 3);
-  files.push_back(files[1]);  // a copy
-  std::vector<std::shared_ptr<const SegmentReader>> readers;
-  for (const std::string& file : files) readers.push_back(open_or_fail(file));
-  std::string merged;
-  const auto summary = merge_segments(readers, {.writer = {.block_bytes = 256 << 10}, .keep = {}}, merged);
-  REQUIRE(summary);
-  REQUIRE(summary->has_value());
-  CHECK((*summary)->rows == rows.views.size());
-  const auto reader = open_or_fail(merged);
-  check_stream(*reader, 0, rows);
-  CHECK(verify_segment(*reader));
-}
-
-TEST_CASE("a merge can leave rows out") {
-  const Rows rows = service_rows(3, 500);
-  const std::string file = write({{Labels{{"app", "a"}}, &rows}});
-  const auto reader = open_or_fail(file);
+TEST_CASE("a segment of copies and new blocks finds ids, words and counts as before") {
+  const Rows early = service_rows(3, 3000), late = service_rows(5, 3000);
+  const std::string first = write({{Labels{{"app", "a"}}, &early}});
+  const auto source = open_or_fail(first);
+  SegmentWriter writer;
+  REQUIRE(writer.add(Labels{{"app", "0"}}, late.views));
+  for (std::size_t b = 0; b < source->blocks().size(); ++b) REQUIRE(writer.copy(*source, b).value());
   std::string bytes;
-  const std::vector<std::shared_ptr<const SegmentReader>> readers = {reader};
-  const auto none =
-      merge_segments(readers, {.writer = {}, .keep = [](const Labels&, const EntryView&) { return false; }}, bytes);
-  REQUIRE(none);
-  CHECK_FALSE(none->has_value());
-  const auto half = merge_segments(
-      readers, {.writer = {}, .keep = [](const Labels&, const EntryView& row) { return row.sequence % 2 == 0; }},
-      bytes);
-  REQUIRE(half);
-  CHECK((*half)->rows == 250);
+  const auto summary = writer.finish(bytes);
+  REQUIRE(summary);
+  CHECK(summary->rows == early.views.size() + late.views.size());
+  const auto reader = open_or_fail(bytes);
+  CHECK(verify_segment(*reader));
+  std::size_t stream = 0;
+  while (reader->streams()[stream].labels != Labels{{"app", "a"}}) ++stream;
+  check_stream(*reader, stream, early);
+  const auto [begin, end] = reader->blocks_of(stream);
+  REQUIRE(end - begin == source->blocks().size());
+  for (std::size_t b = begin; b < end; ++b) {
+    const BlockEntry &copy = reader->blocks()[b], &original = source->blocks()[b - begin];
+    CHECK(bytes.substr(copy.offset, copy.stored_bytes) == first.substr(original.offset, original.stored_bytes));
+    CHECK(copy.levels == original.levels);
+    CHECK(copy.metadata_bytes == original.metadata_bytes);
+    CHECK((copy.flags & block_flags::kOnlyLevels) == (original.flags & block_flags::kOnlyLevels));
+  }
+  std::size_t ids = 0;
+  for (const EntryView& row : early.views) {
+    for (const IdTokenPlace& place : locate_id_tokens(row.line)) {
+      const std::string_view id = row.line.substr(place.begin, place.end - place.begin);
+      if (++ids % 37 != 0) continue;
+      const auto blocks = reader->blocks_with_id(id);
+      REQUIRE(blocks);
+      const bool inside = std::any_of(blocks->begin(), blocks->end(), [&](auto b) { return b >= begin && b < end; });
+      CHECK(inside);
+    }
+    const std::string_view word = row.line.substr(0, std::min<std::size_t>(row.line.size(), 24));
+    const BlockPruner pruner(*reader, {{TimestampNs::min(), TimestampNs::max()}, {std::string(word)}, {}});
+    bool found = false;
+    for (std::size_t b = begin; b < end; ++b) found = found || !pruner.cannot_match(b);
+    CHECK(found);
+  }
+  CHECK(ids > 1000);
 }
 
 TEST_CASE("a segment describes itself") {

@@ -32,6 +32,8 @@ enum class Level : std::uint8_t {
 inline constexpr std::size_t kLevelCount = 10;
 using LevelCounts = std::array<std::uint32_t, kLevelCount>;
 
+/// Of rows that have nothing but a level.
+std::uint64_t metadata_bytes_of(const LevelCounts& levels);
 /// "" for kNone and kOther.
 std::string_view level_name(Level level);
 Level level_of(std::string_view detected_level);
@@ -59,6 +61,7 @@ struct BlockEntry {
   EntryPosition first;           // of the oldest row
   EntryPosition last;            // of the newest row
   std::uint64_t line_bytes = 0;  // sum of the line lengths
+  std::uint64_t metadata_bytes = 0;  // names and values, of every row; versions 1 and 2: of levels only
   std::uint64_t offset = 0;      // of the stored block in the file
   std::uint32_t stored_bytes = 0;
   std::uint8_t encoding = 0;        // 0 rows, 1 templates and typed columns

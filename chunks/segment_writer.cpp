@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "chunks/block_copy.h"
 #include "chunks/block_draft.h"
 #include "chunks/block_encoder.h"
 #include "chunks/compression.h"
@@ -109,6 +110,7 @@ struct SegmentWriter::State {
   void add_rows(std::uint32_t stream, std::span<const EntryView> stream_rows);
   void add_gathered();
   void add_part(std::span<const EntryView> block_rows, BlockDraft draft);
+  void add_copy(BlockCopy copied);
   Encoding encode(std::span<const EntryView> block_rows, BlockDraft& draft);
   bool try_columns(std::span<const EntryView> block_rows, BlockDraft& draft);
   std::vector<std::size_t> place_blocks(SegmentIndex& index);
@@ -210,6 +212,17 @@ void SegmentWriter::State::add_part(std::span<const EntryView> block_rows, Block
   parts.push_back(std::move(draft));
 }
 
+void SegmentWriter::State::add_copy(BlockCopy copied) {
+  file.append(copied.bytes);
+  if (!copied.slots.empty())
+    copied.draft.slot_shift = static_cast<std::uint32_t>(ids.size()) - copied.first_slot;
+  for (PendingIds& slot : copied.slots) {
+    slot.block = static_cast<std::uint32_t>(parts.size());
+    ids.add(std::move(slot));
+  }
+  parts.push_back(std::move(copied.draft));
+}
+
 /// Fills in the blocks, ascending; gives the order of the parts, which is that of their first blocks.
 std::vector<std::size_t> SegmentWriter::State::place_blocks(SegmentIndex& index) {
   for (const BlockDraft& part : parts) index.blocks.insert(index.blocks.end(), part.slices.begin(), part.slices.end());
@@ -236,7 +249,7 @@ std::vector<SegmentWriter::State::SlotHashes> SegmentWriter::State::slot_hashes(
   for (std::size_t s = 0; s < entries.slots.size(); ++s) {
     const PendingIds& slot = ids.slots()[s];
     const bool pooled = entries.slots[s].way == SlotWay::kRanks;
-    if (pooled != slot.hashed) continue;
+    if (pooled != slot.hashed || parts[slot.block].filter) continue;
     auto& out = pooled ? hashes[slot.block].pooled : hashes[slot.block].others;
     char text[kIdTokenMax];
     for (std::size_t i = 0; i < slot.count(); ++i) {
@@ -266,7 +279,8 @@ void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<
   index.filters.offset = file.size();
   for (std::size_t b = 0; b < order.size(); ++b) {
     const std::size_t before = file.size();
-    append_id_filter(filter_hashes(order[b], slots[order[b]]), file);
+    if (parts[order[b]].filter) file.append(*parts[order[b]].filter);
+    else append_id_filter(filter_hashes(order[b], slots[order[b]]), file);
     has_filter.push_back(file.size() != before);
     index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - index.filters.offset) / kFilterBucketBytes));
   }
@@ -320,6 +334,28 @@ Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView>
   return {};
 }
 
+Result<bool> SegmentWriter::copy(const SegmentReader& segment, std::size_t block) {
+  const auto& source = static_cast<const StoredSegment&>(segment);  // the only kind there is
+  KVASIR_TRY(std::optional<BlockCopy> copied, copy_of_part(source, source.blocks()[block].part));
+  if (!copied) return false;
+  for (BlockEntry& slice : copied->draft.slices) {
+    const Labels& labels = source.streams()[slice.stream].labels;
+    const auto [stream, is_new] = state_->stream_for(labels);
+    if (!is_new && slice.first <= state_->last_positions[stream])
+      return fail(ErrorCode::kInvalidArgument, "rows of a segment stream do not ascend: " + labels.to_string());
+    state_->last_positions[stream] = slice.last;
+    slice.stream = stream;
+    slice.part = static_cast<std::uint32_t>(state_->parts.size());
+    slice.offset = state_->file.size();
+    slice.flags = static_cast<std::uint16_t>(slice.flags & ~block_flags::kHasIdFilter);  // said when filters are written
+    state_->rows += slice.rows;
+    state_->line_bytes += slice.line_bytes;
+  }
+  state_->add_copy(std::move(*copied));
+  if (state_->file.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
+  return true;
+}
+
 Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
   State& state = *state_;
   state.add_gathered();
@@ -333,6 +369,7 @@ Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
   IdRegionEntries entries = write_id_region(state.ids, region);
   index.ids = {state.file.size(), region.size(), 0};
   state.file.append(region);
+  for (const std::size_t part : order) index.slot_shifts.push_back(state.parts[part].slot_shift);
   state.write_filters(index, order, entries);
   state.write_trigrams(index, order);
   for (SlotEntry& slot : entries.slots) slot.block = place[slot.block];

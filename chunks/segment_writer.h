@@ -9,7 +9,7 @@
 // Errors:   invalid_argument (rows not ascending; after an error the writer is unusable), limit_exceeded (a segment
 //           would pass kSegmentBytesMax), io, internal.
 // Promise:  each block is decoded and compared with its rows before add() or finish() returns; one that would not come
-//           back exactly is stored plain.
+//           back exactly is stored plain. A block that is copied was, when it was made.
 // Source:   docs/formats/segment-v1.md
 #pragma once
 
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "chunks/segment_reader.h"
 #include "chunks/segment_types.h"
 #include "common/entry.h"
 #include "common/filesystem.h"
@@ -59,6 +60,11 @@ class SegmentWriter {
   /// Rows must ascend strictly by position; also against rows of this stream that were added before. No rows: no
   /// effect.
   Result<void> add(const Labels& labels, std::span<const EntryView> rows);
+
+  /// Takes the stored block behind `block` of a finished segment as it is, with the rows of every stream in it, without
+  /// encoding it again. False: that cannot be done with this one; nothing happened. Its rows must ascend as in add().
+  /// Errors: corruption; else as add().
+  Result<bool> copy(const SegmentReader& segment, std::size_t block);
 
   std::uint64_t rows() const;
   std::uint64_t line_bytes() const;

@@ -21,7 +21,7 @@ struct Head {
 
 }  // namespace
 
-Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, const IdSource& ids,
+Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, IdSlots ids,
                                                        std::shared_ptr<const void> owner, RowOrder order) {
   ByteReader reader(stored);
   const auto crc = reader.fixed<std::uint32_t>();
@@ -43,7 +43,8 @@ Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, 
   block->encoding_ = static_cast<Encoding>(encoding);
   block->rows_ = head.rows;
   block->meta_bytes_ = head.meta_raw;
-  block->context_.ids = &ids;
+  block->context_.ids = ids.source;
+  block->context_.slot_shift = ids.shift;
   block->context_.parts.emplace(small_frame, head.small_raw, reader.rest(), block->context_.arena);
   char* const meta = block->context_.arena.allocate(head.meta_raw);
   if (!zstd_expand(meta_frame, meta, head.meta_raw)) return fail(damaged("meta frame"));

@@ -26,7 +26,7 @@ enum class RowOrder : std::uint8_t {
 class StoredBlock final : public Block {
  public:
   /// `owner` is kept as long as the block. Errors: corruption, unsupported (an encoding of a newer version).
-  static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, const IdSource& ids,
+  static Result<std::unique_ptr<StoredBlock>> open(std::string_view stored, IdSlots ids,
                                                    std::shared_ptr<const void> owner,
                                                    RowOrder order = RowOrder::kByTime);
 

@@ -42,6 +42,15 @@ class StoredSegment final : public SegmentReader {
   bool filters_usable() const;
   std::string_view filter_of(std::size_t part) const;
   const IdRegion& ids() const { return ids_; }
+  /// The bytes of the stored block that the entry names.
+  std::string_view stored_part(const BlockEntry& entry) const {
+    return bytes_.substr(entry.offset, entry.stored_bytes);
+  }
+  struct SlotRange {
+    std::uint32_t first = 0, count = 0;
+  };
+  /// The id columns of the part, which mostly lie one after the other; empty: they do not.
+  std::optional<SlotRange> slots_of_part(std::size_t part) const;
   const SegmentIndex& index() const { return index_; }
 
  private:
@@ -54,6 +63,8 @@ class StoredSegment final : public SegmentReader {
   IdRegion ids_;
   std::vector<std::uint32_t> part_starts_;  // parts + 1, into part_blocks_
   std::vector<std::uint32_t> part_blocks_;
+  std::vector<SlotRange> part_slots_;       // of each part; from the first to the last
+  std::vector<std::uint32_t> slot_counts_;  // of each part: how many of these are its own
   mutable Mutex shared_mutex_;
   mutable std::array<std::pair<std::uint32_t, std::shared_ptr<SharedBlock>>, kRecentParts> recent_
       KVASIR_GUARDED_BY(shared_mutex_);

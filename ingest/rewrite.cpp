@@ -24,9 +24,11 @@ struct StreamSources {
 
 using Readers = std::vector<std::shared_ptr<const chunks::SegmentReader>>;
 
+using Streams = std::map<std::string, StreamSources>;
+
 /// Blocks of each stream, streams by their text so that alike ones stand together, blocks by time.
-std::map<std::string, StreamSources> collect(const Readers& readers) {
-  std::map<std::string, StreamSources> streams;
+Streams collect(const Readers& readers) {
+  Streams streams;
   for (const auto& reader : readers) {
     for (std::size_t i = 0; i < reader->streams().size(); ++i) {
       const auto& labels = reader->streams()[i].labels;
@@ -46,10 +48,58 @@ std::map<std::string, StreamSources> collect(const Readers& readers) {
   return streams;
 }
 
+/// A stored block, by its place in some input.
+using StoredPlace = std::pair<const chunks::SegmentReader*, std::uint32_t>;
+
+const chunks::BlockEntry& entry_of(const Source& source) { return source.reader->blocks()[source.block]; }
+
+StoredPlace place_of(const Source& source) { return {source.reader, entry_of(source).part}; }
+
+/// How many blocks are slices of each stored block.
+std::map<StoredPlace, std::size_t> count_slices(const Readers& readers) {
+  std::map<StoredPlace, std::size_t> slices;
+  for (const auto& reader : readers) {
+    for (const auto& entry : reader->blocks()) ++slices[{reader.get(), entry.part}];
+  }
+  return slices;
+}
+
+using Slices = std::vector<std::pair<const Labels*, Source>>;
+
 class Rewrite {
  public:
-  explicit Rewrite(const RewriteOptions& options)
-      : options_(options), writer_(chunks::SegmentWriterOptions{.block_bytes = 2 * options.block_bytes}) {}
+  Rewrite(const RewriteOptions& options, std::size_t inputs)
+      : options_(options),
+        dense_bytes_min_(inputs == 1 ? 0 : options.dense_bytes_min),
+        writer_(chunks::SegmentWriterOptions{.block_bytes = 2 * options.block_bytes}) {}
+
+  Result<void> run(const Readers& readers) {
+    Streams streams = collect(readers);
+    slice_counts_ = count_slices(readers);
+    for (const auto& [place, slices] : lone_shared_blocks(streams)) {
+      KVASIR_TRY(const bool copied, copy_shared(slices));
+      if (!copied) continue;
+      for (const auto& [labels, source] : slices) streams.erase(labels->to_string());
+    }
+    for (const auto& [text, stream] : streams) KVASIR_CHECK_OK(add_stream(stream));
+    return {};
+  }
+
+  chunks::SegmentWriter& writer() { return writer_; }
+  RewriteOutcome outcome() const { return {std::nullopt, rows_before_, rows_after_, rows_copied_}; }
+
+ private:
+  /// Stored blocks of several streams each of which has no other rows here.
+  std::map<StoredPlace, Slices> lone_shared_blocks(const Streams& streams) const {
+    std::map<StoredPlace, Slices> lone;
+    for (const auto& [text, stream] : streams) {
+      if (stream.blocks.size() != 1) continue;
+      const Source& only = stream.blocks.front();
+      if (slice_counts_.at(place_of(only)) > 1) lone[place_of(only)].emplace_back(stream.labels, only);
+    }
+    std::erase_if(lone, [&](const auto& item) { return item.second.size() < slice_counts_.at(item.first); });
+    return lone;
+  }
 
   Result<void> add_stream(const StreamSources& stream) {
     for (std::size_t begin = 0; begin < stream.blocks.size();) {
@@ -58,22 +108,69 @@ class Rewrite {
       while (end < stream.blocks.size() && stream.blocks[end].first <= reach) {
         reach = std::max(reach, stream.blocks[end++].last);
       }
-      KVASIR_CHECK_OK(add_overlapping(*stream.labels, std::span(stream.blocks).subspan(begin, end - begin)));
+      KVASIR_CHECK_OK(stop_if_told());
+      const auto together = std::span(stream.blocks).subspan(begin, end - begin);
+      KVASIR_TRY(const bool copied, copy_own(*stream.labels, together));
+      if (!copied) KVASIR_CHECK_OK(add_overlapping(*stream.labels, together));
       begin = end;
       if (gathered_bytes_ >= 2 * std::uint64_t{options_.block_bytes}) KVASIR_CHECK_OK(hand_over(*stream.labels));
     }
     return hand_over(*stream.labels);
   }
 
-  chunks::SegmentWriter& writer() { return writer_; }
-  std::uint64_t rows_before() const { return rows_before_; }
-  std::uint64_t rows_after() const { return rows_after_; }
-  std::uint64_t first_sequence() const { return first_sequence_; }
-  std::uint64_t last_sequence() const { return last_sequence_; }
-
- private:
-  Result<void> add_overlapping(const Labels& labels, std::span<const Source> sources) {
+  Result<void> stop_if_told() const {
     if (options_.stop && options_.stop()) return fail(ErrorCode::kCancelled, "rewrite of segments stopped");
+    return {};
+  }
+
+  /// False: the block is not worth it, shares its time with others, or loses rows.
+  Result<bool> copy_own(const Labels& labels, std::span<const Source> sources) {
+    const auto& entry = entry_of(sources.front());
+    if (sources.size() != 1 || entry.encoding == 0 || entry.line_bytes < dense_bytes_min_) return false;
+    if (slice_counts_.at(place_of(sources.front())) > 1) return false;
+    KVASIR_TRY(const bool whole, keeps_all(labels, sources.front()));
+    if (!whole) return false;
+    KVASIR_CHECK_OK(hand_over(labels));
+    return copy(sources.front(), entry.rows);
+  }
+
+  Result<bool> copy_shared(const Slices& slices) {
+    KVASIR_CHECK_OK(stop_if_told());
+    std::uint64_t rows = 0;
+    for (const auto& [labels, source] : slices) {
+      rows += entry_of(source).rows;
+      KVASIR_TRY(const bool whole, keeps_all(*labels, source));
+      if (!whole) return false;
+    }
+    return copy(slices.front().second, rows);
+  }
+
+  Result<bool> copy(const Source& source, std::uint64_t rows) {
+    KVASIR_TRY(const bool copied, writer_.copy(*source.reader, source.block));
+    if (!copied) return false;
+    rows_before_ += rows;
+    rows_after_ += rows;
+    rows_copied_ += rows;
+    if (options_.pace) options_.pace(entry_of(source).stored_bytes);
+    return true;
+  }
+
+  Result<bool> keeps_all(const Labels& labels, const Source& source) {
+    if (!options_.keep) return true;
+    KVASIR_TRY(const auto block, source.reader->open_block(source.block));
+    std::vector<std::uint64_t> words = all_rows(block->rows());
+    const std::vector<std::uint64_t> all = words;
+    KVASIR_CHECK_OK(options_.keep(labels, *block, {words, block->rows()}));
+    return words == all;
+  }
+
+  static std::vector<std::uint64_t> all_rows(std::size_t rows) {
+    std::vector<std::uint64_t> words((rows + 63) / 64, UINT64_MAX);
+    if (rows % 64 != 0) words.back() = (std::uint64_t{1} << rows % 64) - 1;
+    return words;
+  }
+
+  Result<void> add_overlapping(const Labels& labels, std::span<const Source> sources) {
     std::vector<EntryView> rows;
     for (const auto& source : sources) {
       KVASIR_TRY(auto block, source.reader->open_block(source.block));
@@ -82,14 +179,10 @@ class Rewrite {
     }
     if (sources.size() > 1) order_rows(rows);
     rows_after_ += rows.size();
-    for (const auto& row : rows) {
-      first_sequence_ = std::min(first_sequence_, row.sequence);
-      last_sequence_ = std::max(last_sequence_, row.sequence);
-      gathered_bytes_ += row.line.size();
-    }
+    for (const auto& row : rows) gathered_bytes_ += row.line.size();
     gathered_.insert(gathered_.end(), rows.begin(), rows.end());
     std::uint64_t bytes = 0;
-    for (const auto& source : sources) bytes += source.reader->blocks()[source.block].line_bytes;
+    for (const auto& source : sources) bytes += entry_of(source).line_bytes;
     if (options_.pace) options_.pace(bytes);
     return {};
   }
@@ -105,8 +198,7 @@ class Rewrite {
   Result<void> read_rows(const Labels& labels, chunks::Block& block, std::vector<EntryView>& out) {
     const std::size_t n = block.rows();
     rows_before_ += n;
-    std::vector<std::uint64_t> words((n + 63) / 64, UINT64_MAX);
-    if (n % 64 != 0) words.back() = (std::uint64_t{1} << n % 64) - 1;
+    std::vector<std::uint64_t> words = all_rows(n);
     if (options_.keep) KVASIR_CHECK_OK(options_.keep(labels, block, {words, n}));
     const chunks::ConstRowBits kept{words, n};
     std::vector<std::string_view> lines(n);
@@ -124,14 +216,15 @@ class Rewrite {
   }
 
   const RewriteOptions& options_;
+  const std::uint64_t dense_bytes_min_;
   chunks::SegmentWriter writer_;
+  std::map<StoredPlace, std::size_t> slice_counts_;
   std::vector<EntryView> gathered_;   // of one stream, not yet handed to the writer
   std::vector<std::unique_ptr<chunks::Block>> gathered_blocks_;   // own what the rows point into
   std::uint64_t gathered_bytes_ = 0;
   std::uint64_t rows_before_ = 0;
   std::uint64_t rows_after_ = 0;
-  std::uint64_t first_sequence_ = UINT64_MAX;
-  std::uint64_t last_sequence_ = 0;
+  std::uint64_t rows_copied_ = 0;
 };
 
 /// Four to a factor of eight in raw bytes.
@@ -169,28 +262,32 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
                                         Filesystem& filesystem, const RewriteOptions& options) {
   Readers readers;
   ManifestEdit edit = options.also;
-  std::uint32_t merges = 0;
+  SegmentInfo info{.first_sequence = UINT64_MAX};
   for (const auto& segment : inputs) {
     KVASIR_TRY(auto reader, segment->reader());
     readers.push_back(std::move(reader));
     edit.removed.push_back(segment->info().id);
-    merges = std::max(merges, segment->info().merges + 1);
+    info.merges = std::max(info.merges, segment->info().merges + 1);
+    info.first_sequence = std::min(info.first_sequence, segment->info().first_sequence);
+    info.last_sequence = std::max(info.last_sequence, segment->info().last_sequence);
   }
-  Rewrite rewrite(options);
-  for (const auto& [text, stream] : collect(readers)) KVASIR_CHECK_OK(rewrite.add_stream(stream));
-  RewriteOutcome outcome{std::nullopt, rewrite.rows_before(), rewrite.rows_after()};
+  Rewrite rewrite(options, inputs.size());
+  KVASIR_CHECK_OK(rewrite.run(readers));
+  RewriteOutcome outcome = rewrite.outcome();
   if (inputs.size() == 1 && outcome.rows_before == outcome.rows_after) {
     outcome.written = inputs.front()->info();  // nothing to leave out: the segment stays as it is
     return outcome;
   }
-  if (rewrite.rows_after() > 0) {
-    const std::uint64_t id = tenant.next_segment_id();
-    KVASIR_TRY(const auto summary, rewrite.writer().finish_file(filesystem, tenant.segment_path(id)));
-    outcome.written = SegmentInfo{.id = id, .rows = summary.rows, .line_bytes = summary.line_bytes,
-                                  .file_bytes = summary.file_bytes, .first = summary.first, .last = summary.last,
-                                  .first_sequence = rewrite.first_sequence(), .last_sequence = rewrite.last_sequence(),
-                                  .merges = merges};
-    edit.added.push_back(*outcome.written);
+  if (outcome.rows_after > 0) {
+    info.id = tenant.next_segment_id();
+    KVASIR_TRY(const auto summary, rewrite.writer().finish_file(filesystem, tenant.segment_path(info.id)));
+    info.rows = summary.rows;
+    info.line_bytes = summary.line_bytes;
+    info.file_bytes = summary.file_bytes;
+    info.first = summary.first;
+    info.last = summary.last;
+    outcome.written = info;
+    edit.added.push_back(info);
   }
   KVASIR_CHECK_OK(tenant.commit(edit, {}));
   return outcome;

@@ -1,6 +1,9 @@
 // rewrite.h -- makes one segment out of several, leaving rows out: merging, retention of some streams, erasing deleted
 // rows.
 //
+// Copies:   a block of columns that is large enough, lies alone in its stream's time and loses no row is taken byte for
+//           byte; the rest is encoded again. A block that small streams share is taken when each of these streams has no
+//           other rows here: then nothing would be won.
 // Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
 // Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line,
 //           metadata) in a stream the one with the smallest sequence stays.
@@ -27,9 +30,11 @@ using KeepRows = std::function<Result<void>(const Labels& stream, chunks::Block&
 
 struct RewriteOptions {
   std::uint32_t block_bytes = 4u << 20;
+  std::uint64_t dense_bytes_min = 512u << 10;   // of lines; smaller blocks are put together, unless there is one input
   KeepRows keep;                     // empty: all rows stay
   std::function<bool()> stop;        // true: give up (cancelled)
-  std::function<void(std::uint64_t line_bytes)> pace;   // told of each piece of work; may wait. Empty: never waits
+  /// Told of each piece of work, in bytes of lines (of blocks that are copied: stored bytes); may wait. Empty: never waits.
+  std::function<void(std::uint64_t bytes)> pace;
   ManifestEdit also;                 // goes into the same edit
 };
 
@@ -38,6 +43,7 @@ struct RewriteOutcome {
       written;  // empty: no row was left; the only input itself if all its rows stay (no edit is made)
   std::uint64_t rows_before = 0;
   std::uint64_t rows_after = 0;
+  std::uint64_t rows_copied = 0;  // of these, in blocks that were not encoded again
 };
 
 /// REQUIRES: `inputs` are live segments of the tenant, at least one.

@@ -39,7 +39,7 @@ struct SegmentInfo {
   std::uint64_t file_bytes = 0;
   TimestampNs first;
   TimestampNs last;
-  std::uint64_t first_sequence = 0;  // smallest and largest of all its rows
+  std::uint64_t first_sequence = 0;  // no row has a smaller or a larger one
   std::uint64_t last_sequence = 0;
   std::uint32_t merges = 0;          // how often its rows were rewritten
   bool operator==(const SegmentInfo&) const = default;

@@ -144,14 +144,7 @@ class SegmentHandle final : public StoreBlockHandle {
   TimestampNs last() const override { return entry().last.timestamp; }
   std::uint64_t rows() const override { return entry().rows; }
   std::uint64_t line_bytes() const override { return entry().line_bytes; }
-  std::uint64_t metadata_bytes() const override {
-    constexpr std::uint64_t kNameBytes = std::string_view("detected_level").size();
-    std::uint64_t bytes = 0;
-    for (std::size_t level = 1; level < chunks::kLevelCount; ++level) {
-      bytes += entry().levels[level] * (kNameBytes + chunks::level_name(static_cast<chunks::Level>(level)).size());
-    }
-    return bytes;
-  }
+  std::uint64_t metadata_bytes() const override { return entry().metadata_bytes; }
   std::optional<logql::LevelStatistics> levels() const override {
     using chunks::Level;
     const auto& counts = entry().levels;
