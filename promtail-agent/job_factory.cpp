@@ -21,12 +21,6 @@ namespace {
 inline constexpr std::uint64_t kLineBytesDefault = 2 << 20;  // some four copies of it may exist at once
 inline constexpr Duration kPodLinger = std::chrono::seconds(60);
 
-StageContext::MetricsSchema schema_of(const std::string& word) {
-  if (word == "strict") return StageContext::MetricsSchema::kStrict;
-  if (word == "simplified") return StageContext::MetricsSchema::kSimplified;
-  return StageContext::MetricsSchema::kAuto;
-}
-
 Result<std::unique_ptr<Pipeline>> make_pipeline(const ScrapeConfig& scrape, const JobContext& context) {
   StageContext stage;
   stage.clock = context.services.clock;
@@ -35,7 +29,7 @@ Result<std::unique_ptr<Pipeline>> make_pipeline(const ScrapeConfig& scrape, cons
   stage.seed = static_cast<std::uint64_t>(context.services.clock->now().value);
   stage.job = scrape.job_name;
   stage.observer = context.observer;
-  stage.metrics_schema = schema_of(context.config->metrics_schema);
+  stage.metrics_schema = metrics_schema_of(*context.config);
   Diagnostics diagnostics;
   auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
   for (const auto& text : diagnostics.warnings) log::warn("pipeline", text, {{"job", scrape.job_name}});
@@ -96,14 +90,36 @@ void warn_of_ignored(const ScrapeConfig& scrape) {
   }
 }
 
-/// `error validating config: ScrapeConfig[1].`, as Promtail names the place.
-std::string rules_place(const Config& config, const ScrapeConfig& scrape) {
-  std::size_t index = 0;
-  while (index < config.scrape_configs.size() && config.scrape_configs[index].job_name != scrape.job_name) ++index;
-  return fmt::format("error validating config: ScrapeConfig[{}].", index);
+}  // namespace
+
+std::string rules_place(std::size_t scrape) { return fmt::format("error validating config: ScrapeConfig[{}].", scrape); }
+
+StageContext::MetricsSchema metrics_schema_of(const Config& config) {
+  if (config.metrics_schema == "strict") return StageContext::MetricsSchema::kStrict;
+  if (config.metrics_schema == "simplified") return StageContext::MetricsSchema::kSimplified;
+  return StageContext::MetricsSchema::kAuto;
 }
 
-}  // namespace
+std::vector<ConfigProblem> find_source_problems(const ScrapeConfig& scrape) {
+  std::vector<ConfigProblem> problems;
+  const auto add = [&](std::string text) { problems.push_back({scrape.line, std::move(text)}); };
+  if (scrape.has_file_discovery()) {
+    if (!scrape.encoding.empty()) {
+      if (auto charset = Charset::create(scrape.encoding); !charset) add(charset.error().message());
+    }
+    const DecompressionConfig& decompression = scrape.decompression;
+    if (!decompression.enabled || decompression.format.empty()) return problems;
+    if (auto format = parse_compression_format(decompression.format); !format) add(format.error().message());
+  } else if (scrape.journal.set) {
+    for (std::string& text : JournalTarget::find_problems(scrape.journal)) add(std::move(text));
+  } else if (scrape.syslog.set) {
+    for (std::string& text : SyslogTarget::find_problems(scrape.syslog)) add(std::move(text));
+  } else if (!scrape.push.set && !scrape.gelf.set && scrape.docker_sd.empty()) {
+    for (const auto& [block, instead, line] : scrape.unsupported)
+      problems.push_back({line, fmt::format("{} is not supported by this agent: {}", block, instead)});
+  }
+  return problems;
+}
 
 Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& context) {
   JobParts parts;
@@ -111,7 +127,10 @@ Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& contex
   parts.services = context.services;
   auto relabeler = Relabeler::parse(scrape.relabel_configs);
   if (!relabeler) {
-    return fail(ErrorCode::kInvalidArgument, rules_place(*context.config, scrape) + relabeler.error().message());
+    const auto& all = context.config->scrape_configs;
+    const auto same = [&](const ScrapeConfig& one) { return one.job_name == scrape.job_name; };
+    const auto index = static_cast<std::size_t>(std::find_if(all.begin(), all.end(), same) - all.begin());
+    return fail(ErrorCode::kInvalidArgument, rules_place(index) + relabeler.error().message());
   }
   parts.relabeler = std::move(*relabeler);
   KVASIR_TRY(auto pipeline, make_pipeline(scrape, context));
@@ -171,9 +190,10 @@ Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobConte
     KVASIR_TRY(auto target, DockerTarget::create(std::move(parts)));
     job->targets.push_back(std::move(target));
   } else {
+    const auto problems = find_source_problems(scrape);
+    const ConfigProblem problem = problems.empty() ? ConfigProblem{scrape.line, "no source"} : problems.front();
     return fail(ErrorCode::kUnsupported,
-                fmt::format("scrape config \"{}\": {} is not supported by this agent", scrape.job_name,
-                            scrape.unsupported.empty() ? "its source" : scrape.unsupported.front()));
+                fmt::format("scrape config \"{}\" (line {}): {}", scrape.job_name, problem.line, problem.text));
   }
   return job;
 }
@@ -201,66 +221,6 @@ Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context) {
   KVASIR_TRY(JobParts parts, make_parts(scrape, context));
   job->targets.push_back(std::make_unique<StdinTarget>(std::move(parts), std::move(labels), context.stdin_ended));
   return job;
-}
-
-namespace {
-
-/// What the start of the source would refuse, as far as the configuration itself tells.
-Result<void> check_source(const ScrapeConfig& scrape) {
-  if (scrape.has_file_discovery()) {
-    if (!scrape.encoding.empty()) KVASIR_CHECK_OK(Charset::create(scrape.encoding));
-    const DecompressionConfig& decompression = scrape.decompression;
-    if (!decompression.enabled || decompression.format.empty()) return {};
-    KVASIR_CHECK_OK(parse_compression_format(decompression.format));
-    return {};
-  }
-  if (scrape.journal.set) return JournalTarget::check(scrape.journal);
-  if (scrape.syslog.set) return SyslogTarget::check(scrape.syslog);
-  const bool built = scrape.push.set || scrape.gelf.set || !scrape.docker_sd.empty();
-  if (built || scrape.unsupported.empty()) return {};
-  return fail(ErrorCode::kUnsupported, scrape.unsupported.front() + " is not supported by this agent");
-}
-
-/// Every rule that is wrong; Relabeler::parse ends at the first.
-void check_rules(const YamlNode& rules, const std::string& where, std::vector<std::string>& problems) {
-  if (!rules.is_sequence()) {
-    if (auto whole = Relabeler::parse(rules); !whole) problems.push_back(where + whole.error().message());
-    return;
-  }
-  constexpr std::string_view kFirst = "RelabelConfigs[0]: ";
-  for (std::size_t i = 0; i < rules.items.size(); ++i) {
-    YamlNode one = rules;
-    one.items = {rules.items[i]};
-    const auto parsed = Relabeler::parse(one);
-    if (parsed) continue;
-    std::string_view reason = parsed.error().message();
-    if (reason.starts_with(kFirst)) reason.remove_prefix(kFirst.size());
-    problems.push_back(fmt::format("{}RelabelConfigs[{}]: {} (line {})", where, i, reason, rules.items[i].line));
-  }
-}
-
-}  // namespace
-
-std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings) {
-  std::vector<std::string> problems;
-  MetricRegistry metrics(system_clock());
-  for (const ScrapeConfig& scrape : config.scrape_configs) {
-    const std::string where = fmt::format("scrape config \"{}\": ", scrape.job_name);
-    check_rules(scrape.relabel_configs, rules_place(config, scrape), problems);
-    if (auto source = check_source(scrape); !source) problems.push_back(where + source.error().message());
-    StageContext stage;
-    stage.clock = &system_clock();
-    stage.metrics = &metrics;
-    stage.job = scrape.job_name;
-    stage.metrics_schema = schema_of(config.metrics_schema);
-    Diagnostics diagnostics;
-    auto pipeline = build_pipeline(scrape.pipeline_stages, std::move(stage), diagnostics);
-    for (const auto& text : diagnostics.errors) problems.push_back(where + text);
-    if (!pipeline && diagnostics.errors.empty()) problems.push_back(where + pipeline.error().message());
-    for (const auto& text : diagnostics.warnings) warnings.push_back(where + text);
-    for (const auto& text : diagnostics.notes) warnings.push_back(where + text);
-  }
-  return problems;
 }
 
 }  // namespace kvasir::agent

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "promtail-agent/config/load.h"
 #include "promtail-agent/discovery/discovery.h"
 #include "promtail-agent/services.h"
 #include "promtail-agent/stages/pipeline_builder.h"
@@ -43,8 +44,11 @@ LineLimits line_limits(const ScrapeConfig& scrape);
 Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobContext& context);
 /// The input of -stdin: the pipeline and the static labels of the first scrape config.
 Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context);
-/// Builds pipelines and relabel rules of every scrape config and throws them away: everything that -check-syntax can
-/// find.
-std::vector<std::string> find_problems(const Config& config, std::vector<std::string>& warnings);
+
+/// What the start of its source would refuse, as far as the configuration itself tells.
+std::vector<ConfigProblem> find_source_problems(const ScrapeConfig& scrape);
+/// `error validating config: ScrapeConfig[1].`, as Promtail names the place of a relabel rule.
+std::string rules_place(std::size_t scrape);
+StageContext::MetricsSchema metrics_schema_of(const Config& config);
 
 }  // namespace kvasir::agent

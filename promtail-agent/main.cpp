@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/log_format.h"
 #include "promtail-agent/agent.h"
+#include "promtail-agent/check_syntax.h"
 #include "promtail-agent/verify.h"
 #include "promtail-agent/version.h"
 
@@ -29,31 +30,6 @@ int print_version() {
   fmt::print("kvasir-agent, version {} (branch: , revision: )\n  build user:       \n  build date:       {}\n",
              kVersion, __DATE__);
   fmt::print("  go version:       \n  platform:         linux/amd64\n  tags:             kvasir\n");
-  return kExitOk;
-}
-
-int check_syntax(const Flags& flags) {
-  if (flags.config_files.empty()) {
-    fmt::print(stderr, "Invalid config file\n");
-    return kExitError;
-  }
-  const auto config = load_config(flags);
-  if (!config) {
-    fmt::print(stderr, "Unable to parse config: {}\n", config.error().message());
-    return kExitError;
-  }
-  std::vector<std::string> problems;
-  if (auto checked = check_config(*config); !checked) problems.push_back(checked.error().message());
-  if (flags.check_syntax == SyntaxCheck::kFull) {
-    std::vector<std::string> warnings;
-    for (auto& problem : find_problems(*config, warnings)) problems.push_back(std::move(problem));
-    for (const auto& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
-  } else {
-    problems.clear();
-  }
-  for (const auto& problem : problems) fmt::print(stderr, "{}: {}\n", flags.config_files, problem);
-  if (!problems.empty()) return kExitError;
-  fmt::print("Valid config file! No syntax issues found\n");
   return kExitOk;
 }
 
@@ -190,7 +166,7 @@ int main_with(const std::vector<std::string>& arguments) {
     return kExitFlags;
   }
   if (flags->version) return print_version();
-  if (flags->check_syntax != SyntaxCheck::kNo) return check_syntax(*flags);
+  if (flags->check_syntax != SyntaxCheck::kNo) return run_check_syntax(*flags);
   return run(*flags);
 }
 

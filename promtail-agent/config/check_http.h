@@ -1,14 +1,14 @@
 // check_http.h -- HTTP options that contradict each other.
-//
-// Errors:   invalid_argument, with the words users of Prometheus' configuration search for.
 #pragma once
 
-#include "common/result.h"
+#include <string>
+#include <vector>
+
 #include "promtail-agent/config/config.h"
 
 namespace kvasir::agent {
 
-/// Exclusive options given together, required ones missing.
-Result<void> check_http_config(const HttpConfig& config);
+/// Exclusive options given together, required ones missing; in the words users of Prometheus' configuration search for.
+std::vector<std::string> find_http_problems(const HttpConfig& config);
 
 }  // namespace kvasir::agent

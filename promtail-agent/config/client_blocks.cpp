@@ -110,6 +110,7 @@ void describe_http(Fields& fields, HttpConfig& http) {
 }
 
 void describe_client(Fields& f, ClientConfig& client) {
+  client.line = f.line();
   f.text({"name", "tells clients apart and names its spool; default: from a hash over url and tenant_id"}, client.name);
   f.url({"url", "where to push, with the path: http://kvasir:3100/loki/api/v1/push"}, client.url);
   f.text({"tenant_id", "tenant of entries that no stage gives one"}, client.tenant_id);

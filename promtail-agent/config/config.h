@@ -75,6 +75,7 @@ struct BackoffConfig {
 };
 
 struct ClientConfig {
+  int line = 0;  // in the file
   std::string name;
   std::string url;
   std::string tenant_id;
@@ -90,6 +91,7 @@ struct ClientConfig {
 };
 
 struct ServerConfig {
+  int line = 0;  // in the file
   std::string listen_address;
   int listen_port = 80;
   std::string path_prefix;
@@ -248,6 +250,13 @@ struct FileOptions {
 };
 
 struct ScrapeConfig {
+  /// A source that is known and not built.
+  struct Unsupported {
+    std::string block;
+    std::string instead;  // what to do
+    int line = 0;
+  };
+  int line = 0;  // in the file
   std::string job_name;
   YamlNode pipeline_stages;
   YamlNode relabel_configs;
@@ -263,7 +272,7 @@ struct ScrapeConfig {
   SyslogConfig syslog;
   GelfConfig gelf;
   PushTargetConfig push;
-  std::vector<std::string> unsupported;  // blocks that are accepted but not built
+  std::vector<Unsupported> unsupported;
 
   bool has_file_discovery() const {
     return !static_configs.empty() || !file_sd.empty() || !http_sd.empty() || !kubernetes_sd.empty();
@@ -280,6 +289,7 @@ struct Config {
   std::vector<ScrapeConfig> scrape_configs;
   Duration sync_period = std::chrono::seconds(10);
   bool stdin_target = false;
+  int poll_line = 0;                     // of file_watch_config
   Duration poll_min = std::chrono::milliseconds(250);
   Duration poll_max = std::chrono::milliseconds(250);
   Duration shutdown_timeout = std::chrono::seconds(20);

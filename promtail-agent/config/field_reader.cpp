@@ -37,7 +37,7 @@ Error YamlProblems::to_error() const {
 }
 
 FieldReader::FieldReader(const YamlNode* node, std::string_view type, YamlProblems& problems)
-    : node_(node), type_(type), problems_(problems) {
+    : node_(node), line_(node == nullptr ? 0 : node->line), type_(type), problems_(problems) {
   if (node_ == nullptr || node_->is_map()) return;
   if (!node_->is_null()) mismatch(*node_, type_);
   node_ = nullptr;
@@ -136,6 +136,7 @@ void FieldReader::word(Key key, std::string& value, std::span<const std::string_
   const YamlNode* found = scalar(key, "string");
   if (found == nullptr) return;
   if (std::find(words.begin(), words.end(), found->text) == words.end()) {
+    wrong_.emplace(key.name);
     return problems_.add(found->line, fmt::format("unrecognized {} \"{}\"", key.name, found->text));
   }
   value = found->text;
@@ -224,7 +225,7 @@ void FieldReader::refuse(std::initializer_list<std::string_view> names, std::str
 }
 
 void FieldReader::demand(bool holds, std::string_view key, std::string_view problem) {
-  if (holds) return;
+  if (holds || wrong_.contains(key)) return;
   const YamlNode* found = find(key);
   problems_.add(found != nullptr ? found->line : node_ != nullptr ? node_->line : 0, problem);
 }

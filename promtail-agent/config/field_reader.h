@@ -22,6 +22,7 @@ class YamlProblems {
  public:
   void add(int line, std::string_view text);
   bool empty() const { return problems_.empty(); }
+  const std::vector<std::pair<int, std::string>>& all() const { return problems_; }
   /// `yaml: unmarshal errors:\n  line 3: ...\n  line 7: ...`
   Error to_error() const;
 
@@ -59,6 +60,7 @@ class FieldReader final : public Fields {
   void accept(std::initializer_list<std::string_view> names, std::string_view why) override;
   void refuse(std::initializer_list<std::string_view> names, std::string_view why) override;
   void demand(bool holds, std::string_view key, std::string_view problem) override;
+  int line() const override { return line_; }
 
  private:
   const YamlNode* find(std::string_view name);  // marks the name as known
@@ -67,9 +69,11 @@ class FieldReader final : public Fields {
   void read_texts(const YamlNode& found, std::vector<std::string>& values);
 
   const YamlNode* node_;
+  int line_;
   std::string type_;
   YamlProblems& problems_;
   std::set<std::string, std::less<>> known_;
+  std::set<std::string, std::less<>> wrong_;  // keys whose value is no word of theirs: no rule is asked of them
 };
 
 /// Decimal integer with an optional unit B K KB M MB ... E EB in any case, powers of 1024.

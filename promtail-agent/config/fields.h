@@ -76,6 +76,8 @@ class Fields {
   virtual void accept(std::initializer_list<std::string_view> names, std::string_view why) = 0;
   /// Keys that stop the start.
   virtual void refuse(std::initializer_list<std::string_view> names, std::string_view why) = 0;
+  /// Of the block in its file; 0 where there is none.
+  virtual int line() const { return 0; }
   /// A rule between keys; `problem` is reported at `key` if it does not hold.
   virtual void demand(bool holds, std::string_view key, std::string_view problem) = 0;
 

@@ -9,6 +9,7 @@ constexpr std::string_view kMetricsSchemas[] = {"auto", "strict", "simplified"};
 
 void describe_global(Fields& f, Config& config) {
   f.block({"file_watch_config", "where inotify does not work"}, "file.WatchConfig", nullptr, [&config](Fields& w) {
+    config.poll_line = w.line();
     w.duration({"min_poll_frequency", "shortest time between two looks at a file"}, config.poll_min);
     w.duration({"max_poll_frequency", "longest, when it does not change"}, config.poll_max);
   });

@@ -84,45 +84,57 @@ std::string with_expand_hint(const std::string& message) {
          " Use `-config.expand-env=true` flag if you want to expand environment variables in your config file";
 }
 
-Result<void> check_scrape(const ScrapeConfig& scrape, std::set<std::string>& names) {
-  if (scrape.job_name.empty()) return fail(ErrorCode::kInvalidArgument, "job_name is empty");
-  if (!names.insert(scrape.job_name).second) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("found multiple scrape configs with job name \"{}\"", scrape.job_name));
+using Problems = std::vector<ConfigProblem>;
+
+void check_http(const HttpConfig& http, int line, Problems& problems) {
+  for (std::string& text : find_http_problems(http)) problems.push_back({line, std::move(text)});
+}
+
+void check_scrape(const ScrapeConfig& scrape, std::set<std::string>& names, Problems& problems) {
+  const auto add = [&](std::string text) { problems.push_back({scrape.line, std::move(text)}); };
+  if (scrape.job_name.empty()) {
+    add("job_name is empty");
+  } else if (!names.insert(scrape.job_name).second) {
+    add(fmt::format("found multiple scrape configs with job name \"{}\"", scrape.job_name));
   }
   const bool any = scrape.has_file_discovery() || scrape.journal.set || scrape.syslog.set || scrape.gelf.set ||
                    scrape.push.set || !scrape.docker_sd.empty() || !scrape.unsupported.empty();
-  if (!any) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("no valid target scrape config defined for \"{}\"", scrape.job_name));
-  }
-  return {};
+  if (!any) add(fmt::format("no valid target scrape config defined for \"{}\"", scrape.job_name));
+  for (const auto& sd : scrape.http_sd) check_http(sd.http, scrape.line, problems);
+  for (const auto& sd : scrape.kubernetes_sd) check_http(sd.http, scrape.line, problems);
+  for (const auto& sd : scrape.docker_sd) check_http(sd.http, scrape.line, problems);
 }
 
-Result<void> check_discoveries(const ScrapeConfig& scrape) {
-  for (const auto& sd : scrape.http_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
-  for (const auto& sd : scrape.kubernetes_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
-  for (const auto& sd : scrape.docker_sd) KVASIR_CHECK_OK(check_http_config(sd.http));
-  return {};
-}
-
-Result<void> check_clients(const Config& config) {
-  if (config.clients.empty()) return fail(ErrorCode::kInvalidArgument, "at least one client config must be provided");
+void check_clients(const Config& config, Problems& problems) {
+  if (config.clients.empty()) problems.push_back({0, "at least one client config must be provided"});
   std::set<std::string> names;
   for (const ClientConfig& client : config.clients) {
-    if (client.url.empty()) return fail(ErrorCode::kInvalidArgument, "client needs target URL");
+    const auto add = [&](std::string text) { problems.push_back({client.line, std::move(text)}); };
+    if (client.url.empty()) add("client needs target URL");
     if (!names.insert(client.name).second) {
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("duplicate client configs are not allowed, found duplicate for name: {}", client.name));
+      add(fmt::format("duplicate client configs are not allowed, found duplicate for name: {}", client.name));
     }
-    KVASIR_CHECK_OK(check_http_config(client.http));
+    check_http(client.http, client.line, problems);
   }
-  return {};
+}
+
+void check_polling(const Config& config, Problems& problems) {
+  if (config.poll_min <= Duration(0) || config.poll_max <= Duration(0)) {
+    problems.push_back({config.poll_line, "MinPollFrequency and MaxPollFrequency must be greater than 0"});
+  } else if (config.poll_max < config.poll_min) {
+    problems.push_back({config.poll_line, "MaxPollFrequency must be larger than MinPollFrequency"});
+  }
+}
+
+void check_listener(const ServerConfig& server, Problems& problems) {
+  const bool cert = !server.tls_cert.empty() || !server.tls_cert_file.empty();
+  const bool key = !server.tls_key.empty() || !server.tls_key_file.empty();
+  if (cert != key) problems.push_back({server.line, "http_tls_config needs both cert_file and key_file"});
 }
 
 }  // namespace
 
-Result<Config> parse_config(std::string_view text, const Flags& flags) {
+Result<Config> parse_config(std::string_view text, const Flags& flags, YamlProblems& problems) {
   Config config;
   ClientConfig legacy;
   apply_flags(flags, config, legacy);
@@ -130,11 +142,9 @@ Result<Config> parse_config(std::string_view text, const Flags& flags) {
   KVASIR_TRY(const YamlNode root, parse_yaml(text));
   choose_spool_default(root, config.spool);
   ConfigFile file{config, legacy};
-  YamlProblems problems;
   FieldReader reader(&root, "config.plain", problems);
   describe_config(reader, file);
   reader.finish();
-  if (!problems.empty()) return fail(problems.to_error());
   resolve_spool(config);
   ClientConfig unused;
   apply_flags(flags, config, unused);
@@ -144,48 +154,78 @@ Result<Config> parse_config(std::string_view text, const Flags& flags) {
   return config;
 }
 
-Result<Config> load_config(const Flags& flags) {
-  if (flags.config_files.empty()) return parse_config("", flags);
-  KVASIR_TRY(const std::string path, find_config_file(flags));
-  KVASIR_TRY(std::string text, posix_filesystem().read_all(path, kConfigBytesMax));
-  if (flags.expand_env) {
-    auto expanded = expand_env(text, process_environment());
-    if (!expanded) return fail(expanded.error().with_context(path));
-    text = std::move(*expanded);
-  }
-  auto config = parse_config(text, flags);
-  if (config) return config;
-  const Error error = config.error().with_context(path);
-  return fail(error.code(), flags.expand_env ? error.message() : with_expand_hint(error.message()));
+Result<Config> parse_config(std::string_view text, const Flags& flags) {
+  YamlProblems problems;
+  KVASIR_TRY(Config config, parse_config(text, flags, problems));
+  if (!problems.empty()) return fail(problems.to_error());
+  return config;
 }
 
 namespace {
 
-Result<void> check_listener(const ServerConfig& server) {
-  const bool cert = !server.tls_cert.empty() || !server.tls_cert_file.empty();
-  const bool key = !server.tls_key.empty() || !server.tls_key_file.empty();
-  if (cert == key) return {};
-  return fail(ErrorCode::kInvalidArgument, "http_tls_config needs both cert_file and key_file");
+struct ConfigText {
+  std::string path;
+  std::string text;
+};
+
+/// The file's text, expanded if the flags say so. No file: an empty text.
+Result<ConfigText> read_config_text(const Flags& flags) {
+  ConfigText out;
+  if (flags.config_files.empty()) return out;
+  KVASIR_TRY(out.path, find_config_file(flags));
+  KVASIR_TRY(out.text, posix_filesystem().read_all(out.path, kConfigBytesMax));
+  if (!flags.expand_env) return out;
+  auto expanded = expand_env(out.text, process_environment());
+  if (!expanded) return fail(expanded.error().with_context(out.path));
+  out.text = std::move(*expanded);
+  return out;
+}
+
+/// What users read when a file cannot be read.
+Error with_file(const Error& error, const std::string& path, const Flags& flags) {
+  const Error placed = path.empty() ? error : error.with_context(path);
+  return Error(error.code(), flags.expand_env ? placed.message() : with_expand_hint(placed.message()));
 }
 
 }  // namespace
 
-Result<void> check_config(const Config& config) {
-  KVASIR_CHECK_OK(check_clients(config));
+Result<Config> load_config(const Flags& flags) {
+  KVASIR_TRY(const ConfigText file, read_config_text(flags));
+  auto config = parse_config(file.text, flags);
+  if (config || file.path.empty()) return config;
+  return fail(with_file(config.error(), file.path, flags));
+}
+
+std::string unmarshal_words(const std::string& path, const Flags& flags) {
+  const std::string words = path + ": yaml: unmarshal errors";
+  return flags.expand_env ? words : with_expand_hint(words);
+}
+
+Result<LoadedConfig> load_with_problems(const Flags& flags) {
+  KVASIR_TRY(const ConfigText file, read_config_text(flags));
+  YamlProblems problems;
+  auto config = parse_config(file.text, flags, problems);
+  if (!config) return fail(with_file(config.error(), file.path, flags));
+  LoadedConfig out{file.path, std::move(*config), {}};
+  for (const auto& [line, text] : problems.all()) out.problems.push_back({line, text});
+  return out;
+}
+
+std::vector<ConfigProblem> find_config_problems(const Config& config) {
+  Problems problems;
+  check_clients(config, problems);
   std::set<std::string> names;
-  for (const ScrapeConfig& scrape : config.scrape_configs) {
-    KVASIR_CHECK_OK(check_scrape(scrape, names));
-    KVASIR_CHECK_OK(check_discoveries(scrape));
-  }
-  if (config.poll_min <= Duration(0) || config.poll_max <= Duration(0)) {
-    return fail(ErrorCode::kInvalidArgument, "MinPollFrequency and MaxPollFrequency must be greater than 0");
-  }
-  if (config.poll_max < config.poll_min) {
-    return fail(ErrorCode::kInvalidArgument, "MaxPollFrequency must be larger than MinPollFrequency");
-  }
-  KVASIR_CHECK_OK(check_listener(config.server));
-  for (const ScrapeConfig& scrape : config.scrape_configs) KVASIR_CHECK_OK(check_listener(scrape.push.server));
-  return {};
+  for (const ScrapeConfig& scrape : config.scrape_configs) check_scrape(scrape, names, problems);
+  check_polling(config, problems);
+  check_listener(config.server, problems);
+  for (const ScrapeConfig& scrape : config.scrape_configs) check_listener(scrape.push.server, problems);
+  return problems;
+}
+
+Result<void> check_config(const Config& config) {
+  const auto problems = find_config_problems(config);
+  if (problems.empty()) return {};
+  return fail(ErrorCode::kInvalidArgument, problems.front().text);
 }
 
 std::string print_client(const ClientConfig& client) {

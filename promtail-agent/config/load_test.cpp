@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "promtail-agent/config/reference.h"
-#include "promtail-agent/job_factory.h"
 
 namespace kvasir::agent {
 
@@ -237,50 +236,6 @@ TEST_CASE("no secret is printed, and every secret tells clients apart") {
     CHECK(client_identity(config.clients[1 - client]) == client_identity(other.clients[1 - client]));
   }
   CHECK(text.find("<secret>") != std::string::npos);
-}
-
-TEST_CASE("a check names every problem of the pipelines, rules and sources") {
-  const Config config = loaded(kClient + R"(scrape_configs:
-- job_name: a
-  static_configs: [{labels: {__path__: /x}}]
-  encoding: utf-99
-  relabel_configs:
-  - {action: hashmod, target_label: x}
-  - {action: repalce}
-  pipeline_stages:
-  - regx: {expression: x}
-  - drop: {sorce: a, longer_than: 1}
-- job_name: b
-  kafka: {brokers: [x]}
-- job_name: c
-  journal: {max_age: 3 days}
-- job_name: d
-  syslog: {listen_protocol: sctp}
-- job_name: e
-  static_configs: [{labels: {__path__: /x}}]
-  decompression: {enabled: true, format: rar}
-)");
-  std::vector<std::string> warnings;
-  const auto problems = find_problems(config, warnings);
-  REQUIRE(problems.size() == 8);
-  const char* starts[] = {
-      "error validating config: ScrapeConfig[0].RelabelConfigs[0]: relabel configuration for hashmod requires non-zero "
-      "modulus (line 7)",
-      "error validating config: ScrapeConfig[0].RelabelConfigs[1]: unknown relabel action \"repalce\" (line 8)",
-      "scrape config \"a\": error doing IANA encoding",
-      "scrape config \"a\": pipeline_stages[0] (line 10): invalid regx stage config: Unknown stage type: regx, did you "
-      "mean \"regex\"?",
-      "scrape config \"b\": kafka is not supported",
-      "scrape config \"c\": parsing journal reader 'max_age'",
-      "scrape config \"d\": invalid transport protocol",
-      "scrape config \"e\": ",
-  };
-  for (std::size_t i = 0; i < problems.size(); ++i) {
-    CAPTURE(problems[i]);
-    CHECK(problems[i].starts_with(starts[i]));
-  }
-  REQUIRE(warnings.size() == 1);
-  CHECK(warnings[0].ends_with("option \"sorce\" is not known and has no effect, did you mean \"source\"?"));
 }
 
 TEST_CASE("docs/agent/reference.md is what the fields say") {

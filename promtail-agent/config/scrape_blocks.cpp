@@ -6,12 +6,35 @@ namespace kvasir::agent {
 namespace {
 
 constexpr std::string_view kRoles[] = {"pod", "service", "endpoints", "endpointslice", "node", "ingress"};
-constexpr const char* kNotBuilt[] = {
-    "gcplog",           "windows_events",           "kafka",                  "azure_event_hubs",
-    "cloudflare",       "heroku_drain",             "dns_sd_configs",         "consul_sd_configs",
-    "consulagent_sd_configs", "digitalocean_sd_configs", "dockerswarm_sd_configs", "serverset_sd_configs",
-    "nerve_sd_configs", "marathon_sd_configs",      "gce_sd_configs",         "ec2_sd_configs",
-    "openstack_sd_configs", "azure_sd_configs",     "triton_sd_configs"};
+/// Sources that are known and not built, and what does their work.
+struct NotBuilt {
+  const char* block;
+  const char* instead;
+};
+constexpr const char* kCollector =
+    "let a collector that reads it push to a loki_push_api job of this agent, or to the server itself";
+constexpr const char* kTargetList =
+    "write its targets into a file for file_sd_configs, or serve them as a list for http_sd_configs";
+constexpr NotBuilt kNotBuilt[] = {
+    {"gcplog", kCollector},
+    {"windows_events", "there are none on Linux"},
+    {"kafka", kCollector},
+    {"azure_event_hubs", kCollector},
+    {"cloudflare", kCollector},
+    {"heroku_drain", kCollector},
+    {"dns_sd_configs", kTargetList},
+    {"consul_sd_configs", kTargetList},
+    {"consulagent_sd_configs", kTargetList},
+    {"digitalocean_sd_configs", kTargetList},
+    {"dockerswarm_sd_configs", kTargetList},
+    {"serverset_sd_configs", kTargetList},
+    {"nerve_sd_configs", kTargetList},
+    {"marathon_sd_configs", kTargetList},
+    {"gce_sd_configs", kTargetList},
+    {"ec2_sd_configs", kTargetList},
+    {"openstack_sd_configs", kTargetList},
+    {"azure_sd_configs", kTargetList},
+    {"triton_sd_configs", kTargetList}};
 
 /// A folder without patterns, one `*` at most in the file's name, and an ending that tells the form.
 bool is_target_file(std::string_view pattern) {
@@ -163,10 +186,10 @@ void describe_sources(Fields& f, ScrapeConfig& scrape) {
   optional_block(f, {"syslog", "a syslog receiver"}, "scrapeconfig.SyslogTargetConfig", scrape.syslog, describe_syslog);
   optional_block(f, {"gelf", "a GELF receiver"}, "scrapeconfig.GelfTargetConfig", scrape.gelf, describe_gelf);
   optional_block(f, {"loki_push_api", "a receiver of pushes"}, "scrapeconfig.PushTargetConfig", scrape.push, describe_push);
-  for (const char* name : kNotBuilt) {
+  for (const auto& [name, instead] : kNotBuilt) {
     YamlNode block;
     f.yaml({name, "known, not built: the start fails and names it"}, block);
-    if (!block.is_null()) scrape.unsupported.emplace_back(name);
+    if (!block.is_null()) scrape.unsupported.push_back({name, instead, block.line});
   }
 }
 
@@ -179,6 +202,7 @@ void describe_group(Fields& f, TargetGroup& group) {
 }
 
 void describe_scrape(Fields& f, ScrapeConfig& scrape) {
+  scrape.line = f.line();
   f.text({"job_name", "its own for each scrape config; no label comes of it"}, scrape.job_name);
   f.yaml({"pipeline_stages", "see [stages](stages.md)"}, scrape.pipeline_stages);
   f.yaml({"relabel_configs", "Prometheus' relabel rules"}, scrape.relabel_configs);

@@ -53,6 +53,7 @@ void accept_grpc(Fields& f) {
 }  // namespace
 
 void describe_server(Fields& f, ServerConfig& server) {
+  server.line = f.line();
   describe_listener(f, server);
   describe_listener_tls(f, server);
   f.flag({"register_instrumentation", "serve /metrics"}, server.register_instrumentation);

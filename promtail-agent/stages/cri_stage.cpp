@@ -70,18 +70,20 @@ StageResult make_cri_stage(const YamlNode& node, BuildContext& context) {
   partial.truncate = options.flag("max_partial_line_size_truncate");
   const auto timeout = options.text("partial_timeout");
   const bool partial_tags = options.flag("partial_tags");
-  KVASIR_CHECK_OK(options.finish());
   if (max_lines > 0) partial.max_sets = static_cast<std::size_t>(max_lines);
   if (max_size) {
     const auto bytes = parse_base2_size(*max_size);
-    if (!bytes) return invalid("'max_partial_line_size' expected a number of bytes, got '" + *max_size + "'");
-    partial.truncate_bytes = *bytes;
+    if (bytes) partial.truncate_bytes = *bytes;
+    else
+      options.fault("max_partial_line_size",
+                    "'max_partial_line_size' expected a number of bytes, got '" + *max_size + "'");
   }
   if (timeout) {
     const auto parsed = parse_go_duration(*timeout);
-    if (!parsed) return invalid("'partial_timeout' expected a duration, got '" + *timeout + "'");
-    partial.timeout = *parsed;
+    if (parsed) partial.timeout = *parsed;
+    else options.fault("partial_timeout", "'partial_timeout' expected a duration, got '" + *timeout + "'");
   }
+  KVASIR_CHECK_OK(options.finish());
   for (const char* name : {"time", "stream", "flags", "content"}) context.produced.insert(name);
   return std::make_unique<CriStage>(partial, partial_tags, context.stage);
 }

@@ -75,8 +75,8 @@ StageResult make_drop_stage(const YamlNode& node, BuildContext& context) {
   DropConditions conditions;
   if (const YamlNode* source = options.find("source"); source != nullptr) {
     auto names = read_texts(*source);
-    if (!names) return invalid("drop stage source invalid type should be string or list of strings");
-    conditions.sources = std::move(*names);
+    if (names) conditions.sources = std::move(*names);
+    else options.fault("source", "drop stage source invalid type should be string or list of strings");
   }
   conditions.separator = options.text("separator", ";");
   conditions.value = options.text("value");
@@ -84,32 +84,33 @@ StageResult make_drop_stage(const YamlNode& node, BuildContext& context) {
   const auto older_than = options.text("older_than");
   const auto longer_than = options.text("longer_than");
   auto reason = options.text("drop_counter_reason", "drop_stage");
-  KVASIR_CHECK_OK(options.finish());
   if (reason.empty()) reason = "drop_stage";
-  if (conditions.sources.empty() && !expression && !older_than && !longer_than) {
-    if (conditions.value) return invalid("drop stage config must contain `source` if `value` is specified");
+  const bool any = !conditions.sources.empty() || expression || older_than || longer_than || conditions.value;
+  if (!any && !options.faulty())
     return invalid(
         "drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`");
-  }
   if (older_than) {
     conditions.older_than = parse_go_duration(*older_than);
     if (!conditions.older_than)
-      return invalid("drop stage invalid duration, " + *older_than +
-                     " cannot be converted to a duration: time: invalid duration \"" + *older_than + "\"");
+      options.fault("older_than", "drop stage invalid duration, " + *older_than +
+                                      " cannot be converted to a duration: time: invalid duration \"" + *older_than +
+                                      "\"");
   }
   if (conditions.value && expression)
-    return invalid("drop stage config error, `value` and `expression` cannot both be defined at the same time.");
-  if (conditions.value && conditions.sources.empty())
-    return invalid("drop stage config must contain `source` if `value` is specified");
+    options.fault("value", "drop stage config error, `value` and `expression` cannot both be defined at the same time.");
+  if (conditions.value && !options.has("source"))
+    options.fault("value", "drop stage config must contain `source` if `value` is specified");
   if (expression) {
     auto regex = LineRegex::compile(*expression);
-    if (!regex) return invalid("drop stage regex compilation error: " + regex.error().message());
-    conditions.expression = std::move(*regex);
+    if (regex) conditions.expression = std::move(*regex);
+    else options.fault("expression", "drop stage regex compilation error: " + regex.error().message());
   }
   if (longer_than) {
     conditions.longer_than = parse_base2_size(*longer_than);
-    if (!conditions.longer_than) return invalid("drop stage failed to parse longer_than to bytes: " + *longer_than);
+    if (!conditions.longer_than)
+      options.fault("longer_than", "drop stage failed to parse longer_than to bytes: " + *longer_than);
   }
+  KVASIR_CHECK_OK(options.finish());
   return std::make_unique<DropStage>(std::move(conditions), std::move(reason), context.stage);
 }
 

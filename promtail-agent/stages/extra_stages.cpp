@@ -169,10 +169,9 @@ Result<TruncateRule> read_rule(const YamlNode& node, BuildContext& context) {
   const auto field = options.text("field", "line");
   const auto limit = options.text("limit", "");
   rule.suffix = options.text("suffix", "");
-  KVASIR_CHECK_OK(options.finish());
   const auto bytes = parse_base2_size(limit);
-  if (!bytes || *bytes == 0) return invalid("truncate rule needs a limit in bytes, got '" + limit + "'");
-  rule.limit = *bytes;
+  if (!bytes || *bytes == 0) options.fault("limit", "truncate rule needs a limit in bytes, got '" + limit + "'");
+  rule.limit = bytes.value_or(0);
   if (field.starts_with("label:")) {
     rule.field = TruncateRule::Field::kLabel;
     rule.name = field.substr(6);
@@ -180,8 +179,10 @@ Result<TruncateRule> read_rule(const YamlNode& node, BuildContext& context) {
     rule.field = TruncateRule::Field::kMetadata;
     rule.name = field.substr(20);
   } else if (field != "line") {
-    return invalid("truncate field should be line, label:<name> or structured_metadata:<name>, got '" + field + "'");
+    options.fault("field",
+                  "truncate field should be line, label:<name> or structured_metadata:<name>, got '" + field + "'");
   }
+  KVASIR_CHECK_OK(options.finish());
   return rule;
 }
 
@@ -200,24 +201,28 @@ StageResult make_truncate_stage(const YamlNode& node, BuildContext& context) {
   KVASIR_CHECK_OK(options.finish());
   if (list == nullptr || list->items.empty()) return invalid("truncate stage needs rules");
   std::vector<TruncateRule> rules;
+  std::optional<Error> first;
   for (const YamlNode& item : list->items) {
-    KVASIR_TRY(TruncateRule rule, read_rule(item, context));
-    rules.push_back(std::move(rule));
+    auto rule = read_rule(item, context);
+    if (rule) rules.push_back(std::move(*rule));
+    else if (!first) first = rule.error();
   }
+  if (first) return fail(*first);
   return std::make_unique<TruncateStage>(std::move(rules), context.stage.label_sets);
 }
 
 StageResult make_luhn_stage(const YamlNode& node, BuildContext& context) {
   StageOptions options(node, context.place, context.diagnostics);
-  KVASIR_TRY(auto source, SourceText::create(options.text("source")));
+  auto source = SourceText::create(options.text("source"));
+  if (!source) options.fault("source", source.error().message());
   LuhnStage::Options luhn;
   luhn.replacement = options.text("replacement", "**REDACTED**");
   luhn.delimiters = options.text("delimiters", "");
   const auto min_length = options.integer("min_length", 13);
+  if (min_length < 1 || min_length > 19) options.fault("min_length", "luhn min_length must be between 1 and 19");
   KVASIR_CHECK_OK(options.finish());
-  if (min_length < 1 || min_length > 19) return invalid("luhn min_length must be between 1 and 19");
   luhn.min_length = static_cast<std::size_t>(min_length);
-  return std::make_unique<LuhnStage>(std::move(source), std::move(luhn));
+  return std::make_unique<LuhnStage>(std::move(*source), std::move(luhn));
 }
 
 }  // namespace kvasir::agent

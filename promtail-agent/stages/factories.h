@@ -15,11 +15,23 @@
 
 namespace kvasir::agent {
 
+/// Which stage is being built.
+struct StagePlace {
+  std::string path;   // `pipeline_stages[2]`
+  int line = 0;
+  std::string stage;  // its name
+  std::string part;   // of the stage: the metric
+
+  /// `pipeline_stages[2] (line 14): json`, in front of warnings.
+  std::string text() const;
+  StagePlace inside(std::string name) const { return {path, line, stage, std::move(name)}; }
+};
+
 /// What a factory needs besides the options.
 struct BuildContext {
   const StageContext& stage;
   Diagnostics& diagnostics;
-  std::string place;                 // `pipeline_stages[2] (line 14): json`, in front of warnings
+  StagePlace place;
   std::string path;                  // `pipeline_stages[2].match`, in front of nested places
   std::set<std::string>& produced;   // extracted names that stages so far may set
   bool& produces_any;                // some stage sets names that only the lines know
@@ -60,6 +72,9 @@ StageResult make_unpack_stage(const YamlNode& node, BuildContext& context);
 
 /// Stages of a nested list (`match: {stages: [...]}`).
 Result<StageChain> build_chain(const YamlNode& stages, BuildContext& context);
+
+/// Notes one problem of several; the factory goes on and must fail in the end. `line` 0: that of the stage.
+void add_fault(const StagePlace& place, int line, std::string_view reason, Diagnostics& diagnostics);
 
 inline Unexpected invalid(std::string reason) { return fail(ErrorCode::kInvalidArgument, std::move(reason)); }
 

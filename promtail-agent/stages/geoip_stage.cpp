@@ -140,10 +140,10 @@ StageResult make_geoip_stage(const YamlNode& node, BuildContext& context) {
   const auto path = options.text("db", "");
   const auto type = options.text("db_type", "");
   auto source = options.text("source", "");
+  if (path.empty()) options.fault("db", "db path cannot be empty");
+  if (source.empty()) options.fault("source", "source cannot be empty");
+  if (type != "city" && type != "asn") options.fault("db_type", "db type should be either city or asn");
   KVASIR_CHECK_OK(options.finish());
-  if (path.empty()) return invalid("db path cannot be empty");
-  if (source.empty()) return invalid("source cannot be empty");
-  if (type != "city" && type != "asn") return invalid("db type should be either city or asn");
   MMDB_s db{};
   const int status = MMDB_open(path.c_str(), MMDB_MODE_MMAP, &db);
   if (status != MMDB_SUCCESS) return invalid("open " + path + ": " + MMDB_strerror(status));

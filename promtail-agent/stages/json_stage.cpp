@@ -228,7 +228,8 @@ class JsonStage final : public Stage {
 StageResult make_json_stage(const YamlNode& node, BuildContext& context) {
   StageOptions options(node, context.place, context.diagnostics);
   const auto expressions = options.pairs("expressions");
-  KVASIR_TRY(auto source, SourceText::create(options.text("source")));
+  auto source = SourceText::create(options.text("source"));
+  if (!source) options.fault("source", source.error().message());
   const bool drop_malformed = options.flag("drop_malformed");
   ExtractAll all;
   all.on = options.flag("extract_all");
@@ -237,16 +238,19 @@ StageResult make_json_stage(const YamlNode& node, BuildContext& context) {
     all.keys_max = static_cast<std::size_t>(std::max<std::int64_t>(options.integer("max_keys", 100), 1));
     context.produces_any = true;
   }
-  KVASIR_CHECK_OK(options.finish());
-  if (expressions.empty() && !all.on) return invalid("JMES expression is required");
-  auto stage = std::make_unique<JsonStage>(std::move(source), std::move(all), drop_malformed, context.stage.metrics);
+  if (expressions.empty() && !all.on && !options.faulty())
+    options.fault("expressions", "JMES expression is required");
+  auto stage = std::make_unique<JsonStage>(source.value_or(SourceText()), std::move(all), drop_malformed,
+                                           context.stage.metrics);
   for (const TextPair& pair : expressions) {
     auto expression = jmespath::Expression::compile(pair.value.empty() ? pair.name : pair.value);
-    if (!expression)
-      return invalid("could not compile JMES expression: " + pair.name + ": " + expression.error().message());
     context.produced.insert(pair.name);
-    stage->add(pair.name, std::move(*expression));
+    if (expression) stage->add(pair.name, std::move(*expression));
+    else
+      options.fault("expressions",
+                    "could not compile JMES expression: " + pair.name + ": " + expression.error().message());
   }
+  KVASIR_CHECK_OK(options.finish());
   return stage;
 }
 

@@ -107,7 +107,7 @@ class TenantStage final : public Stage {
 void warn_internal(const std::string& name, BuildContext& context) {
   if (!name.starts_with("__")) return;
   context.diagnostics.warnings.push_back(
-      context.place + ": label \"" + name +
+      context.place.text() + ": label \"" + name +
       "\" starts with two underscores, yet it will be sent: stages run after relabelling");
 }
 
@@ -122,10 +122,9 @@ StageResult make_name_list_stage(const YamlNode& node, BuildContext& context, co
 }  // namespace
 
 StageResult make_labels_stage(const YamlNode& node, BuildContext& context) {
-  KVASIR_TRY(auto pairs, read_pairs(node));
+  KVASIR_TRY(auto pairs, read_named_pairs(node, context, is_label_name));
   if (pairs.empty()) return invalid("label stage config cannot be empty");
   for (TextPair& pair : pairs) {
-    if (!is_label_name(pair.name)) return invalid("invalid label name: " + pair.name);
     if (pair.value.empty()) pair.value = pair.name;
     warn_internal(pair.name, context);
   }
@@ -133,12 +132,10 @@ StageResult make_labels_stage(const YamlNode& node, BuildContext& context) {
 }
 
 StageResult make_static_labels_stage(const YamlNode& node, BuildContext& context) {
-  KVASIR_TRY(auto pairs, read_pairs(node));
+  const auto is_name = [](std::string_view name) { return !name.empty() && is_utf8_line(name); };
+  KVASIR_TRY(auto pairs, read_named_pairs(node, context, is_name));
   if (pairs.empty()) return invalid("static_labels stage config cannot be empty");
-  for (const TextPair& pair : pairs) {
-    if (pair.name.empty() || !is_utf8_line(pair.name)) return invalid("invalid label name: " + pair.name);
-    warn_internal(pair.name, context);
-  }
+  for (const TextPair& pair : pairs) warn_internal(pair.name, context);
   std::erase_if(pairs, [](const TextPair& pair) { return pair.value.empty(); });
   return std::make_unique<StaticLabelsStage>(std::move(pairs), context.stage.label_sets);
 }

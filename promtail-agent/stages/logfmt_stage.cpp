@@ -47,14 +47,15 @@ class LogfmtStage final : public Stage {
 StageResult make_logfmt_stage(const YamlNode& node, BuildContext& context) {
   StageOptions options(node, context.place, context.diagnostics);
   auto mapping = options.pairs("mapping");
-  KVASIR_TRY(auto source, SourceText::create(options.text("source")));
+  auto source = SourceText::create(options.text("source"));
+  if (!source) options.fault("source", source.error().message());
+  if (mapping.empty() && !options.faulty()) options.fault("mapping", "logfmt mapping is required");
   KVASIR_CHECK_OK(options.finish());
-  if (mapping.empty()) return invalid("logfmt mapping is required");
   for (TextPair& pair : mapping) {
     if (pair.value.empty()) pair.value = pair.name;
     context.produced.insert(pair.name);
   }
-  return std::make_unique<LogfmtStage>(std::move(source), std::move(mapping), context.stage.metrics);
+  return std::make_unique<LogfmtStage>(std::move(*source), std::move(mapping), context.stage.metrics);
 }
 
 }  // namespace kvasir::agent

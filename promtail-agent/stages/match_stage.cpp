@@ -65,23 +65,28 @@ StageResult make_match_stage(const YamlNode& node, BuildContext& context) {
   const YamlNode* stages = options.find("stages");
   auto extracted = options.pairs("extracted");
   auto reason = options.text("drop_counter_reason", "match_stage");
-  KVASIR_CHECK_OK(options.finish());
   if (pipeline_name && pipeline_name->empty())
-    return invalid("match stage pipeline name can be omitted but cannot be an empty string");
-  if (selector_text.empty()) return invalid("selector statement required for match stage");
+    options.fault("pipeline_name", "match stage pipeline name can be omitted but cannot be an empty string");
   if (!action.empty() && action != "keep" && action != "drop")
-    return invalid("match stage action should be 'keep' or 'drop'");
+    options.fault("action", "match stage action should be 'keep' or 'drop'");
   const bool has_stages = stages != nullptr && !stages->items.empty();
-  if (action == "drop" && has_stages) return invalid("match stage configured to drop entries cannot contains stages");
+  if (action == "drop" && has_stages)
+    options.fault("stages", "match stage configured to drop entries cannot contains stages");
   if (action != "drop" && !has_stages)
-    return invalid("match stage requires at least one additional stage to be defined in '- stages'");
+    options.fault("stages", "match stage requires at least one additional stage to be defined in '- stages'");
   auto selector = LineSelector::parse(selector_text);
-  if (!selector) return invalid("invalid selector syntax for match stage: " + selector.error().message());
+  if (selector_text.empty())
+    options.fault("selector", "selector statement required for match stage");
+  else if (!selector)
+    options.fault("selector", "invalid selector syntax for match stage: " + selector.error().message());
   if (reason.empty()) reason = "match_stage";
+  // Also for a stage that fails: what is wrong inside it is told with the rest.
+  auto chain = has_stages ? build_chain(*stages, context) : Result<StageChain>();
+  KVASIR_CHECK_OK(options.finish());
   if (action == "drop")
     return std::make_unique<MatchDropStage>(std::move(*selector), std::move(reason), context.stage.metrics);
-  KVASIR_TRY(StageChain chain, build_chain(*stages, context));
-  return std::make_unique<MatchStage>(std::move(*selector), std::move(extracted), std::move(chain));
+  if (!chain) return fail(chain.error());
+  return std::make_unique<MatchStage>(std::move(*selector), std::move(extracted), std::move(*chain));
 }
 
 }  // namespace kvasir::agent

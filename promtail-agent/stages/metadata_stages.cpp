@@ -48,10 +48,9 @@ class StructuredMetadataDropStage final : public Stage {
 }  // namespace
 
 StageResult make_structured_metadata_stage(const YamlNode& node, BuildContext& context) {
-  KVASIR_TRY(auto pairs, read_pairs(node));
+  KVASIR_TRY(auto pairs, read_named_pairs(node, context, is_label_name));
   if (pairs.empty()) return invalid("structured_metadata stage config cannot be empty");
   for (TextPair& pair : pairs) {
-    if (!is_label_name(pair.name)) return invalid("invalid label name: " + pair.name);
     if (pair.value.empty()) pair.value = pair.name;
   }
   return std::make_unique<StructuredMetadataStage>(std::move(pairs), context.stage.label_sets);

@@ -36,30 +36,29 @@ Result<Duration> read_idle_limit(const std::optional<std::string>& text) {
   return *limit;
 }
 
-Result<void> plan_counter(StageOptions& options, MetricPlan& plan) {
+void plan_counter(StageOptions& options, MetricPlan& plan) {
   const bool match_all = options.flag("match_all");
   const bool count_bytes = options.flag("count_entry_bytes");
   plan.equals = options.text("value");
   const auto action = lowered(options.text("action", ""));
-  KVASIR_CHECK_OK(options.finish());
-  if (action.empty()) return invalid("counter action must be defined as either `inc` or `add`");
-  if (action != "inc" && action != "add")
-    return invalid("action " + action + " is not valid, action must be either `inc` or `add`");
+  if (action.empty()) options.fault("action", "counter action must be defined as either `inc` or `add`");
+  else if (action != "inc" && action != "add")
+    options.fault("action", "action " + action + " is not valid, action must be either `inc` or `add`");
   if (match_all && plan.equals)
-    return invalid("`match_all: true` cannot be combined with `value`, please remove `match_all` or `value`");
-  if (count_bytes && !match_all) return invalid("`count_entry_bytes: true` can only be set with `match_all: true`");
-  if (count_bytes && action != "add") return invalid("`count_entry_bytes: true` can only be used with `action: add`");
+    options.fault("match_all",
+                  "`match_all: true` cannot be combined with `value`, please remove `match_all` or `value`");
+  if (count_bytes && !match_all)
+    options.fault("count_entry_bytes", "`count_entry_bytes: true` can only be set with `match_all: true`");
+  if (count_bytes && action != "add")
+    options.fault("count_entry_bytes", "`count_entry_bytes: true` can only be used with `action: add`");
   plan.action = action == "inc" ? MetricAction::kInc : MetricAction::kAdd;
   plan.every_entry = match_all;
   plan.line_bytes = count_bytes;
-  return {};
 }
 
-Result<void> plan_gauge(StageOptions& options, MetricPlan& plan) {
+void plan_gauge(StageOptions& options, MetricPlan& plan) {
   plan.equals = options.text("value");
   const auto action = lowered(options.text("action", ""));
-  KVASIR_CHECK_OK(options.finish());
-  if (action.empty()) return invalid("gauge action must be defined as `set`, `inc`, `dec`, `add`, or `sub`");
   static constexpr std::pair<std::string_view, MetricAction> kActions[] = {
       {"set", MetricAction::kSet}, {"inc", MetricAction::kInc}, {"dec", MetricAction::kDec},
       {"add", MetricAction::kAdd}, {"sub", MetricAction::kSub},
@@ -67,18 +66,19 @@ Result<void> plan_gauge(StageOptions& options, MetricPlan& plan) {
   for (const auto& [word, value] : kActions) {
     if (word != action) continue;
     plan.action = value;
-    return {};
+    return;
   }
-  return invalid("action " + action + " is not valid, action must be `set`, `inc`, `dec`, `add`, or `sub`");
+  options.fault("action", action.empty() ? "gauge action must be defined as `set`, `inc`, `dec`, `add`, or `sub`"
+                                         : "action " + action +
+                                               " is not valid, action must be `set`, `inc`, `dec`, `add`, or `sub`");
 }
 
-Result<void> plan_histogram(StageOptions& options, MetricPlan& plan) {
+void plan_histogram(StageOptions& options, MetricPlan& plan) {
   plan.action = MetricAction::kObserve;
   plan.equals = options.text("value");
-  const YamlNode* buckets = options.find("buckets");
-  KVASIR_CHECK_OK(options.finish());
-  KVASIR_TRY(plan.metric.buckets, read_buckets(buckets));
-  return {};
+  auto buckets = read_buckets(options.find("buckets"));
+  if (buckets) plan.metric.buckets = std::move(*buckets);
+  else options.fault("buckets", buckets.error().message());
 }
 
 }  // namespace
@@ -97,16 +97,19 @@ Result<Buckets> read_buckets(const YamlNode* node) {
   return buckets.empty() ? default_buckets() : buckets;
 }
 
-Result<SharedMetricOptions> read_shared_options(const std::string& name, StageOptions& options) {
+SharedMetricOptions read_shared_options(const std::string& name, StageOptions& options) {
   SharedMetricOptions out;
   const auto type = options.text("type", "");
   out.metric.help = options.text("description", "");
   const auto prefix = options.text("prefix", "");
   out.source = options.text("source");
-  const auto idle = options.text("max_idle_duration");
-  KVASIR_TRY(out.type, read_type(type));
-  KVASIR_TRY(out.metric.idle_limit, read_idle_limit(idle));
-  out.metric.type = out.type;
+  const auto known_type = read_type(type);
+  out.type_known = known_type.has_value();
+  if (known_type) out.metric.type = *known_type;
+  else options.fault("type", known_type.error().message());
+  const auto idle = read_idle_limit(options.text("max_idle_duration"));
+  if (idle) out.metric.idle_limit = *idle;
+  else options.fault("max_idle_duration", idle.error().message());
   out.metric.name = valid_metric_name((prefix.empty() ? std::string(kPrefixDefault) : prefix) + name);
   return out;
 }
@@ -116,20 +119,23 @@ Result<MetricPlan> read_metric_plan(const std::string& name, const YamlNode& nod
   const Schema schema = context.stage.metrics_schema;
   if (schema == Schema::kSimplified || (schema == Schema::kAuto && is_simplified_metric(node)))
     return read_simplified_plan(name, node, context);
-  StageOptions options(node, context.place + ": " + name, context.diagnostics);
-  KVASIR_TRY(SharedMetricOptions shared, read_shared_options(name, options));
+  StageOptions options(node, context.place.inside(name), context.diagnostics);
+  SharedMetricOptions shared = read_shared_options(name, options);
   static const YamlNode kEmpty;
   const YamlNode* config = options.find("config");
-  KVASIR_CHECK_OK(options.finish());
+  const auto direct = options.finish();
+  if (!shared.type_known) return fail(direct.error());
   MetricPlan plan;
   plan.metric = std::move(shared.metric);
   plan.source = shared.source && !shared.source->empty() ? *shared.source : name;
-  StageOptions inner(config != nullptr ? *config : kEmpty, context.place + ": " + name, context.diagnostics);
-  switch (shared.type) {
-    case MetricType::kCounter: KVASIR_CHECK_OK(plan_counter(inner, plan)); break;
-    case MetricType::kGauge: KVASIR_CHECK_OK(plan_gauge(inner, plan)); break;
-    case MetricType::kHistogram: KVASIR_CHECK_OK(plan_histogram(inner, plan)); break;
+  StageOptions inner(config != nullptr ? *config : kEmpty, context.place.inside(name), context.diagnostics);
+  switch (plan.metric.type) {
+    case MetricType::kCounter: plan_counter(inner, plan); break;
+    case MetricType::kGauge: plan_gauge(inner, plan); break;
+    case MetricType::kHistogram: plan_histogram(inner, plan); break;
   }
+  KVASIR_CHECK_OK(inner.finish());
+  KVASIR_CHECK_OK(direct);
   return plan;
 }
 

@@ -36,13 +36,13 @@ struct MetricPlan {
 /// Nothing to record (`action: add` with match_all alone) gives a plan all the same.
 Result<MetricPlan> read_metric_plan(const std::string& name, const YamlNode& node, BuildContext& context);
 
-/// For metric_plan_simple.cpp: the options that both schemas share.
+/// For metric_plan_simple.cpp: the options that both schemas share. What is wrong becomes a fault of the options.
 struct SharedMetricOptions {
-  MetricType type = MetricType::kCounter;
+  bool type_known = false;
   CustomMetric metric;
   std::optional<std::string> source;
 };
-Result<SharedMetricOptions> read_shared_options(const std::string& name, class StageOptions& options);
+SharedMetricOptions read_shared_options(const std::string& name, class StageOptions& options);
 Result<Buckets> read_buckets(const YamlNode* node);
 
 /// True if the keys show that the simplified schema is meant.

@@ -110,8 +110,12 @@ struct SimpleOptions {
   const YamlNode* buckets = nullptr;
 };
 
+std::string metric_text(const SimpleOptions& options, const std::string& reason) {
+  return "metric " + options.name + ": " + reason;
+}
+
 Unexpected metric_error(const SimpleOptions& options, const std::string& reason) {
-  return invalid("metric " + options.name + ": " + reason);
+  return invalid(metric_text(options, reason));
 }
 
 Result<double> number_option(const SimpleOptions& options) {
@@ -173,6 +177,15 @@ Result<void> plan_histogram(const SimpleOptions& options, MetricPlan& plan) {
   return {};
 }
 
+Result<void> plan_type(const SimpleOptions& options, MetricPlan& plan) {
+  switch (plan.metric.type) {
+    case MetricType::kCounter: return plan_counter(options, plan);
+    case MetricType::kGauge: return plan_gauge(options, plan);
+    case MetricType::kHistogram: return plan_histogram(options, plan);
+  }
+  return {};
+}
+
 // How numbers are brought to the base unit, and why.
 Result<std::string> plan_scale(const std::string& name, const std::string& value_type, const std::string& unit_option,
                                MetricPlan& plan) {
@@ -204,10 +217,10 @@ bool is_simplified_metric(const YamlNode& node) {
 
 Result<MetricPlan> read_simplified_plan(const std::string& name, const YamlNode& node, BuildContext& context) {
   KVASIR_TRY(const YamlNode all, merged(name, node));
-  StageOptions options(all, context.place + ": " + name, context.diagnostics);
+  StageOptions options(all, context.place.inside(name), context.diagnostics);
   SimpleOptions simple;
   simple.name = name;
-  KVASIR_TRY(simple.shared, read_shared_options(name, options));
+  simple.shared = read_shared_options(name, options);
   const auto value_name = options.text("value_name");
   const auto value_type = options.text("value_type", "");
   const auto unit = options.text("unit", "");
@@ -217,9 +230,8 @@ Result<MetricPlan> read_simplified_plan(const std::string& name, const YamlNode&
   simple.match_all = options.flag("match_all");
   simple.count_bytes = options.flag("count_entry_bytes");
   simple.buckets = options.find("buckets");
-  KVASIR_CHECK_OK(options.finish());
   if (value_name && simple.shared.source && *value_name != *simple.shared.source)
-    return metric_error(simple, "value_name and source differ");
+    options.fault("value_name", metric_text(simple, "value_name and source differ"));
   simple.source = value_name ? value_name : simple.shared.source;
 
   MetricPlan plan;
@@ -227,19 +239,18 @@ Result<MetricPlan> read_simplified_plan(const std::string& name, const YamlNode&
   plan.source = simple.source.value_or(name);
   plan.source_may_be_label = true;
   plan.null_counts = false;
-  switch (simple.shared.type) {
-    case MetricType::kCounter: KVASIR_CHECK_OK(plan_counter(simple, plan)); break;
-    case MetricType::kGauge: KVASIR_CHECK_OK(plan_gauge(simple, plan)); break;
-    case MetricType::kHistogram: KVASIR_CHECK_OK(plan_histogram(simple, plan)); break;
-  }
+  const auto planned = plan_type(simple, plan);
+  if (simple.shared.type_known && !planned) options.fault("type", planned.error().message());
   if (match) {
     auto condition = MetricCondition::parse(*match);
-    if (!condition) return metric_error(simple, "invalid match: " + condition.error().message());
-    plan.condition = std::move(*condition);
+    if (condition) plan.condition = std::move(*condition);
+    else options.fault("match", metric_text(simple, "invalid match: " + condition.error().message()));
   }
-  KVASIR_TRY(const std::string rule, plan_scale(name, value_type, lowered(unit), plan));
-  context.diagnostics.notes.push_back(context.place + ": metric " + plan.metric.name +
-                                      ": simplified metrics schema detected; " + rule);
+  const auto rule = plan_scale(name, value_type, lowered(unit), plan);
+  if (!rule) options.fault("value_type", rule.error().message());
+  KVASIR_CHECK_OK(options.finish());
+  context.diagnostics.notes.push_back(context.place.text() + ": metric " + plan.metric.name +
+                                      ": simplified metrics schema detected; " + *rule);
   return plan;
 }
 

@@ -153,19 +153,35 @@ class MetricsStage final : public Stage {
   std::vector<MetricUpdater> metrics_;
 };
 
+Result<MetricUpdater> make_metric(const std::string& name, const YamlNode& node, BuildContext& context) {
+  KVASIR_TRY(MetricPlan plan, read_metric_plan(name, node, context));
+  if (!plan.every_entry && !context.produces_any && !context.produced.contains(plan.source))
+    context.diagnostics.warnings.push_back(context.place.text() + ": metric " + name + ": source \"" + plan.source +
+                                           "\" is not produced by any earlier stage");
+  KVASIR_TRY(auto claim, context.stage.metrics->claim(plan.metric, context.diagnostics.warnings));
+  return MetricUpdater(std::move(plan), std::move(claim), context.stage);
+}
+
 }  // namespace
 
 StageResult make_metrics_stage(const YamlNode& node, BuildContext& context) {
   if (!node.is_map() || node.entries.empty()) return invalid("empty metric stage configuration");
   std::vector<MetricUpdater> metrics;
+  std::optional<Error> first;
   for (const auto& entry : node.entries) {
-    KVASIR_TRY(MetricPlan plan, read_metric_plan(entry.key, entry.value, context));
-    if (!plan.every_entry && !context.produces_any && !context.produced.contains(plan.source))
-      context.diagnostics.warnings.push_back(context.place + ": metric " + entry.key + ": source \"" + plan.source +
-                                             "\" is not produced by any earlier stage");
-    KVASIR_TRY(auto claim, context.stage.metrics->claim(plan.metric, context.diagnostics.warnings));
-    metrics.emplace_back(std::move(plan), std::move(claim), context.stage);
+    const std::size_t noted = context.diagnostics.errors.size();
+    BuildContext inside = context;
+    inside.place.line = entry.line;
+    auto metric = make_metric(entry.key, entry.value, inside);
+    if (metric) {
+      metrics.push_back(std::move(*metric));
+      continue;
+    }
+    if (context.diagnostics.errors.size() == noted)
+      add_fault(inside.place, 0, metric.error().message(), context.diagnostics);
+    if (!first) first = metric.error();
   }
+  if (first) return fail(*first);
   return std::make_unique<MetricsStage>(std::move(metrics));
 }
 

@@ -118,17 +118,20 @@ StageResult make_multiline_stage(const YamlNode& node, BuildContext& context) {
   const auto firstline = options.text("firstline", "");
   const auto max_lines = options.integer("max_lines", kMaxLinesDefault);
   const auto max_wait = options.text("max_wait_time");
-  KVASIR_CHECK_OK(options.finish());
-  if (firstline.empty()) return invalid("multiline stage config must define `firstline` regular expression");
   auto regex = LineRegex::compile(firstline);
-  if (!regex) return invalid("multiline stage first line regex compilation error: " + regex.error().message());
+  if (firstline.empty())
+    options.fault("firstline", "multiline stage config must define `firstline` regular expression");
+  else if (!regex)
+    options.fault("firstline", "multiline stage first line regex compilation error: " + regex.error().message());
   Duration wait = kMaxWaitDefault;
   if (max_wait) {
     const auto parsed = parse_go_duration(*max_wait);
     if (!parsed)
-      return invalid("multiline stage `max_wait_time` parse error: time: invalid duration \"" + *max_wait + "\"");
-    wait = *parsed;
+      options.fault("max_wait_time",
+                    "multiline stage `max_wait_time` parse error: time: invalid duration \"" + *max_wait + "\"");
+    wait = parsed.value_or(wait);
   }
+  KVASIR_CHECK_OK(options.finish());
   return std::make_unique<MultilineStage>(std::move(*regex), max_lines, wait, *context.stage.clock);
 }
 

@@ -69,6 +69,10 @@ std::string at_line(const std::string& path, int line) {
   return line > 0 ? path + " (line " + std::to_string(line) + ")" : path;
 }
 
+std::string stage_reason(std::string_view stage, std::string_view reason) {
+  return "invalid " + std::string(stage) + " stage config: " + std::string(reason);
+}
+
 // Stages of one list; problems of each are collected, so that a check names all of them.
 class ChainBuilder {
  public:
@@ -79,8 +83,8 @@ class ChainBuilder {
   Result<StageChain> build(const YamlNode& stages) {
     if (stages.is_null()) return StageChain();
     if (!stages.is_sequence()) {
-      diagnostics_.errors.push_back(at_line(path_, stages.line) + ": pipeline stages must be a list");
-      return fail(ErrorCode::kInvalidArgument, diagnostics_.errors.back());
+      diagnostics_.errors.push_back({path_, stages.line, "pipeline stages must be a list"});
+      return fail(ErrorCode::kInvalidArgument, diagnostics_.errors.back().text());
     }
     std::vector<std::unique_ptr<Stage>> built;
     const std::size_t errors_before = diagnostics_.errors.size();
@@ -88,17 +92,24 @@ class ChainBuilder {
       const std::string path = path_ + "[" + std::to_string(i) + "]";
       const std::size_t errors = diagnostics_.errors.size();
       auto stage = one(path, stages.items[i]);
-      // A nested list has reported its own problems with their own places.
-      if (!stage && diagnostics_.errors.size() == errors)
-        diagnostics_.errors.push_back(at_line(path, line_of(stages.items[i])) + ": " + stage.error().message());
+      if (!stage && !is_noted(stage.error().message(), errors))
+        diagnostics_.errors.push_back({path, line_of(stages.items[i]), stage.error().message()});
       if (stage && *stage) built.push_back(std::move(*stage));
     }
     if (diagnostics_.errors.size() > errors_before)
-      return fail(ErrorCode::kInvalidArgument, diagnostics_.errors[errors_before]);
+      return fail(ErrorCode::kInvalidArgument, diagnostics_.errors[errors_before].text());
     return StageChain(std::move(built), stage_.observer);
   }
 
  private:
+  /// Whether an error that comes out of a stage is already among those noted since: by the stage, or in a nested list
+  /// with its own place.
+  bool is_noted(std::string_view message, std::size_t since) const {
+    return std::any_of(
+        diagnostics_.errors.begin() + static_cast<std::ptrdiff_t>(since), diagnostics_.errors.end(),
+        [&](const StageProblem& problem) { return problem.reason == message || message.ends_with(problem.text()); });
+  }
+
   static int line_of(const YamlNode& node) {
     return node.is_map() && !node.entries.empty() ? node.entries.front().line : node.line;
   }
@@ -116,9 +127,9 @@ class ChainBuilder {
     const auto& [name, line, options] = node.entries.front();
     const StageKind* kind = find_kind(name);
     if (kind == nullptr) return invalid("invalid " + name + " stage config: Unknown stage type: " + name + hint(name));
-    BuildContext context{stage_, diagnostics_, at_line(path, line) + ": " + name, path + "." + name, produced_, any_};
+    BuildContext context{stage_, diagnostics_, {path, line, name, ""}, path + "." + name, produced_, any_};
     auto stage = kind->make(options, context);
-    if (!stage) return invalid("invalid " + name + " stage config: " + stage.error().message());
+    if (!stage) return invalid(stage_reason(name, stage.error().message()));
     return stage;
   }
 
@@ -130,6 +141,16 @@ class ChainBuilder {
 };
 
 }  // namespace
+
+std::string StageProblem::text() const { return at_line(path, line) + ": " + reason; }
+
+std::string StagePlace::text() const {
+  return at_line(path, line) + ": " + stage + (part.empty() ? "" : ": " + part);
+}
+
+void add_fault(const StagePlace& place, int line, std::string_view reason, Diagnostics& diagnostics) {
+  diagnostics.errors.push_back({place.path, line > 0 ? line : place.line, stage_reason(place.stage, reason)});
+}
 
 Result<StageChain> build_chain(const YamlNode& stages, BuildContext& context) {
   const auto depth = std::count(context.path.begin(), context.path.end(), '[');

@@ -146,7 +146,7 @@ TEST_CASE("replace: templates") {
       "- replace: {expression: '(\\w+)@(\\w+)', replace: '{{ .Value | ToUpper }}_{{ .job }}_{{ .nope }}'}";
   CHECK(run_line(kYaml, "ab@cd ef@gh") == "AB_j_<no value>@CD_j_<no value> EF_j_<no value>@GH_j_<no value>");
   CHECK(run_line("- replace: {expression: '((\\d+)-(\\d+))', replace: '<{{.Value}}>'}", "1-2") == "<1-2>");
-  CHECK(run_line("- replace: {expression: '(x)', replace: '{{ .Value '}", "x marks") == "x marks");
+  CHECK(run_line("- replace: {expression: '(x)', replace: '{{ .Value '}", "x marks").starts_with("error: "));
   CHECK(run_line("- replace: {expression: 'ip=(?P<ip>\\S+)', replace: '{{ .Value | Sha2Hash \"s\" }}'}\n- output: "
                  "{source: ip}",
                  "ip=1.2.3.4 z") == "29be39f1826b7b8ca10209b12a101a97998e081b46d353a63d1ca701efcb3332");
@@ -544,12 +544,46 @@ TEST_CASE("configuration errors name the place and use the known words") {
   }
   const TestingPipeline two("- output:\n- labels:");
   CHECK(two.diagnostics.errors.size() == 2);
+  const TestingPipeline unclosed("- replace: {expression: '(a)', replace: '{{ .Value '}");
+  CHECK(unclosed.error.find("unclosed action") != std::string::npos);
   const TestingPipeline typo("- json: {expresions: {a: }, Expressions: {a: }}");
   CHECK(typo.error.empty());
   REQUIRE(typo.diagnostics.warnings.size() == 1);
   CHECK(typo.diagnostics.warnings[0] ==
         "pipeline_stages[0] (line 1): json: option \"expresions\" is not known and has no effect, did you mean "
         "\"expressions\"?");
+}
+
+TEST_CASE("every problem of every stage is noted at its line") {
+  const TestingPipeline test(R"(- drop:
+    expression: '('
+    older_than: soon
+    longer_than: big
+- metrics:
+    a: {type: Counter}
+    b:
+      type: Histogram
+      max_idle_duration: 1ms
+      config: {buckets: [2, 1]}
+    c: {type: Summary}
+    d: {type: Gauge, match: 'level=', value_type: parsecs}
+- match:
+    selector: '{'
+    stages:
+    - json: {expressions: {a: 'b[', c: 'd('}}
+    - replace: {expression: ')', replace: '{{'}
+- labels:
+    a-b:
+    c: [1]
+- timestamp: {location: Nowhere}
+)");
+  std::string noted;
+  for (const StageProblem& problem : test.diagnostics.errors)
+    noted += (noted.empty() ? "" : " ") + std::to_string(problem.line);
+  CHECK(noted == "3 2 4 6 9 10 11 12 12 14 16 16 17 17 19 20 21 21 21");
+  CHECK(test.error == test.diagnostics.errors.front().text());
+  CHECK(test.diagnostics.errors.front().text().starts_with(
+      "pipeline_stages[0] (line 3): invalid drop stage config: drop stage invalid duration, soon "));
 }
 
 TEST_CASE("huge and strange lines pass through every stage") {

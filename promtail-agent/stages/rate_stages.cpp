@@ -125,9 +125,11 @@ StageResult make_limit_stage(const YamlNode& node, BuildContext& context) {
   limit.drop = options.flag("drop");
   limit.by_label = options.text("by_label_name", "");
   const auto max_labels = options.integer("max_distinct_labels", 0);
+  if (!options.faulty() && (!(limit.rate > 0) || limit.burst <= 0))
+    options.fault(limit.rate > 0 ? "burst" : "rate", "limit stage failed to parse rate or burst");
+  if (!limit.by_label.empty() && !limit.drop)
+    options.fault("by_label_name", "When ratelimiting by label, drop must be true");
   KVASIR_CHECK_OK(options.finish());
-  if (!(limit.rate > 0) || limit.burst <= 0) return invalid("limit stage failed to parse rate or burst");
-  if (!limit.by_label.empty() && !limit.drop) return invalid("When ratelimiting by label, drop must be true");
   if (max_labels > kDistinctLabelsMin) limit.max_labels = static_cast<std::size_t>(max_labels);
   if (!limit.by_label.empty() && max_labels != 0 && max_labels < kDistinctLabelsMin)
     options.warn("max_distinct_labels is raised to " + std::to_string(kDistinctLabelsMin));

@@ -38,15 +38,17 @@ class RegexStage final : public Stage {
 StageResult make_regex_stage(const YamlNode& node, BuildContext& context) {
   StageOptions options(node, context.place, context.diagnostics);
   const auto expression = options.text("expression", "");
-  KVASIR_TRY(auto source, SourceText::create(options.text("source")));
+  auto source = SourceText::create(options.text("source"));
+  if (!source) options.fault("source", source.error().message());
   const bool labels_too = options.flag("labels_from_groups");
-  KVASIR_CHECK_OK(options.finish());
-  if (expression.empty()) return invalid("expression is required");
   auto regex = LineRegex::compile(expression);
-  if (!regex) return invalid("could not compile regular expression: " + regex.error().message());
+  if (expression.empty()) options.fault("expression", "expression is required");
+  else if (!regex)
+    options.fault("expression", "could not compile regular expression: " + regex.error().message());
+  KVASIR_CHECK_OK(options.finish());
   for (const auto& group : regex->named_groups()) context.produced.insert(group.name);
   if (regex->named_groups().empty()) options.warn("the expression names no group, so nothing is extracted");
-  return std::make_unique<RegexStage>(std::move(*regex), std::move(source),
+  return std::make_unique<RegexStage>(std::move(*regex), std::move(*source),
                                       labels_too ? context.stage.label_sets : nullptr);
 }
 

@@ -35,16 +35,24 @@ Error type_error(std::string_view name, std::string_view wanted, const YamlNode&
 
 }  // namespace
 
-StageOptions::StageOptions(const YamlNode& node, std::string place, Diagnostics& diagnostics)
+StageOptions::StageOptions(const YamlNode& node, StagePlace place, Diagnostics& diagnostics)
     : node_(node), place_(std::move(place)), diagnostics_(diagnostics) {
   if (!node.is_null() && !node.is_map()) wrong_type("", "map", node);
 }
 
 void StageOptions::wrong_type(std::string_view name, std::string_view wanted, const YamlNode& got) {
-  if (!error_) error_ = type_error(name, wanted, got);
+  fault(name, type_error(name, wanted, got).message());
 }
 
-void StageOptions::warn(const std::string& text) { diagnostics_.warnings.push_back(place_ + ": " + text); }
+void StageOptions::fault(std::string_view option, const std::string& reason) {
+  int line = 0;
+  for (const auto& entry : node_.entries)
+    if (same_word(entry.key, option)) line = entry.line;
+  add_fault(place_, line, reason, diagnostics_);
+  if (!error_) error_ = Error(ErrorCode::kInvalidArgument, reason);
+}
+
+void StageOptions::warn(const std::string& text) { diagnostics_.warnings.push_back(place_.text() + ": " + text); }
 
 const YamlNode* StageOptions::find(std::string_view name) {
   known_.emplace_back(name);
@@ -125,6 +133,25 @@ Result<std::vector<TextPair>> read_pairs(const YamlNode& node) {
     if (!text) return fail(type_error(entry.key, "string", entry.value));
     out.push_back({entry.key, *text, entry.value.is_null()});
   }
+  return out;
+}
+
+Result<std::vector<TextPair>> read_named_pairs(const YamlNode& node, BuildContext& context,
+                                               bool (*is_name)(std::string_view)) {
+  if (!node.is_null() && !node.is_map()) return fail(type_error("", "map", node));
+  std::vector<TextPair> out;
+  std::optional<Error> first;
+  const auto fault = [&](int line, const Error& error) {
+    add_fault(context.place, line, error.message(), context.diagnostics);
+    if (!first) first = error;
+  };
+  for (const auto& entry : node.entries) {
+    const auto text = entry.value.as_text();
+    if (!text) fault(entry.line, type_error(entry.key, "string", entry.value));
+    if (!is_name(entry.key)) fault(entry.line, Error(ErrorCode::kInvalidArgument, "invalid label name: " + entry.key));
+    out.push_back({entry.key, text.value_or(""), entry.value.is_null()});
+  }
+  if (first) return fail(*first);
   return out;
 }
 

@@ -3,8 +3,9 @@
 //
 // Types:    text takes any scalar as it is written; bool takes YAML 1.1's spellings, quoted or not; a single value
 //           stands for a list of one. An option given as null is absent.
-// Errors:   the first wrong type is remembered and comes back from finish(): `'source' expected type 'string', got a
-//           map`. Options nobody asked for become warnings.
+// Errors:   wrong types (`'source' expected type 'string', got a map`) and faults that the stage finds are noted in
+//           Diagnostics, each at the line of its option; the first one comes back from finish(). Options nobody asked
+//           for become warnings.
 // Threads:  one.
 #pragma once
 
@@ -16,7 +17,7 @@
 
 #include "common/result.h"
 #include "common/yaml.h"
-#include "promtail-agent/stages/pipeline_builder.h"
+#include "promtail-agent/stages/factories.h"
 
 namespace kvasir::agent {
 
@@ -29,7 +30,7 @@ struct TextPair {
 
 class StageOptions {
  public:
-  StageOptions(const YamlNode& node, std::string place, Diagnostics& diagnostics);
+  StageOptions(const YamlNode& node, StagePlace place, Diagnostics& diagnostics);
 
   bool has(std::string_view name);
   /// The node under the name, or nullptr if it is absent or null.
@@ -44,14 +45,18 @@ class StageOptions {
   std::vector<std::string> texts(std::string_view name);
   std::vector<TextPair> pairs(std::string_view name);
   void warn(const std::string& text);
+  /// Something wrong with an option; the others can still be looked at.
+  void fault(std::string_view option, const std::string& reason);
+  bool faulty() const { return error_.has_value(); }
 
+  /// After the last option was asked for.
   Result<void> finish();
 
  private:
   void wrong_type(std::string_view name, std::string_view wanted, const YamlNode& got);
 
   const YamlNode& node_;
-  std::string place_;
+  StagePlace place_;
   Diagnostics& diagnostics_;
   std::vector<std::string> known_;
   std::optional<Error> error_;
@@ -59,6 +64,9 @@ class StageOptions {
 
 /// The pairs of a map whose values are text or null, in the order of the file.
 Result<std::vector<TextPair>> read_pairs(const YamlNode& node);
+/// The same, and every name must hold `is_name`; what is wrong is noted entry by entry.
+Result<std::vector<TextPair>> read_named_pairs(const YamlNode& node, BuildContext& context,
+                                               bool (*is_name)(std::string_view));
 /// A list of text, or a single one.
 Result<std::vector<std::string>> read_texts(const YamlNode& node);
 

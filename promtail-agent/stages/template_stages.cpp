@@ -34,8 +34,16 @@ class TemplateStage final : public Stage {
 /// What groups are replaced by: a constant, or a template over the group's text.
 class Replacement {
  public:
-  explicit Replacement(std::string constant) : constant_(std::move(constant)) {}
-  explicit Replacement(EntryTemplate program) : program_(std::move(program)) {}
+  /// Errors: those of a template.
+  static Result<Replacement> parse(const std::string& text) {
+    Replacement out;
+    if (text.find("{{") == std::string::npos) {
+      out.constant_ = text;
+    } else {
+      KVASIR_TRY(out.program_, EntryTemplate::parse(text));
+    }
+    return out;
+  }
   bool append(const Entry& entry, std::string_view group, std::string& out) {
     if (program_) return program_->render(entry, {group, false}, out);
     out += constant_;
@@ -49,12 +57,11 @@ class Replacement {
 
 class ReplaceStage final : public Stage {
  public:
-  ReplaceStage(LineRegex regex, SourceText source, std::optional<Replacement> replacement)
+  ReplaceStage(LineRegex regex, SourceText source, Replacement replacement)
       : regex_(std::move(regex)), source_(std::move(source)), replacement_(std::move(replacement)) {}
   std::string_view name() const override { return "replace"; }
 
   Verdict process(Entry& entry, EntrySink&) override {
-    if (!replacement_) return Verdict::kPass;
     const auto text = source_.read(entry);
     if (!text || !rewrite(*text, entry)) return Verdict::kPass;
     const std::string_view result = entry.arena().copy(out_);
@@ -103,7 +110,7 @@ class ReplaceStage final : public Stage {
       const std::string_view group = groups_[i];
       if (group.data() == nullptr) continue;
       replaced_.clear();
-      if (!replacement_->append(entry, group, replaced_)) return false;
+      if (!replacement_.append(entry, group, replaced_)) return false;
       if (first_match) remember(static_cast<int>(i), entry);
       const std::size_t begin = position(text, group);
       if (begin < done) continue;  // inside a group that is replaced already
@@ -121,7 +128,7 @@ class ReplaceStage final : public Stage {
 
   LineRegex regex_;
   SourceText source_;
-  std::optional<Replacement> replacement_;  // empty: the template is broken, the line stays
+  Replacement replacement_;
   std::vector<std::string_view> groups_;
   LineRegex::Scratch scratch_;
   std::vector<std::pair<std::string_view, std::string_view>> named_;
@@ -135,11 +142,12 @@ StageResult make_template_stage(const YamlNode& node, BuildContext& context) {
   StageOptions options(node, context.place, context.diagnostics);
   auto source = options.text("source", "");
   const auto text = options.text("template", "");
+  if (source.empty()) options.fault("source", "template source value is required");
+  auto program = EntryTemplate::parse(text);
+  if (!program) options.fault("template", program.error().message());
   KVASIR_CHECK_OK(options.finish());
-  if (source.empty()) return invalid("template source value is required");
-  KVASIR_TRY(auto program, EntryTemplate::parse(text));
   context.produced.insert(source);
-  return std::make_unique<TemplateStage>(std::move(source), std::move(program));
+  return std::make_unique<TemplateStage>(std::move(source), std::move(*program));
 }
 
 StageResult make_replace_stage(const YamlNode& node, BuildContext& context) {
@@ -147,24 +155,19 @@ StageResult make_replace_stage(const YamlNode& node, BuildContext& context) {
   const auto expression = options.text("expression", "");
   const auto source_name = options.text("source");
   const auto text = options.text("replace", "");
-  KVASIR_CHECK_OK(options.finish());
-  if (expression.empty()) return invalid("expression is required");
-  if (source_name && source_name->empty()) return invalid("empty source in replace stage");
-  KVASIR_TRY(auto source, SourceText::create(source_name));
+  auto source = SourceText::create(source_name);
+  if (!source) options.fault("source", "empty source in replace stage");
   auto regex = LineRegex::compile(expression);
-  if (!regex) return invalid("could not compile regular expression: " + regex.error().message());
+  if (expression.empty()) options.fault("expression", "expression is required");
+  else if (!regex)
+    options.fault("expression", "could not compile regular expression: " + regex.error().message());
+  auto replacement = Replacement::parse(text);
+  if (!replacement) options.fault("replace", replacement.error().message());
+  KVASIR_CHECK_OK(options.finish());
   for (const auto& group : regex->named_groups()) context.produced.insert(group.name);
   if (regex->group_count() == 0)
     options.warn("the expression has no capture group, so nothing is replaced: put ( ) around what shall be");
-  std::optional<Replacement> replacement;
-  if (text.find("{{") == std::string::npos) {
-    replacement.emplace(text);
-  } else if (auto program = EntryTemplate::parse(text)) {
-    replacement.emplace(std::move(*program));
-  } else {
-    options.warn("the replacement is not a template, so nothing is replaced: " + program.error().message());
-  }
-  return std::make_unique<ReplaceStage>(std::move(*regex), std::move(source), std::move(replacement));
+  return std::make_unique<ReplaceStage>(std::move(*regex), std::move(*source), std::move(*replacement));
 }
 
 }  // namespace kvasir::agent

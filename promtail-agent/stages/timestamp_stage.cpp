@@ -62,16 +62,16 @@ StageResult make_timestamp_stage(const YamlNode& node, BuildContext& context) {
   const auto format = options.text("format", "");
   const auto location = options.text("location");
   const auto action = options.text("action_on_failure", "fudge");
-  KVASIR_CHECK_OK(options.finish());
-  if (source.empty()) return invalid("timestamp source value is required if timestamp is specified");
-  if (format.empty()) return invalid("timestamp format is required");
+  if (source.empty()) options.fault("source", "timestamp source value is required if timestamp is specified");
+  if (format.empty()) options.fault("format", "timestamp format is required");
   std::optional<TimeZone> zone;
   if (location) {
     zone = TimeZone::find(*location);
-    if (!zone) return invalid("invalid location specified: unknown time zone " + *location);
+    if (!zone) options.fault("location", "invalid location specified: unknown time zone " + *location);
   }
   if (action != "fudge" && action != "skip")
-    return invalid("invalid action on failure (supported values are [skip fudge])");
+    options.fault("action_on_failure", "invalid action on failure (supported values are [skip fudge])");
+  KVASIR_CHECK_OK(options.finish());
   names.insert(names.begin(), format);
   std::vector<TimestampFormat> formats;
   for (const std::string& name : names) {

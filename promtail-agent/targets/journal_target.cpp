@@ -24,16 +24,19 @@ Error journal_error(std::string_view what, int code) {
 }
 }  // namespace
 
-Result<void> JournalTarget::check(const JournalConfig& config) {
-  KVASIR_CHECK_OK(parse_journal_matches(config.matches));
-  if (parse_go_duration(config.max_age)) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("parsing journal reader 'max_age' config value: time: invalid duration \"{}\"",
-                          config.max_age));
+std::vector<std::string> JournalTarget::find_problems(const JournalConfig& config) {
+  std::vector<std::string> problems;
+  if (auto matches = parse_journal_matches(config.matches); !matches) problems.push_back(matches.error().message());
+  if (!parse_go_duration(config.max_age)) {
+    problems.push_back(fmt::format(
+        "parsing journal reader 'max_age' config value: time: invalid duration \"{}\"", config.max_age));
+  }
+  return problems;
 }
 
 Result<std::unique_ptr<JournalTarget>> JournalTarget::create(JobParts parts) {
-  KVASIR_CHECK_OK(check(parts.config.journal));
+  const auto problems = find_problems(parts.config.journal);
+  if (!problems.empty()) return fail(ErrorCode::kInvalidArgument, problems.front());
   std::unique_ptr<JournalTarget> target(new JournalTarget(std::move(parts)));
   target->max_age_ = *parse_go_duration(target->config_.max_age);
   KVASIR_TRY(target->matches_, parse_journal_matches(target->config_.matches));

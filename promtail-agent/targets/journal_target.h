@@ -24,7 +24,7 @@ class JournalTarget final : public Target {
  public:
   static Result<std::unique_ptr<JournalTarget>> create(JobParts parts);
   /// What create() would refuse. Errors: invalid_argument.
-  static Result<void> check(const JournalConfig& config);
+  static std::vector<std::string> find_problems(const JournalConfig& config);
   ~JournalTarget() override;
 
   Result<void> start() override;

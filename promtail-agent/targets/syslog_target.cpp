@@ -71,28 +71,32 @@ SyslogTarget::SyslogTarget(JobParts parts) : parts_(std::move(parts)), config_(p
       metrics.counter("promtail_syslog_empty_messages_total", "Total number of empty messages receiving from syslog");
 }
 
-Result<void> SyslogTarget::check(const SyslogConfig& config) {
+std::vector<std::string> SyslogTarget::find_problems(const SyslogConfig& config) {
+  std::vector<std::string> problems;
+  if (config.listen_address.empty()) problems.emplace_back("syslog needs a listen_address, host:port");
   if (config.listen_protocol != "tcp" && config.listen_protocol != "udp") {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("invalid transport protocol. expected 'tcp' or 'udp', got '{}'", config.listen_protocol));
+    problems.push_back(
+        fmt::format("invalid transport protocol. expected 'tcp' or 'udp', got '{}'", config.listen_protocol));
   }
   if (config.format != "rfc5424" && config.format != "rfc3164") {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("unsupported syslog format \"{}\"", config.format));
+    problems.push_back(fmt::format("unsupported syslog format \"{}\"", config.format));
   }
   if (!TimeZone::find(config.location)) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("invalid location specified: unknown time zone {}", config.location));
+    problems.push_back(fmt::format("invalid location specified: unknown time zone {}", config.location));
   }
   const TlsConfig& tls = config.tls;
   const bool cert = !tls.cert.empty() || !tls.cert_file.empty();
   const bool key = !tls.key.empty() || !tls.key_file.empty();
   const bool asked = cert || key || !tls.ca.empty() || !tls.ca_file.empty();
-  if (!asked || (cert && key)) return {};
-  return fail(ErrorCode::kInvalidArgument, "error setting up syslog target: certificate and key files are required");
+  if (asked && !(cert && key)) {
+    problems.emplace_back("error setting up syslog target: certificate and key files are required");
+  }
+  return problems;
 }
 
 Result<std::unique_ptr<SyslogTarget>> SyslogTarget::create(JobParts parts) {
-  KVASIR_CHECK_OK(check(parts.config.syslog));
+  const auto problems = find_problems(parts.config.syslog);
+  if (!problems.empty()) return fail(ErrorCode::kInvalidArgument, problems.front());
   std::unique_ptr<SyslogTarget> target(new SyslogTarget(std::move(parts)));
   target->zone_ = *TimeZone::find(target->config_.location);
   const TlsConfig& tls = target->config_.tls;

@@ -25,7 +25,7 @@ class SyslogTarget final : public Target {
  public:
   static Result<std::unique_ptr<SyslogTarget>> create(JobParts parts);
   /// What create() would refuse without looking at files. Errors: invalid_argument.
-  static Result<void> check(const SyslogConfig& config);
+  static std::vector<std::string> find_problems(const SyslogConfig& config);
   ~SyslogTarget() override;
 
   Result<void> start() override;

@@ -1,0 +1,141 @@
+#include "promtail-agent/check_syntax.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace kvasir::agent {
+
+namespace {
+
+struct Expected {
+  int line;
+  const char* start;
+};
+
+// Every kind of place where something can be wrong; 31 faults.
+constexpr const char* kFaulty = R"(server: {http_listen_prt: 1, log_level: loud, http_tls_config: {cert_file: x}}
+global: {file_watch_config: {min_poll_frequency: 2s, max_poll_frequency: 1s}}
+clients:
+- url: http://h/p
+  batch_wait: 1s
+  tls_config: {min_version: TLS09, cert_file: x}
+  basic_auth: {password: a, password_file: b}
+- {name: b}
+- {name: b, url: 'http://h/q'}
+scrape_configs:
+- job_name: a
+  static_configs: [{labels: {__path__: /x}}]
+  encoding: utf-99
+  decompression: {enabled: yes, format: rar}
+  relabel_configs:
+  - {action: hashmod, target_label: x}
+  - {action: repalce}
+  pipeline_stages:
+  - regx: {expression: x}
+  - drop: {sorce: a, longer_than: 1}
+  - metrics:
+      one: {type: Counter, config: {}}
+      two: {type: Counter, config: {action: up}}
+  - match:
+      selector: '{app='
+      stages:
+      - replace: {expression: '(a)', replace: '{{ .Value '}
+- job_name: a
+  kafka: {brokers: [x]}
+- job_name: c
+  journal: {max_age: 3 days, matches: x}
+- job_name: d
+  syslog: {listen_protocol: sctp, syslog_format: rfc1}
+- static_config: []
+- job_name: e
+  kubernetes_sd_configs: [{role: pdo}]
+  pipeline_stages: {json: }
+)";
+
+constexpr Expected kFaults[] = {
+    {1, "unrecognized log_level \"loud\""},
+    {1, "field http_listen_prt not found in type server.Config, did you mean \"http_listen_port\"?"},
+    {1, "http_tls_config needs both"},
+    {2, "MaxPollFrequency must be larger"},
+    {4, "at most one of basic_auth password"},
+    {4, "exactly one of key or key_file"},
+    {5, "field batch_wait not found in type client.Config, did you mean \"batchwait\"?"},
+    {6, "unrecognized min_version \"TLS09\""},
+    {8, "client needs target URL"},
+    {9, "duplicate client configs are not allowed, found duplicate for name: b"},
+    {11, "scrape config \"a\": error doing IANA encoding"},
+    {11, "scrape config \"a\": "},
+    {16, "error validating config: ScrapeConfig[0].RelabelConfigs[0]: relabel configuration for hashmod requires"},
+    {17, "error validating config: ScrapeConfig[0].RelabelConfigs[1]: unknown relabel action \"repalce\""},
+    {19, "scrape config \"a\": pipeline_stages[0]: invalid regx stage config: Unknown stage type: regx, did you mean"},
+    {22, "scrape config \"a\": pipeline_stages[2]: invalid metrics stage config: counter action must be defined"},
+    {23, "scrape config \"a\": pipeline_stages[2]: invalid metrics stage config: action up is not valid"},
+    {25, "scrape config \"a\": pipeline_stages[3]: invalid match stage config: invalid selector syntax"},
+    {27, "scrape config \"a\": pipeline_stages[3].match.stages[0]: invalid replace stage config: template"},
+    {28, "found multiple scrape configs with job name \"a\""},
+    {29, "scrape config \"a\": kafka is not supported by this agent: let a collector"},
+    {30, "scrape config \"c\": Error parsing journal reader 'matches'"},
+    {30, "scrape config \"c\": parsing journal reader 'max_age'"},
+    {32, "scrape config \"d\": syslog needs a listen_address"},
+    {32, "scrape config \"d\": invalid transport protocol"},
+    {32, "scrape config \"d\": unsupported syslog format"},
+    {34, "field static_config not found in type scrapeconfig.Config, did you mean \"static_configs\"?"},
+    {34, "job_name is empty"},
+    {34, "no valid target scrape config defined"},
+    {36, "unrecognized role \"pdo\""},
+    {37, "scrape config \"e\": pipeline_stages: pipeline stages must be a list"},
+};
+
+/// The file under a name of its own, removed at the end.
+struct ConfigFile {
+  explicit ConfigFile(const std::string& text) : path(std::tmpnam(nullptr)) {
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  ~ConfigFile() { std::filesystem::remove(path); }
+  const std::string path;
+};
+
+Flags flags_of(const std::vector<std::string>& arguments) { return *parse_flags(arguments); }
+
+int exit_code(const std::string& argument, const std::string& text) {
+  const ConfigFile file(text);
+  return run_check_syntax(flags_of({argument, "-config.file=" + file.path}));
+}
+
+}  // namespace
+
+TEST_CASE("a check names every problem of a file, by line") {
+  const ConfigFile file(kFaulty);
+  const auto loaded = load_with_problems(flags_of({"-config.file=" + file.path}));
+  REQUIRE(loaded);
+  CHECK(loaded->path == file.path);
+  const SyntaxReport report = check_loaded(*loaded);
+  CHECK(report.problems.size() == std::size(kFaults));
+  for (std::size_t i = 0; i < std::min(report.problems.size(), std::size(kFaults)); ++i) {
+    CAPTURE(report.problems[i].text);
+    CHECK(report.problems[i].line == kFaults[i].line);
+    CHECK(report.problems[i].text.starts_with(kFaults[i].start));
+  }
+  REQUIRE(report.warnings.size() == 1);
+  CHECK(report.warnings[0].ends_with("option \"sorce\" is not known and has no effect, did you mean \"source\"?"));
+}
+
+TEST_CASE("the exit code of a check tells whether anything is wrong") {
+  constexpr const char* kGood =
+      "clients: [{url: 'http://h/p'}]\nscrape_configs: [{job_name: a, static_configs: [{labels: {__path__: /x}}]}]\n";
+  constexpr const char* kBadStage =
+      "clients: [{url: 'http://h/p'}]\n"
+      "scrape_configs: [{job_name: a, static_configs: [{labels: {__path__: /x}}], pipeline_stages: [{nope: {}}]}]\n";
+  CHECK(exit_code("-check-syntax", kGood) == 0);
+  CHECK(exit_code("-check-syntax", kBadStage) == 1);
+  CHECK(exit_code("-check-syntax=parse-only", kBadStage) == 0);
+  CHECK(exit_code("-check-syntax=parse-only", "clints: []\n") == 1);
+  CHECK(exit_code("-check-syntax", "a: [") == 1);
+  CHECK(run_check_syntax(flags_of({"-check-syntax"})) == 1);
+  CHECK(run_check_syntax(flags_of({"-check-syntax", "-config.file=/nowhere"})) == 1);
+}
+
+}  // namespace kvasir::agent
