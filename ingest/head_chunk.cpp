@@ -103,15 +103,30 @@ void RowTable::add(std::uint64_t hash, std::uint32_t row) {
 
 void HeadChunk::note_time(std::int64_t timestamp, std::uint32_t row) {
   if (by_time_.has_room()) return by_time_.add(time_hash(timestamp), row);
-  by_time_.start(row + 1);
-  for (std::uint32_t i = 0; i < row; ++i) {
-    if (!has_time(stored(i).timestamp)) by_time_.add(time_hash(stored(i).timestamp), i);
-  }
+  start_times(row);
   by_time_.add(time_hash(timestamp), row);
 }
 
-bool HeadChunk::has_time(std::int64_t timestamp) {
+/// Room for so many rows and as many again, and the instants of these rows, each once.
+void HeadChunk::start_times(std::uint32_t rows) {
+  by_time_.start(rows + 1);
+  for (std::uint32_t i = 0; i < rows; ++i) {
+    if (!is_in_table(stored(i).timestamp)) by_time_.add(time_hash(stored(i).timestamp), i);
+  }
+}
+
+bool HeadChunk::is_in_table(std::int64_t timestamp) const {
   return by_time_.any(time_hash(timestamp), [&](std::uint32_t row) { return stored(row).timestamp == timestamp; });
+}
+
+bool HeadChunk::has_time(std::int64_t timestamp) {
+  if (!by_time_.empty()) return is_in_table(timestamp);
+  const bool found = runs_.has(timestamp, [this](std::uint32_t row) { return stored(row).timestamp; });
+  if (runs_.too_costly(summary_.rows)) {
+    start_times(summary_.rows);
+    runs_ = {};
+  }
+  return found;
 }
 
 void HeadChunk::note_content(std::uint64_t hash, std::uint32_t row) {
@@ -140,17 +155,11 @@ bool HeadChunk::append(TimestampNs timestamp, std::uint64_t sequence, std::strin
                        const MetadataSet* metadata) {
   const std::uint32_t i = summary_.rows;
   KVASIR_DASSERT(i < kChunkRowsMax, "chunk is full");
-  bool is_new_time = true;
-  if (i > 0 && timestamp <= summary_.last) {
-    if (by_time_.empty()) {
-      by_time_.start(i);
-      for (std::uint32_t row = 0; row < i; ++row) note_time(stored(row).timestamp, row);  // ascending so far, each once
-    }
-    is_new_time = !has_time(timestamp.value);
-    if (!is_new_time && is_repeat(timestamp.value, line, metadata)) return false;
-    if (timestamp < summary_.last) summary_.in_order = false;
-  }
-  if (is_new_time && !by_time_.empty()) note_time(timestamp.value, i);
+  const bool is_new_time = i == 0 || !has_time(timestamp.value);
+  if (!is_new_time && is_repeat(timestamp.value, line, metadata)) return false;
+  if (timestamp < summary_.last) summary_.in_order = false;
+  if (by_time_.empty()) runs_.note(timestamp.value, i);
+  else if (is_new_time) note_time(timestamp.value, i);
   if (!by_content_.empty()) note_content(content_hash(timestamp.value, line), i);
   if (i == 0) summary_.first_sequence = sequence;
   const auto slab = static_cast<std::size_t>(std::bit_width(i / kFirstSlabRows + 1) - 1);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/entry.h"
+#include "ingest/time_runs.h"
 
 namespace kvasir::ingest {
 
@@ -108,6 +109,8 @@ class HeadChunk {
   const Row& stored(std::uint32_t i) const;
   void note_time(std::int64_t timestamp, std::uint32_t row);
   void note_content(std::uint64_t hash, std::uint32_t row);
+  void start_times(std::uint32_t rows);
+  bool is_in_table(std::int64_t timestamp) const;
   bool has_time(std::int64_t timestamp);
   bool is_repeat(std::int64_t timestamp, std::string_view line, const MetadataSet* metadata);
   char* allocate(std::size_t bytes);
@@ -121,7 +124,8 @@ class HeadChunk {
   std::size_t left_ = 0;
   std::array<const MetadataSet*, kRecentSets> recent_sets_{};
   std::size_t next_recent_ = 0;
-  RowTable by_time_;     // a row of each instant; kept from the first row on that is not newer than all before it
+  TimeRuns runs_;        // until rows come in too little order
+  RowTable by_time_;     // from then on: a row of each instant
   RowTable by_content_;  // every row by (timestamp, line); kept from the first instant on that comes twice
 };
 

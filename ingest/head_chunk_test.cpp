@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <random>
+#include <set>
+
 #include <string>
 
 namespace kvasir::ingest {
@@ -73,6 +77,30 @@ TEST_CASE("repeats are found among many rows, of one instant or of many") {
       }
     }
     CHECK(chunk.summary().rows == 5001);
+  }
+}
+
+TEST_CASE("a repeat is a repeat in whatever order rows come") {
+  std::mt19937_64 random(5);
+  const auto shuffled = [&](int) { return static_cast<std::int64_t>(random() % 3000); };
+  const auto interleaved = [](int i) { return std::int64_t{i % 40 / 10 * 1000 + i / 40 * 10 + i % 10}; };  // four runs at once
+  const auto bodies = [](int i) { return std::int64_t{(i / 50 ^ 1) * 50 + i % 50}; };   // neighbours change places
+  const auto falling = [](int i) { return std::int64_t{10000 - i}; };
+  const auto again = [](int i) { return std::int64_t{i % 700}; };
+  const std::function<std::int64_t(int)> orders[] = {shuffled, interleaved, bodies, falling, again};
+  for (const auto& order : orders) {
+    HeadChunk chunk;
+    std::set<std::pair<std::int64_t, std::string>> known;
+    for (int i = 0; i < 4000; ++i) {
+      const std::int64_t time = order(i);
+      const std::string line = std::to_string(random() % 2);
+      REQUIRE(add(chunk, time, static_cast<std::uint64_t>(i + 1), line) == known.emplace(time, line).second);
+    }
+    CHECK(chunk.summary().rows == known.size());
+    bool in_order = true;
+    for (std::uint32_t i = 1; i < chunk.summary().rows; ++i)
+      in_order = in_order && chunk.timestamp(i - 1) <= chunk.timestamp(i);
+    CHECK(chunk.summary().in_order == in_order);
   }
 }
 

@@ -38,7 +38,109 @@ struct Fixture {
   Found all;
 };
 
+/// Lines of which a block of columns is made.
+std::vector<TestEntry> many_lines(const std::string& stream, int first, int count) {
+  std::vector<TestEntry> entries;
+  for (int i = first; i < first + count; ++i) {
+    entries.push_back({stream, i, R"({"level":"info","status":)" + std::to_string(200 + i % 5) + R"(,"took_ms":)" +
+                                      std::to_string(i * 7919 % 1000) + R"(,"msg":"request finished"})",
+                       i % 9 == 0 ? "0123456789abcdef0123456789abc" + std::to_string(100 + i % 800) : ""});
+  }
+  return entries;
+}
+
+/// Each call is one segment.
+void push_segment(Store& store, const std::vector<TestEntry>& entries, Found& all) {
+  REQUIRE(store.push("t", entries));
+  REQUIRE(store.ingester().flush());
+  for (const auto& entry : entries) all[entry_key("t", entry)] = 1;
+}
+
 }  // namespace
+
+TEST_CASE("blocks that are dense, and shared ones whose streams are nowhere else, are copied") {
+  const struct {
+    const char* what;
+    std::vector<std::vector<TestEntry>> segments;
+    std::uint64_t dense_bytes_min, copied;
+  } cases[] = {
+      {"large blocks that do not overlap", {many_lines("a", 0, 2500), many_lines("a", 2500, 2500)}, 1, 5000},
+      {"they are too small", {many_lines("a", 0, 2500), many_lines("a", 2500, 2500)}, 1 << 20, 0},
+      {"they overlap", {many_lines("a", 0, 2500), many_lines("a", 2499, 2500)}, 1, 0},
+      {"one of three overlaps none", {many_lines("a", 0, 2500), many_lines("a", 2400, 2500), many_lines("a", 9000, 2500)},
+       1, 2500},
+      {"one input: whatever its size", {many_lines("a", 0, 2500)}, 1 << 20, 2500},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.what);
+    MemFilesystem fs;
+    auto store = Store::open(fs, by_hand()).value();
+    Found all;
+    for (const auto& segment : c.segments) push_segment(*store, segment, all);
+    auto& tenant = *store->storage().find("t");
+    RewriteOptions options;
+    options.dense_bytes_min = c.dense_bytes_min;
+    const auto outcome = rewrite_segments(tenant, tenant.segments()->segments, fs, options);
+    REQUIRE(outcome);
+    CHECK(outcome->rows_copied == c.copied);
+    CHECK(outcome->rows_after == all.size());
+    CHECK(outcome->written->rows == all.size());
+    CHECK(store->read_all() == all);
+    store.reset();
+    store = Store::open(fs, by_hand()).value();
+    CHECK(store->read_all() == all);
+  }
+}
+
+TEST_CASE("small streams: their block is copied if no other holds rows of them, or goes with them") {
+  for (const bool again : {false, true}) {
+    MemFilesystem fs;
+    auto store = Store::open(fs, by_hand()).value();
+    Found all;
+    for (int segment = 0; segment < 3; ++segment) {
+      std::vector<TestEntry> entries;
+      for (int stream = 0; stream < 20; ++stream) {
+        const int name = again ? stream : segment * 20 + stream;
+        const auto lines = many_lines("s" + std::to_string(name), segment * 1000, 40);
+        entries.insert(entries.end(), lines.begin(), lines.end());
+      }
+      push_segment(*store, entries, all);
+    }
+    auto& tenant = *store->storage().find("t");
+    const auto outcome = rewrite_segments(tenant, tenant.segments()->segments, fs, {});
+    REQUIRE(outcome);
+    CHECK(outcome->rows_copied == (again ? 0 : 2400));
+    CHECK(store->read_all() == all);
+  }
+}
+
+TEST_CASE("rows are erased from the blocks that hold them; the others are copied") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  Found all;
+  auto entries = many_lines("a", 0, 2500);
+  const auto other = many_lines("b", 0, 2500);
+  entries.insert(entries.end(), other.begin(), other.end());
+  push_segment(*store, entries, all);
+  RewriteOptions options;
+  options.keep = [](const Labels& labels, chunks::Block& block, chunks::RowBits rows) -> Result<void> {
+    for (std::size_t row = 0; row < rows.rows; ++row) {
+      if (labels.get("s") == "a" && block.timestamps()[row] % 2 == 0) rows.clear(row);
+    }
+    return {};
+  };
+  auto& tenant = *store->storage().find("t");
+  options.also.flushed_floor = store->ingester().durable_floor();
+  const auto outcome = rewrite_segments(tenant, tenant.segments()->segments, fs, options);
+  REQUIRE(outcome);
+  CHECK(outcome->rows_before == 5000);
+  CHECK(outcome->rows_after == 3750);
+  CHECK(outcome->rows_copied == 2500);
+  const auto left = store->read_all();
+  CHECK(left.size() == 3750);
+  for (const auto& entry : other) CHECK(left.contains(entry_key("t", entry)));
+  for (int i = 0; i < 2500; i += 250) CHECK_FALSE(left.contains(entry_key("t", entries[static_cast<std::size_t>(i)])));
+}
 
 TEST_CASE_FIXTURE(Fixture, "merged segments hold every entry once, and the old files go with their last reader") {
   const auto before = tenant().segments();
