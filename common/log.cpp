@@ -1,6 +1,7 @@
 #include "common/log.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -16,6 +17,7 @@ namespace {
 
 std::atomic<Level> current_level{Level::kInfo};
 std::atomic<Format> current_format{Format::kLogfmt};
+std::array<std::atomic<std::uint64_t>, 4> written{};  // by level
 
 spdlog::logger& logger() {
   static const auto instance = [] {
@@ -62,6 +64,7 @@ void append_field(std::string& line, std::string_view key, std::string_view valu
 }  // namespace
 
 void set_format(Format format) { current_format = format; }
+std::uint64_t lines_written(Level level) { return written[static_cast<std::size_t>(level)]; }
 void set_level(Level level) { current_level = level; }
 Level level() { return current_level; }
 
@@ -76,6 +79,7 @@ bool set_level(std::string_view name) {
 
 void write(Level level, std::string_view component, std::string_view message, std::initializer_list<Field> fields) {
   if (level < current_level) return;
+  ++written[static_cast<std::size_t>(level)];
   std::string line;
   append_field(line, "level", name_of(level));
   append_field(line, "ts", format_rfc3339(system_clock().now()));

@@ -1,6 +1,6 @@
 // check_syntax.h -- everything that is wrong in a configuration file (-check-syntax).
 //
-// Shape:    reads the file, goes on behind keys and values that are wrong, builds every relabel rule and every pipeline,
+// Shape:    reads the file, goes on behind keys and values that are wrong, builds every relabel rule and pipeline and
 //           throws them away. Text that is not YAML, or has a key twice, ends the check where it stands.
 // Notes:    what only the machine it will run on can tell (ports, certificates, folders) is not asked.
 #pragma once

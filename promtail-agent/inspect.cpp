@@ -37,18 +37,24 @@ InspectPrinter::View InspectPrinter::view_of(const Entry& entry) {
   return view;
 }
 
-InspectPrinter::View& InspectPrinter::last_view() {
-  thread_local View view;
-  return view;
+InspectPrinter::InspectPrinter() : print_([](const std::string& text) { std::fputs(text.c_str(), stderr); }) {}
+
+/// Of this thread: stages within stages, the innermost last.
+std::vector<InspectPrinter::Frame>& InspectPrinter::frames() {
+  thread_local std::vector<Frame> frames;
+  return frames;
 }
 
-void InspectPrinter::before(std::string_view, const Entry& entry) { last_view() = view_of(entry); }
+void InspectPrinter::before(std::string_view, const Entry& entry) { frames().push_back({&entry, view_of(entry)}); }
 
 void InspectPrinter::after(std::string_view stage, const Entry& entry, Verdict verdict) {
   std::string text = fmt::format("[inspect: {} stage]: \n", stage);
   if (verdict == Verdict::kDropped) text += coloured(kYellow, "\tdropped");
   if (verdict == Verdict::kHeld) text += coloured(kYellow, "\theld back");
-  const View before = std::move(last_view());
+  const View before = std::move(frames().back().view);
+  frames().pop_back();
+  View none;  // of a stage around this one: what is shown here is not shown there again
+  View& outer = !frames().empty() && frames().back().entry == &entry ? frames().back().view : none;
   const View after = verdict == Verdict::kPass ? view_of(entry) : before;
   bool changed = verdict != Verdict::kPass;
   for (const auto& [path, value] : after) {
@@ -58,14 +64,16 @@ void InspectPrinter::after(std::string_view stage, const Entry& entry, Verdict v
     text += path + ":\n";
     if (old != before.end()) text += coloured(kRed, "\t-: " + old->second);
     text += coloured(kGreen, "\t+: " + value);
+    outer[path] = value;
   }
   for (const auto& [path, value] : before) {
     if (after.contains(path)) continue;
     changed = true;
     text += path + ":\n" + coloured(kRed, "\t-: " + value);
+    outer.erase(path);
   }
   if (!changed) text += coloured(kRed, "none");
-  std::fputs(text.c_str(), stderr);
+  print_(text);
 }
 
 }  // namespace kvasir::agent

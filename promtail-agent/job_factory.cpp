@@ -125,6 +125,7 @@ Result<JobParts> make_parts(const ScrapeConfig& scrape, const JobContext& contex
   JobParts parts;
   parts.config = scrape;
   parts.services = context.services;
+  parts.limits = context.config->limits;
   auto relabeler = Relabeler::parse(scrape.relabel_configs);
   if (!relabeler) {
     const auto& all = context.config->scrape_configs;

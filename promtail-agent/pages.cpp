@@ -98,8 +98,14 @@ net::HttpServerOptions http_server_options(const ServerConfig& config) {
   return options;
 }
 
+namespace {
+
+std::size_t connections_max_of(const ServerConfig& config) { return http_server_options(config).connections_max; }
+
+}  // namespace
+
 AgentPages::AgentPages(Agent& agent, ServerConfig config)
-    : agent_(agent), config_(std::move(config)), process_(agent.metrics()) {
+    : agent_(agent), config_(std::move(config)), process_(agent.metrics(), connections_max_of(config_)) {
   net::HttpServerOptions options = http_server_options(config_);
   options.on_exchange = [this](const net::HttpExchange& exchange) { process_.count_exchange(exchange); };
   options.pools.push_back({"pages", 2, 64});
@@ -139,8 +145,12 @@ void AgentPages::add(const std::string& path, std::vector<std::string> methods,
   while (prefix.ends_with('/')) prefix.pop_back();
   route.pattern = prefix + path;
   route.pool = "pages";
-  route.handler = [answer = std::move(answer)](net::HttpRequest request, std::shared_ptr<net::HttpReply> reply) {
+  route.handler = [this, path, answer = std::move(answer)](net::HttpRequest request,
+                                                           std::shared_ptr<net::HttpReply> reply) {
+    const SeriesPtr inflight = process_.inflight(request.method, path);
+    inflight->add(1);
     reply->send(answer(request));
+    inflight->add(-1);
   };
   server_->add(std::move(route));
 }

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/log_format.h"
+
 namespace kvasir::agent {
 
 namespace {
@@ -54,9 +56,28 @@ double open_file_count() {
   return count;
 }
 
+/// `/service-discovery` as dashboards know it: service_discovery.
+std::string route_label(std::string_view pattern) {
+  std::string route(pattern.empty() ? "other" : pattern);
+  while (route.starts_with('/')) route.erase(0, 1);
+  for (char& c : route) c = c == '/' || c == '-' ? '_' : c;
+  return route.empty() ? "root" : route;
+}
+
+Buckets body_buckets() {
+  Buckets buckets;
+  for (const double mebibytes : {1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0}) buckets.push_back(mebibytes * (1 << 20));
+  return buckets;
+}
+
+constexpr std::pair<log::Level, const char*> kLevels[] = {{log::Level::kDebug, "debug"},
+                                                          {log::Level::kInfo, "info"},
+                                                          {log::Level::kWarn, "warn"},
+                                                          {log::Level::kError, "error"}};
+
 }  // namespace
 
-ProcessMetrics::ProcessMetrics(MetricRegistry& registry) : registry_(registry) {
+ProcessMetrics::ProcessMetrics(MetricRegistry& registry, std::size_t connections_max) : registry_(registry) {
   cpu_seconds_ =
       registry.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
   resident_bytes_ = registry.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
@@ -66,6 +87,9 @@ ProcessMetrics::ProcessMetrics(MetricRegistry& registry) : registry_(registry) {
   max_files_ = registry.gauge("process_max_fds", "Maximum number of open file descriptors.");
   connections_ = registry.gauge("tcp_connections", "Current number of accepted TCP connections.",
                                 Labels{{"protocol", "http"}});
+  registry.gauge("tcp_connections_limit", "The max number of TCP connections that can be accepted (0 means no limit).",
+                 Labels{{"protocol", "http"}})
+      ->set(static_cast<double>(connections_max));
   start_seconds_->set(start_time());
 }
 
@@ -80,16 +104,29 @@ void ProcessMetrics::refresh() {
   open_files_->set(open_file_count());
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) max_files_->set(static_cast<double>(limit.rlim_cur));
+  for (const auto& [level, name] : kLevels) {
+    const double lines = static_cast<double>(log::lines_written(level));
+    for (const char* family : {"loki_log_messages_total", "loki_internal_log_messages_total"})
+      registry_.counter(family, "Total number of log messages, by level.", Labels{{"level", name}})->set(lines);
+  }
+}
+
+SeriesPtr ProcessMetrics::inflight(std::string_view method, std::string_view route) {
+  return registry_.gauge("inflight_requests", "Current number of inflight requests.",
+                         Labels{{"method", std::string(method)}, {"route", route_label(route)}});
 }
 
 void ProcessMetrics::count_exchange(const net::HttpExchange& exchange) {
-  std::string route(exchange.route.empty() ? "other" : exchange.route);
-  while (route.starts_with('/')) route.erase(0, 1);
-  for (char& c : route) c = c == '/' || c == '-' ? '_' : c;
+  const Labels asked{{"method", std::string(exchange.method)}, {"route", route_label(exchange.route)}};
+  registry_.histogram("request_message_bytes", "Size (in bytes) of messages received in the request.", asked,
+                      body_buckets())
+      ->observe(static_cast<double>(exchange.request_bytes));
+  registry_.histogram("response_message_bytes", "Size (in bytes) of messages sent in response.", asked, body_buckets())
+      ->observe(static_cast<double>(exchange.response_bytes));
   registry_
       .histogram("request_duration_seconds", "Time (in seconds) spent serving HTTP requests.",
                  Labels{{"method", std::string(exchange.method)},
-                        {"route", route.empty() ? "root" : route},
+                        {"route", route_label(exchange.route)},
                         {"status_code", std::to_string(exchange.status)},
                         {"ws", "false"}})
       ->observe(std::chrono::duration<double>(exchange.duration).count());

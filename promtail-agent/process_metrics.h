@@ -1,5 +1,5 @@
-// process_metrics.h -- what the process itself uses and what its pages are asked: process_*, request_duration_seconds,
-// tcp_connections.
+// process_metrics.h -- what the process itself uses, logs, and what its pages are asked: process_*,
+// loki_log_messages_total, request_duration_seconds and the like of it, tcp_connections.
 //
 // Lifetime: refers to the registry.
 // Threads:  any.
@@ -12,11 +12,13 @@ namespace kvasir::agent {
 
 class ProcessMetrics {
  public:
-  explicit ProcessMetrics(MetricRegistry& registry);
+  ProcessMetrics(MetricRegistry& registry, std::size_t connections_max);
 
   /// Reads the process' figures anew.
   void refresh();
   void count_exchange(const net::HttpExchange& exchange);
+  /// Requests of a route that are being answered.
+  SeriesPtr inflight(std::string_view method, std::string_view route);
   void set_connections(std::size_t open) { connections_->set(static_cast<double>(open)); }
 
  private:

@@ -31,6 +31,7 @@ struct JobParts {
   Relabeler relabeler;
   std::unique_ptr<Feeder> feeder;
   Services services;
+  LimitsConfig limits;
 };
 
 }  // namespace kvasir::agent

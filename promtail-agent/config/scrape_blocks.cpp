@@ -105,7 +105,7 @@ void describe_docker_sd(Fields& f, DockerSdConfig& sd) {
   f.integer({"port", "of containers without a port"}, sd.port);
   f.text({"host_networking_host", "address of containers in the host's network"}, sd.host_networking_host);
   f.duration({"refresh_interval", "how often containers are listed"}, sd.refresh_interval, DurationForm::kPrometheus);
-  f.flag({"match_first_network", "labels of the first network only"}, sd.match_first_network);
+  f.flag({"match_first_network", "no effect: logs are read once, with the labels of the first network by name"}, sd.match_first_network);
   f.blocks({"filters", "which containers, as `docker ps --filter`"}, "moby.Filter", sd.filters, describe_filter);
   describe_http(f, sd.http);
   f.demand(!sd.host.empty(), "host", "host missing");

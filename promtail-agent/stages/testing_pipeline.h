@@ -35,6 +35,7 @@ class TestingPipeline final : public EntrySink {
     context.wait = [this](Duration time) { waited += time; };
     context.job = "j";
     context.metrics_schema = schema;
+    context.observer = observer;
     const auto node = parse_yaml(yaml);
     if (!node) {
       error = node.error().message();
@@ -83,6 +84,7 @@ class TestingPipeline final : public EntrySink {
   ManualClock clock{kTestNow};
   MetricRegistry registry{clock};
   StageContext::MetricsSchema schema = StageContext::MetricsSchema::kAuto;
+  StageObserver* observer = nullptr;
   Diagnostics diagnostics;
   std::string error;
   std::unique_ptr<Pipeline> pipeline;

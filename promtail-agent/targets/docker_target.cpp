@@ -1,12 +1,14 @@
 #include "promtail-agent/targets/docker_target.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/number.h"
-#include "promtail-agent/discovery/target_groups.h"
+#include "promtail-agent/discovery/docker_containers.h"
 #include "promtail-agent/targets/target_list.h"
 
 namespace kvasir::agent {
@@ -15,15 +17,6 @@ namespace {
 inline constexpr std::size_t kLineBytesDefault = 256 << 10;
 inline constexpr Duration kTickInterval = std::chrono::milliseconds(200);
 inline constexpr Duration kFollowTimeout = std::chrono::hours(24 * 365);
-constexpr std::string_view kPrefix = "__meta_docker_";
-
-std::string member(simdjson::dom::element object, std::string_view pointer) {
-  std::string_view value;
-  if (object.at_pointer(pointer).get(value) == simdjson::SUCCESS) return std::string(value);
-  std::int64_t number = 0;
-  return object.at_pointer(pointer).get(number) == simdjson::SUCCESS ? std::to_string(number) : std::string();
-}
-
 std::string filters_json(const DockerSdConfig& config) {
   std::string out;
   JsonWriter json(out);
@@ -37,49 +30,7 @@ std::string filters_json(const DockerSdConfig& config) {
   return out;
 }
 
-Labels container_labels(simdjson::dom::element item) {
-  Labels labels;
-  const auto set = [&](std::string_view name, const std::string& value) {
-    if (!value.empty()) labels.set(std::string(kPrefix) + std::string(name), value);
-  };
-  set("container_id", member(item, "/Id"));
-  set("container_name", member(item, "/Names/0"));
-  set("container_network_mode", member(item, "/HostConfig/NetworkMode"));
-  simdjson::dom::object fields;
-  if (item.at_pointer("/Labels").get(fields) == simdjson::SUCCESS) {
-    for (const auto field : fields) {
-      std::string_view value;
-      if (field.value.get(value) == simdjson::SUCCESS) {
-        set("container_label_" + sanitised_label_name(field.key), std::string(value));
-      }
-    }
-  }
-  if (item.at_pointer("/NetworkSettings/Networks").get(fields) == simdjson::SUCCESS) {
-    for (const auto network : fields) {
-      set("network_name", std::string(network.key));
-      set("network_id", member(network.value, "/NetworkID"));
-      set("network_ip", member(network.value, "/IPAddress"));
-      break;
-    }
-  }
-  set("port_private", member(item, "/Ports/0/PrivatePort"));
-  set("port_public", member(item, "/Ports/0/PublicPort"));
-  set("port_public_ip", member(item, "/Ports/0/IP"));
-  return labels;
-}
-
 }  // namespace
-
-Result<std::vector<DockerContainer>> parse_containers(std::string_view json) {
-  simdjson::dom::parser parser;
-  simdjson::dom::array items;
-  const simdjson::padded_string text(json);
-  if (parser.parse(text).get(items) != simdjson::SUCCESS)
-    return fail(ErrorCode::kParse, "docker: the list of containers is not readable");
-  std::vector<DockerContainer> containers;
-  for (const auto item : items) containers.push_back({member(item, "/Id"), container_labels(item)});
-  return containers;
-}
 
 struct DockerTarget::Container {
   std::string id;
@@ -92,6 +43,7 @@ struct DockerTarget::Container {
   TimestampNs skip_until;         // lines up to here were sent before
   std::uint64_t skip_count = 0;   // of those with exactly that time
   std::atomic<bool> ended{false};
+  bool told = false;              // that its lines have no label
   std::thread thread;
   Mutex mutex;
   struct Mark {
@@ -215,8 +167,11 @@ Result<std::string> DockerTarget::get(Host& host, const std::string& path) {
 Result<void> DockerTarget::refresh(Host& host) {
   KVASIR_TRY(const std::string json,
              get(host, "/containers/json?filters=" + net::percent_encode(filters_json(host.config))));
-  KVASIR_TRY(const auto listed, parse_containers(json));
+  KVASIR_TRY(const std::string networks_json, get(host, "/networks"));
+  KVASIR_TRY(const auto networks, parse_networks(networks_json));
+  KVASIR_TRY(const auto listed, parse_containers(json, networks, host.config));
   const MutexLock lock(mutex_);
+  forget_gone(host, listed);
   for (const DockerContainer& found : listed) {
     auto& slot = containers_[found.id];
     if (slot != nullptr && !slot->ended) continue;
@@ -250,6 +205,22 @@ Result<void> DockerTarget::refresh(Host& host) {
   return {};
 }
 
+/// Containers that the host does not have any more, once all their lines are delivered and their cursors told.
+void DockerTarget::forget_gone(const Host& host, const std::vector<DockerContainer>& listed) {
+  std::erase_if(containers_, [&](auto& known) {
+    Container& container = *known.second;
+    if (container.host != &host || !container.ended) return false;
+    const auto same = [&](const DockerContainer& one) { return one.id == container.id; };
+    if (std::any_of(listed.begin(), listed.end(), same)) return false;
+    {
+      const MutexLock lock(container.mutex);
+      if (!container.marks.empty()) return false;
+    }
+    if (container.thread.joinable()) container.thread.join();
+    return true;
+  });
+}
+
 void DockerTarget::follow(Container& container) {
   Host& host = *container.host;
   const auto inspected = get(host, "/containers/" + container.id + "/json");
@@ -260,7 +231,8 @@ void DockerTarget::follow(Container& container) {
                          container.id, since / 1'000'000'000, since % 1'000'000'000);
   call.timeout = kFollowTimeout;
   call.stop = stop_.get_token();
-  DockerStream stream(tty, kLineBytesDefault);
+  const std::uint64_t asked = parts_.limits.max_line_size;
+  DockerStream stream(tty, asked != 0 ? static_cast<std::size_t>(asked) : kLineBytesDefault);
   std::uint64_t broken = 0;
   const auto ended = host.http->stream(std::move(call), [&](const net::HttpResponse& head, std::string_view piece) {
     if (head.status != 200) return false;
@@ -294,6 +266,9 @@ void DockerTarget::take(Container& container, const DockerLine& line) {
   const Labels kept = relabelled ? without_internal(*relabelled) : Labels();
   if (kept.empty()) {
     container.progress->set_read(number + 1);
+    if (relabelled && !std::exchange(container.told, true)) {
+      log::warn("docker", "no label is left, dropping the lines of a container", {{"container", container.id}});
+    }
     return;
   }
   const MutexLock lock(pipeline_mutex_);

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "promtail-agent/client/http_sender.h"
+#include "promtail-agent/discovery/docker_containers.h"
 #include "promtail-agent/services.h"
 #include "promtail-agent/targets/docker_stream.h"
 #include "promtail-agent/targets/target.h"
@@ -46,6 +47,7 @@ class DockerTarget final : public Target {
   void run();
   Result<void> refresh(Host& host);
   Result<std::string> get(Host& host, const std::string& path);
+  void forget_gone(const Host& host, const std::vector<DockerContainer>& listed) KVASIR_REQUIRES(mutex_);
   void follow(Container& container);
   void take(Container& container, const DockerLine& line);
   void collect(Positions& positions);
@@ -62,12 +64,5 @@ class DockerTarget final : public Target {
   Mutex pipeline_mutex_;
   LabelSetTable label_sets_ KVASIR_GUARDED_BY(pipeline_mutex_);
 };
-
-/// The labels of one item of /containers/json.
-struct DockerContainer {
-  std::string id;
-  Labels labels;
-};
-Result<std::vector<DockerContainer>> parse_containers(std::string_view json);
 
 }  // namespace kvasir::agent

@@ -32,7 +32,7 @@ POD = {"metadata": {"name": "api-5f7-x", "namespace": "shop", "uid": "u1", "labe
 class Agent:
     """kvasir-agent -dry-run with one scrape config."""
 
-    def __init__(self, folder, scrape, url="http://127.0.0.1:1/loki/api/v1/push", flags=("-dry-run",)):
+    def __init__(self, folder, scrape, url="http://127.0.0.1:1/loki/api/v1/push", flags=("-dry-run",), more=None):
         self.port = free_port()
         config = folder / "agent.yaml"
         config.write_text(json.dumps({
@@ -40,7 +40,7 @@ class Agent:
             "positions": {"filename": str(folder / "positions.yaml"), "sync_period": "200ms"},
             "target_config": {"sync_period": "1s"},
             "clients": [{"url": url, "batchwait": "100ms"}],
-            "scrape_configs": [scrape]}))
+            "scrape_configs": [scrape], **(more or {})}))
         self.program = Program("agent", folder, [BIN / "kvasir-agent", f"-config.file={config}", *flags])
 
     def __enter__(self):
@@ -95,7 +95,7 @@ def serve(server):
 
 
 def docker(folder):
-    """Containers over the socket: labels of network and port, both streams, joined parts, a restart without repeats."""
+    """Containers over the socket: labels of network and port, both streams, joined parts, also beyond 256 KiB."""
     since = []
 
     def frame(stream, text):
@@ -116,6 +116,9 @@ def docker(folder):
             self.begin_stream()
             self.piece(frame(1, b"2026-01-02T03:04:05.000000001Z out\n") + frame(2, b"2026-01-02T03:04:05.000000002Z err\n"))
             self.piece(frame(1, b"2026-01-02T03:04:05.000000003Z one ") + frame(1, b"2026-01-02T03:04:05.000000003Z line\n"))
+            for _ in range(20):
+                self.piece(frame(1, b"2026-01-02T03:04:05.000000004Z " + 16384 * b"x"))
+            self.piece(frame(1, b"2026-01-02T03:04:05.000000004Z end\n"))
             time.sleep(60)
 
     path = str(folder / "docker.sock")
@@ -131,11 +134,13 @@ def docker(folder):
               "relabel_configs": [{"source_labels": ["__meta_docker_container_name"], "regex": "/(.*)", "target_label": "container"},
                                   {"source_labels": ["__meta_docker_container_log_stream"], "target_label": "stream"},
                                   {"source_labels": ["__meta_docker_network_name"], "target_label": "network"},
+                                  {"source_labels": ["__meta_docker_network_scope", "__address__"], "target_label": "at"},
                                   {"regex": "__meta_docker_container_label_(.+)", "action": "labelmap"}]}
-    with Agent(folder, scrape) as agent:
-        agent.wait_for('com_team="shop"', 'container="web"', 'network="bridge"', 'stream="stdout"', "\tout")
+    with Agent(folder, scrape, more={"limits_config": {"max_line_size": "1MB"}}) as agent:
+        agent.wait_for('com_team="shop"', 'container="web"', 'network="bridge"', 'stream="stdout"', 'at="local;172.17.0.2:80"', "\tout")
         agent.wait_for('stream="stderr"', "\terr")
         agent.wait_for('stream="stdout"', "\tone line")
+        agent.wait_for('stream="stdout"', "\t" + 20 * 16384 * "x" + "end")
     assert since[0] == "0.000000000", since
 
 

@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "promtail-agent/discovery/docker_containers.h"
 #include "promtail-agent/targets/docker_stream.h"
-#include "promtail-agent/targets/docker_target.h"
 
 namespace {
 
@@ -27,7 +27,8 @@ std::string read_stream(std::string_view bytes, std::size_t cut, bool tty) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  (void)kvasir::agent::parse_containers(text);
+  const auto networks = kvasir::agent::parse_networks(text);
+  (void)kvasir::agent::parse_containers(text, networks.value_or(kvasir::agent::DockerNetworks()), {});
   const std::size_t cut = text.empty() ? 0 : data[0] % (text.size() + 1);
   for (const bool tty : {false, true}) {
     if (read_stream(text, cut, tty) != read_stream(text, 0, tty)) __builtin_trap();
