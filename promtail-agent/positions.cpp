@@ -14,7 +14,8 @@ namespace kvasir::agent {
 namespace {
 
 inline constexpr std::uint64_t kPositionsBytesMax = 256 << 20;
-inline constexpr std::string_view kStateHeader = "kvasir-agent-state 1\n";
+inline constexpr std::string_view kStateHeader = "kvasir-agent-state 2\n";
+inline constexpr std::string_view kStateHeader1 = "kvasir-agent-state 1\n";  // without marks
 inline constexpr std::string_view kStateEnd = "end ";
 enum RecordStage : unsigned { kRotated = 0, kCurrent = 1, kFinished = 2 };
 
@@ -53,9 +54,30 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   return parts;
 }
 
-std::optional<FileRecord> parse_record(std::string_view line) {
+/// `<end> <length> <hash>,...`
+std::optional<std::vector<Fingerprint1K>> parse_marks(std::string_view text) {
+  std::vector<Fingerprint1K> marks;
+  if (text.empty()) return marks;
+  for (const std::string_view item : split(text, ',')) {
+    const auto parts = split(item, ' ');
+    if (parts.size() != 3 || marks.size() == kMarksMax) return std::nullopt;
+    const auto end = parse_uint64(parts[0]), length = parse_uint64(parts[1]), hash = parse_uint64(parts[2]);
+    if (!end || !length || !hash || *length > kFingerprintBytes) return std::nullopt;
+    marks.push_back({*end, static_cast<std::uint32_t>(*length), *hash});
+  }
+  return marks;
+}
+
+std::string print_marks(const std::vector<Fingerprint1K>& marks) {
+  std::string out;
+  for (const Fingerprint1K& mark : marks)
+    out += fmt::format("{}{} {} {}", out.empty() ? "" : ",", mark.end, mark.length, mark.hash);
+  return out;
+}
+
+std::optional<FileRecord> parse_record(std::string_view line, bool has_marks) {
   const auto parts = split(line, '\t');
-  if (parts.size() != 12) return std::nullopt;
+  if (parts.size() != (has_marks ? 13 : 12)) return std::nullopt;
   std::uint64_t numbers[10];
   for (int i = 0; i < 10; ++i) {
     const auto value = parse_uint64(parts[static_cast<std::size_t>(i) + 2]);
@@ -74,6 +96,10 @@ std::optional<FileRecord> parse_record(std::string_view line) {
   record.current = numbers[9] == kCurrent;
   record.finished = numbers[9] == kFinished;
   if (numbers[4] > kFingerprintBytes || numbers[7] > kFingerprintBytes) return std::nullopt;
+  if (!has_marks) return record;
+  auto marks = parse_marks(parts[12]);
+  if (!marks) return std::nullopt;
+  record.marks = std::move(*marks);
   return record;
 }
 
@@ -114,7 +140,9 @@ std::string print_positions(const std::map<std::string, std::string>& values) {
 
 Result<FileState> parse_state(std::string_view text) {
   const std::size_t end = text.rfind(kStateEnd);
-  if (!text.starts_with(kStateHeader) || end == std::string_view::npos || end < kStateHeader.size()) {
+  const bool has_marks = text.starts_with(kStateHeader);
+  static_assert(kStateHeader.size() == kStateHeader1.size());
+  if ((!has_marks && !text.starts_with(kStateHeader1)) || end == std::string_view::npos || end < kStateHeader.size()) {
     return fail(ErrorCode::kCorruption, "agent state has no header or no end");
   }
   if (text.substr(end) != fmt::format("{}{:08x}\n", kStateEnd, crc32c(text.substr(0, end)))) {
@@ -133,7 +161,7 @@ Result<FileState> parse_state(std::string_view text) {
       state.yaml_checksum_before = static_cast<std::uint32_t>(*before);
       continue;
     }
-    auto record = parse_record(line);
+    auto record = parse_record(line, has_marks);
     if (!record) return fail(ErrorCode::kCorruption, "agent state has a broken record");
     state.files.push_back(std::move(*record));
   }
@@ -144,11 +172,12 @@ std::string print_state(const FileState& state) {
   std::string out = fmt::format("{}yaml\t{}\t{}\n", kStateHeader, state.yaml_checksum, state.yaml_checksum_before);
   for (const FileRecord& r : state.files) {
     out +=
-        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
+        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
                     r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
                     static_cast<unsigned>(r.current    ? kCurrent
                                           : r.finished ? kFinished
-                                                       : kRotated));
+                                                       : kRotated),
+                    print_marks(r.marks));
   }
   return out + fmt::format("{}{:08x}\n", kStateEnd, crc32c(out));
 }

@@ -33,6 +33,7 @@ struct Fingerprint1K {
   friend bool operator==(const Fingerprint1K&, const Fingerprint1K&) = default;
 };
 inline constexpr std::uint32_t kFingerprintBytes = 1024;
+inline constexpr std::size_t kMarksMax = 8;  // of a file
 inline constexpr std::uint64_t kFileIdRoom =
     256;  // numbers between two new files, for those that turn out to lie between them
 
@@ -48,6 +49,7 @@ struct FileRecord {
   std::uint64_t offset = 0;   // bytes; lines for compressed files
   Fingerprint1K head;         // the first bytes
   Fingerprint1K anchor;       // the bytes before the reading position of that moment
+  std::vector<Fingerprint1K> marks;  // and before some of those that came earlier, ascending
   /// Names the source in spooled batches.
   std::string key() const;
   friend bool operator==(const FileRecord&, const FileRecord&) = default;

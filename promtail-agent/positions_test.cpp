@@ -1,7 +1,9 @@
 #include "promtail-agent/positions.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include "common/crc32c.h"
 #include "common/fault_filesystem.h"
 #include "common/mem_filesystem.h"
 
@@ -19,6 +21,7 @@ FileRecord some_record() {
   record.offset = 300;
   record.head = {100, 100, 0xabcdef};
   record.anchor = {300, 200, 0x123456};
+  record.marks = {{100, 100, 0x77}, {200, 200, 0x78}};
   return record;
 }
 
@@ -72,6 +75,7 @@ TEST_CASE("the state reads back as it was written, and any damage is noticed") {
   CHECK(again->files.front().job == record.job);
   CHECK(again->files.front().offset == 300);
   CHECK(again->files.front().anchor == record.anchor);
+  CHECK(again->files.front().marks == record.marks);
   CHECK(again->yaml_checksum == 7);
   CHECK(again->yaml_checksum_before == 8);
   for (std::size_t cut = 0; cut < text.size(); ++cut) CHECK(!parse_state(text.substr(0, cut)));
@@ -80,6 +84,15 @@ TEST_CASE("the state reads back as it was written, and any damage is noticed") {
     damaged[at] = static_cast<char>(damaged[at] ^ 0x04);
     CHECK(!parse_state(damaged));
   }
+}
+
+TEST_CASE("a state of the version without marks is read") {
+  const std::string body = "kvasir-agent-state 1\nyaml\t7\t8\njob\t/a.log\t5\t1\t2\t300\t100\t9\t300\t200\t11\t1\n";
+  const auto state = parse_state(fmt::format("{}end {:08x}\n", body, crc32c(body)));
+  REQUIRE(state);
+  REQUIRE(state->files.size() == 1);
+  CHECK(state->files.front().anchor == Fingerprint1K{300, 200, 11});
+  CHECK(state->files.front().marks.empty());
 }
 
 TEST_CASE("a save that fails at any disk operation leaves the old or the new positions") {

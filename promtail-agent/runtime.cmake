@@ -9,6 +9,7 @@ kvasir_library(agent
        client/batch.cpp client/spool.cpp client/http_sender.cpp client/oauth_token.cpp client/pem_file.cpp client/push_client.cpp client/fanout.cpp
        targets/plain_file.cpp targets/compressed_file.cpp targets/decompressor.cpp targets/charset.cpp targets/inotify.cpp
        targets/target_list.cpp targets/rotated_search.cpp targets/file_job.cpp targets/file_job_files.cpp targets/file_job_rotation.cpp
+       targets/file_job_copies.cpp targets/copy_check.cpp
        targets/stdin_target.cpp targets/socket.cpp targets/syslog_parser.cpp targets/syslog_target.cpp
        targets/gelf_message.cpp targets/gelf_target.cpp targets/push_target.cpp targets/journal_fields.cpp
        targets/journal_target.cpp targets/docker_stream.cpp targets/docker_target.cpp
@@ -19,7 +20,7 @@ kvasir_library(agent
        progress.h feeder.h positions.h check_syntax.h dry_run.h inspect.h job_factory.h agent.h pages.h process_metrics.h verify.h verify_lines.h output.h services.h version.h
        client/batch.h client/spool.h client/http_sender.h client/oauth_token.h client/pem_file.h client/push_client.h client/fanout.h
        targets/target.h targets/file_source.h targets/plain_file.h targets/compressed_file.h targets/decompressor.h
-       targets/charset.h targets/inotify.h targets/target_list.h targets/rotated_search.h targets/tailed_file.h
+       targets/charset.h targets/inotify.h targets/target_list.h targets/rotated_search.h targets/copy_check.h targets/tailed_file.h
        targets/file_job.h targets/stdin_target.h targets/socket.h targets/syslog_parser.h targets/syslog_target.h
        targets/gelf_message.h targets/gelf_target.h targets/push_target.h targets/journal_fields.h
        targets/journal_target.h targets/docker_stream.h targets/docker_target.h

@@ -28,6 +28,7 @@ FileRecord TailedFile::record(const std::string& job) const {
   record.offset = progress->committable();
   record.head = plain != nullptr ? plain->head() : head;
   record.anchor = plain != nullptr ? plain->anchor() : anchor;
+  if (plain != nullptr) record.marks = plain->marks();
   return record;
 }
 
@@ -158,8 +159,9 @@ void FileJob::read_last() {
   save_new_files();
   for (auto& [key, file] : files_) {
     while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) &&
-           file->last_error.empty())
-      read_file(*file);
+           file->last_error.empty()) {
+      if (may_begin(*file)) read_file(*file);
+    }
   }
 }
 
@@ -207,7 +209,7 @@ bool FileJob::read_turn() {
     if (stopping_ || refused_) return false;
     if (!file->dirty || file->not_before > now) continue;
     if (may_read(*file)) {
-      read_file(*file);
+      if (may_begin(*file)) read_file(*file);
       more = more || file->dirty;
     } else {
       more = more || next_save_ <= now;
@@ -301,6 +303,10 @@ void FileJob::look_at(TailedFile& file) {
     publish(file);
     log::info("tailer", "Re-opening moved/deleted file " + file.path, {{"path", file.path}});
     if (events_lost_ || !inotify_.watching(parent_directory(file.path))) left_unseen_.push_back(file.key);
+  }
+  if (file.check != nullptr && file.check->original != 0) {
+    file.dirty = true;
+    file.next_look = std::min(file.next_look, now + kCopyLookInterval);
   }
   if (!file.current) file.next_look = now + std::min<Duration>(parts_.poll_min, std::chrono::milliseconds(250));
   flush_idle_partial(file);

@@ -5,6 +5,7 @@
 //           beyond the old position first. Files that were rotated while the agent was down are looked for beside their
 //           old place by inode and fingerprint, and with them those that came and went under that name since
 //           (rotated_search.h).
+// Copies:   a file that was just found is read when it is known not to be a copy of another one (copy_check.h).
 // Watching: inotify on the directories, and a look at each file from time to time: slow where inotify works, at the
 //           configured poll frequency where it does not.
 // Position: SourceProgress of each file, gathered by Positions::save().
@@ -31,6 +32,7 @@ namespace kvasir::agent {
 
 inline constexpr std::uint64_t kTurnBytes = 1 << 20;
 inline constexpr Duration kWatchedLookInterval = std::chrono::seconds(2);
+inline constexpr Duration kCopyLookInterval = std::chrono::milliseconds(500);
 
 struct FileJobParts {
   ScrapeConfig config;
@@ -40,6 +42,7 @@ struct FileJobParts {
   Duration poll_min, poll_max;
   std::string hostname;
   LineLimits line_limits;
+  CopyTimes copy_times;
   Duration linger{0};           // files of vanished targets are read for so long
   bool save_before_reading =
       false;  // a file is in the saved state, with its fingerprint, before its first line is read
@@ -47,6 +50,13 @@ struct FileJobParts {
   ProgressTable* progress = nullptr;
   MetricRegistry* metrics = nullptr;
   const Clock* clock = nullptr;
+};
+
+/// What a file held that was truncated, replaced or removed since.
+struct GoneContent {
+  FileRecord record;
+  ProgressPtr progress;  // nullptr: of the last run
+  LabelSetPtr labels;    // nullptr: those of the file that has it now
 };
 
 using TailedFiles = std::map<TailKey, std::unique_ptr<TailedFile>>;
@@ -110,7 +120,9 @@ class FileJob final : public Target, private LineSink {
   void adopt_rotated();
   void take_over(std::unique_ptr<TailedFile> file, const FileTarget& target, const TailKey& key);
   std::uint64_t start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected);
-  std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size, FileFront& front);
+  std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size);
+  bool known_otherwise(const FileTarget& target, const TailKey& key, const std::string& path);
+  void relabel(TailKey from, const FileTarget& target, const TailKey& key, const std::string& path);
   std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
   TailedFile& start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void watch(const std::string& path);
@@ -122,6 +134,16 @@ class FileJob final : public Target, private LineSink {
   void make_series(TailedFile& file);
   const FileTarget* target_of(const std::string& path) const;
   std::uint64_t next_id(std::uint64_t id);
+
+  // file_job_copies.cpp: copies that a target asks for too
+  enum class Copy { kOwn, kWait, kTaken };
+  bool may_begin(TailedFile& file);
+  TailedFile* original_of(const TailedFile& file, FileFront& front);
+  Copy held_against(TailedFile& file, TailedFile& original);
+  Copy take_from_removed(TailedFile& file, TailedFile& original);
+  bool give_to_copy(const GoneContent& content);
+  bool may_hold(const TailedFile& file, const FileRecord& record) const;
+  void take_content(TailedFile& file, const GoneContent& content, std::uint64_t offset);
 
   // file_job_rotation.cpp: where contents went
   void find_left_behind();

@@ -19,8 +19,14 @@ namespace {
 
 inline constexpr std::size_t kLetGoMax = 10'000;
 
-bool same_directory(std::string_view a, std::string_view b) {
-  return a.substr(0, a.rfind('/')) == b.substr(0, b.rfind('/'));
+/// Where to go on in the file that has the record's inode; nothing if its content is another one by now.
+std::optional<std::uint64_t> offset_of_record(int fd, std::uint64_t size, const FileRecord& record) {
+  if (continues_record(fd, size, record)) return record.offset;
+  if (record.head.length == 0 && record.offset <= size && !record.finished) return record.offset;
+  if (record.anchor.length == 0 || record.offset <= size) return std::nullopt;
+  FileRecord read = record;
+  read.offset = record.anchor.end;  // a copy that ends before what was read
+  return continues_record(fd, size, read) ? std::optional(size) : std::nullopt;
 }
 
 std::string resolved(const std::string& path) {
@@ -83,14 +89,15 @@ void FileJob::found_path(const FileTarget& target, const std::string& path) {
     if (!known->second->current) moved(*known->second, path);
     return;
   }
-  if (adopt_file(target, key, path)) return;
+  if (adopt_file(target, key, path) || known_otherwise(target, key, path)) return;
   std::uint64_t size = 0;
   auto file = open_file(target, path, size);
   if (file == nullptr || files_.contains(file->key)) return;  // the name may lead elsewhere since the look above
   FileRecord expected;
   const std::uint64_t start = start_offset(*file, size, expected);
   TailedFile& opened = start_reading(std::move(file), start);
-  if (expected.id != 0 && opened.plain != nullptr) opened.plain->expect(expected.head, expected.anchor);
+  if (expected.id != 0 && opened.plain != nullptr) opened.plain->expect(expected);
+  if (start == 0 && opened.plain != nullptr) opened.check = std::make_unique<CopyCheck>();
   publish(opened);
 }
 
@@ -188,8 +195,8 @@ std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t siz
   return *offset <= size ? *offset : 0;
 }
 
-/// Files of this run: one that was closed, or one of which this is a copy.
-std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, std::uint64_t size, FileFront& front) {
+/// Files of this run: one that was closed, or that is read under another target, too.
+std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, std::uint64_t size) {
   for (auto it = let_go_.begin(); it != let_go_.end(); ++it) {
     if (it->device != file.key.device || it->inode != file.key.inode) continue;
     const FileRecord record = *it;
@@ -199,45 +206,32 @@ std::optional<std::uint64_t> FileJob::offset_of_known(const TailedFile& file, st
     return goes_on ? record.offset : 0;
   }
   for (const auto& [key, open] : files_) {
-    if (open->plain == nullptr || open->plain->offset() == 0 || open->plain->head().length < kCopyBytesMin) continue;
-    if (!same_directory(open->path, file.path) || !front.starts_as(open->plain->head())) continue;
-    if (continues_record(file.fd(), size, open->record(name()))) return open->plain->offset();
+    const bool same = key.device == file.key.device && key.inode == file.key.inode;
+    if (same && open->plain != nullptr && open->plain->intact()) return open->plain->offset();
   }
   return std::nullopt;
 }
 
-/// Where to begin with a file that was just opened: what its identity, its fingerprint or its path say.
+/// Where to begin with a file that was just opened: what its identity or its path say.
 std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRecord& expected) {
   const bool compressed = parts_.config.decompression.enabled;
   bool path_is_other_file = false;
-  FileFront front(file.fd());
   for (auto it = remembered_.begin(); it != remembered_.end(); ++it) {
     const bool same_inode = it->device == file.key.device && it->inode == file.key.inode;
     const bool trusted = parts_.positions->trusts(*it);
     if (it->current && it->path == file.path && trusted && !same_inode) path_is_other_file = true;
-    if (!trusted) continue;
-    if (same_inode && compressed) {
-      file.id = it->id;
-      const std::uint64_t offset = it->offset;
-      remembered_.erase(it);
-      return offset;
-    }
-    const bool goes_on = (front.starts_as(it->head) && continues_record(file.fd(), size, *it)) ||
-                         (same_inode && it->head.length == 0 && it->offset <= size && !it->finished);
-    if (!goes_on) {
-      if (same_inode && it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
+    if (!trusted || !same_inode) continue;
+    const auto offset = compressed ? std::optional(it->offset) : offset_of_record(file.fd(), size, *it);
+    if (!offset) {
+      if (it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;
     }
-    const bool a_copy = it->head.length >= kCopyBytesMin && same_directory(it->path, file.path);
-    if (!same_inode && !a_copy) continue;
-    expected = *it;
-    if (same_inode) {
-      file.id = it->id;
-      remembered_.erase(it);
-    }
-    return expected.offset;
+    if (!compressed) expected = *it;
+    file.id = it->id;
+    remembered_.erase(it);
+    return *offset;
   }
-  if (const auto known = offset_of_known(file, size, front)) return *known;
+  if (const auto known = offset_of_known(file, size)) return *known;
   if (path_is_other_file || paths_seen_.contains(file.path)) return 0;
   if (compressed) return offset_by_path(file.path, UINT64_MAX);
   std::uint64_t start = offset_by_path(file.path, size);
@@ -249,6 +243,33 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
     if (options.start_at_end || (options.ignore_older > Duration(0) && age > options.ignore_older)) start = size;
   }
   return start;
+}
+
+/// A file that is read under a target which does not ask for it any more: it goes on under this one.
+bool FileJob::known_otherwise(const FileTarget& target, const TailKey& key, const std::string& path) {
+  for (const auto& [other, file] : files_) {
+    if (other.device != key.device || other.inode != key.inode) continue;
+    const auto asks = [&](const FileTarget& one) { return one.key == other.target && one.path.matches(file->path); };
+    if (std::any_of(targets_.begin(), targets_.end(), asks)) continue;
+    relabel(TailKey(other), target, key, path);
+    return true;
+  }
+  return false;
+}
+
+void FileJob::relabel(TailKey from, const FileTarget& target, const TailKey& key, const std::string& path) {
+  auto node = files_.extract(from);
+  TailedFile& file = *node.mapped();
+  file.key = key;
+  file.wanted = true;
+  Labels labels = target.labels;
+  labels.set("filename", path);
+  file.labels = make_label_set(std::move(labels));
+  node.key() = key;
+  files_.insert(std::move(node));
+  if (file.path == path && file.current) return;
+  if (file.current) files_active_->add(-1);
+  moved(file, path);
 }
 
 TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset) {
@@ -332,11 +353,13 @@ const FileTarget* FileJob::target_of(const std::string& path) const {
 }
 
 bool FileJob::may_close(TailedFile& file) const {
-  if (file.dirty) return false;
+  if (file.dirty || (file.check != nullptr && file.check->original != 0)) return false;
   const Duration now = parts_.clock->steady();
   const bool old = file.current ? !file.wanted && now - file.quiet_since >= parts_.linger
                                 : now - std::max(file.left_at, file.quiet_since) >= parts_.config.file.rotate_wait;
   if (!old) return false;
+  const auto waits = [&](const auto& item) { return item.second->check && item.second->check->original == file.id; };
+  if (std::any_of(files_.begin(), files_.end(), waits)) return false;
   // Whoever holds the file open may have written since the last look.
   file.dirty = file.plain != nullptr && file.last_error.empty() && file.plain->has_unread();
   return !file.dirty;

@@ -18,7 +18,9 @@ void FileJob::find_left_behind() {
     RotatedFile file;
   };
   std::map<std::string, Place> last;  // by path: the last that is known to have had it
-  for (const FileRecord& record : remembered_) {
+  for (const FileRecord& record : std::vector<FileRecord>(remembered_)) {
+    const auto is_it = [&](const FileRecord& other) { return other.id == record.id; };
+    if (std::none_of(remembered_.begin(), remembered_.end(), is_it)) continue;  // found while looking for another
     const FileTarget* target = target_of(record.path);
     if (target == nullptr) {
       const bool gone = ::access(parent_directory(record.path).c_str(), F_OK) != 0;
@@ -36,7 +38,15 @@ void FileJob::find_left_behind() {
 /// Goes on with the content of `record` under whatever name it has now, if there is something left to read.
 std::optional<RotatedFile> FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target,
                                                        ProgressPtr progress) {
+  Labels labels = target.labels;
+  labels.set("filename", record.path);
+  const GoneContent gone{record, progress, make_label_set(std::move(labels))};
+  if (parts_.positions->trusts(record) && give_to_copy(gone)) return std::nullopt;
   auto place = find_rotated(record);
+  if (const FileTarget* own = place ? target_of(place->path) : nullptr; own != nullptr) {
+    found_path(*own, place->path);
+    if (give_to_copy(gone)) return std::nullopt;
+  }
   if (place && place->has_more && open_elsewhere(record, target, *place, progress)) return place;
   if (progress != nullptr) {
     const MutexLock lock(mutex_);
@@ -84,7 +94,7 @@ bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target,
     opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset,
                                                          parts_.line_limits);
   } else {
-    opened.plain->expect(record.head, record.anchor);
+    opened.plain->expect(record);
   }
   publish(opened);
   return true;
@@ -154,6 +164,7 @@ void FileJob::rotated_unseen(const TailedFile& file) {
 /// The content was replaced under an open file: what its copy still holds is read first, then the new content from the
 /// start.
 void FileJob::replaced(TailedFile& file) {
+  const MutexLock finding(finding_mutex_);
   truncated_->add(1);
   log::info("tailer", "file was truncated, reading from the start", {{"path", file.path}});
   FileRecord old = file.record(name());
@@ -163,7 +174,7 @@ void FileJob::replaced(TailedFile& file) {
     const MutexLock lock(mutex_);
     published_[file.id].record.current = false;
   }
-  left_over_.emplace_back(old, file.progress);
+  if (!give_to_copy({old, file.progress, file.labels})) left_over_.emplace_back(old, file.progress);
   const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
   const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
   file.plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
@@ -171,11 +182,14 @@ void FileJob::replaced(TailedFile& file) {
   file.progress = parts_.progress->create(file.record_key(), 0);
   file.dirty = true;
   file.saved = false;
+  file.check = std::make_unique<CopyCheck>();
   file.read_bytes->set(0);
   publish(file);
 }
 
 void FileJob::take_left_over() {
+  if (left_over_.empty()) return;
+  const MutexLock finding(finding_mutex_);
   for (const auto& [record, progress] : std::exchange(left_over_, {})) {
     const FileTarget* target = target_of(record.path);
     if (target == nullptr) {

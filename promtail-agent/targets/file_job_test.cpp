@@ -124,6 +124,8 @@ class Harness {
     parts.sync_period = std::chrono::milliseconds(50);
     parts.poll_min = parts.poll_max = std::chrono::milliseconds(20);
     parts.save_before_reading = save_before_reading;
+    parts.copy_times = {std::chrono::milliseconds(700), std::chrono::milliseconds(1500), std::chrono::seconds(20),
+                        std::chrono::seconds(20)};
     parts.positions = positions_.get();
     parts.progress = &progress_;
     parts.metrics = &metrics_;
@@ -138,10 +140,18 @@ class Harness {
     job_ = std::make_unique<FileJob>(std::move(parts));
     job_->adopt(std::move(handed_over));
     REQUIRE(job_->start());
-    job_->set_groups("static", {{{}, {{"__path__", path("*.log")}}}});
+    label({});
     if (!std::filesystem::exists(path())) return;
     const Duration limit = system_clock().steady() + std::chrono::seconds(10);
     while (!job_->ready() && system_clock().steady() < limit) std::this_thread::yield();
+  }
+
+  /// As an edit of a file_sd file does it.
+  void label(StringMap labels) {
+    TargetGroup group;
+    group.labels = std::move(labels);
+    group.labels["__path__"] = path("*.log");
+    job_->set_groups("static", {std::move(group)});
   }
 
   /// With the state as it is now on disk, or as it was at the last save.
@@ -151,6 +161,7 @@ class Harness {
     job_.reset();
   }
   void kill() { job_.reset(); }
+  bool running() const { return job_ != nullptr; }
   Positions& positions() { return *positions_; }
   /// What the spool would do at the next start.
   void before_start(std::function<void(Positions&)> action) { before_start_ = std::move(action); }
@@ -164,8 +175,11 @@ class Harness {
     std::vector<std::string> have = seen_.lines();
     std::sort(have.begin(), have.end());
     const std::vector<std::string> want(lines.begin(), lines.end());
-    CAPTURE(joined(have));
-    CAPTURE(joined(want));
+    std::vector<std::string> more, missing;
+    std::set_difference(have.begin(), have.end(), want.begin(), want.end(), std::back_inserter(more));
+    std::set_difference(want.begin(), want.end(), have.begin(), have.end(), std::back_inserter(missing));
+    CAPTURE(joined(more));
+    CAPTURE(joined(missing));
     CHECK(have == want);
   }
 
@@ -546,6 +560,201 @@ TEST_CASE("what is in a file when the end is asked for is read") {
   files.write(text);
   files.stop();
   files.expect(lines);
+}
+
+/// Numbered lines, `bytes` of them or a little more.
+std::string numbered(std::size_t bytes, std::set<std::string>& lines) {
+  std::string text;
+  while (text.size() < bytes) {
+    const std::string line = "line " + std::to_string(lines.size()) + " " + std::string(lines.size() % 40, 'x');
+    text += line + "\n";
+    lines.insert(line);
+  }
+  return text;
+}
+
+TEST_CASE("a copy that the pattern asks for is not read again, at whatever stage it is found") {
+  for (const std::size_t size : {30, 600, 20'000}) {
+    for (const double found_at : {0.0, 0.02, 0.5, 0.99, 1.0}) {
+      for (const bool unread : {false, true}) {
+        CAPTURE(size);
+        CAPTURE(found_at);
+        CAPTURE(unread);
+        Harness files;
+        std::set<std::string> lines;
+        files.write(numbered(size, lines));
+        files.start();
+        files.expect(lines);
+        const std::string content = files.read("app.log");
+        const auto cut = static_cast<std::size_t>(static_cast<double>(content.size()) * found_at);
+        files.write(content.substr(0, cut), "app.1.log");
+        let_pass(std::chrono::milliseconds(120));  // it is found
+        const std::string rest = unread ? numbered(size / 2, lines) : "";
+        if (unread) files.write(rest);
+        files.write(content.substr(cut) + rest, "app.1.log");
+        std::filesystem::resize_file(files.path(), 0);
+        files.write("after\n");
+        lines.insert("after");
+        files.expect(lines);
+        let_pass(std::chrono::milliseconds(100));
+        files.stop();
+        files.start();
+        let_pass(std::chrono::milliseconds(100));
+        files.write("and later\n");
+        lines.insert("and later");
+        files.expect(lines);
+      }
+    }
+  }
+}
+
+TEST_CASE("a copy under way when the agent is killed is not read again") {
+  for (const bool truncated_while_down : {false, true}) {
+    for (const double found_at : {0.0, 0.5, 1.0}) {
+      CAPTURE(truncated_while_down);
+      CAPTURE(found_at);
+      Harness files;
+      std::set<std::string> lines;
+      files.write(numbered(20'000, lines));
+      files.start();
+      files.expect(lines);
+      const std::string content = files.read("app.log");
+      const auto cut = static_cast<std::size_t>(static_cast<double>(content.size()) * found_at);
+      files.write(content.substr(0, cut), "app.1.log");
+      let_pass(std::chrono::milliseconds(120));
+      REQUIRE(files.positions().save());
+      files.kill();
+      const auto finish = [&] {
+        const std::string rest = numbered(2000, lines);
+        files.write(rest);
+        files.write(content.substr(cut) + rest, "app.1.log");
+        std::filesystem::resize_file(files.path(), 0);
+        files.write("after\n");
+        lines.insert("after");
+      };
+      if (truncated_while_down) finish();
+      files.start();
+      let_pass(std::chrono::milliseconds(120));
+      if (!truncated_while_down) finish();
+      files.expect(lines);
+    }
+  }
+}
+
+TEST_CASE("a copy goes on being one under another name, and as a copy of a copy") {
+  Harness files;
+  std::set<std::string> lines;
+  for (int round = 0; round < 4; ++round) {
+    files.write(numbered(5'000, lines));
+    if (round == 0) files.start();
+    files.expect(lines);
+    if (round > 1) std::filesystem::copy_file(files.path("app.1.log"), files.path("app.2.log"),
+                                              std::filesystem::copy_options::overwrite_existing);
+    if (round == 1) files.rename("app.1.log", "app.2.log");
+    const std::string content = files.read("app.log");
+    std::filesystem::remove(files.path("app.1.log"));
+    files.write(content.substr(0, 2000), "app.1.log");
+    let_pass(std::chrono::milliseconds(120));
+    files.write(content.substr(2000), "app.1.log");
+    let_pass(std::chrono::milliseconds(120));
+    std::filesystem::resize_file(files.path(), 0);
+    files.expect(lines);
+  }
+  let_pass(std::chrono::seconds(2));
+  files.expect(lines);
+}
+
+TEST_CASE("a file that the agent read further than its copy goes") {
+  Harness files;
+  std::set<std::string> lines;
+  files.write(numbered(20'000, lines));
+  files.start();
+  files.expect(lines);
+  const std::string content = files.read("app.log");
+  files.write(numbered(3'000, lines));  // after the copy was made, before the file was cut
+  files.expect(lines);
+  SUBCASE("found while the original is there") {
+    files.write(content, "app.1.log");
+    let_pass(std::chrono::milliseconds(120));
+  }
+  SUBCASE("found after it") {
+    files.write(content, "copy.tmp");
+    files.rename("copy.tmp", "app.1.log");
+  }
+  SUBCASE("made while the agent is down") {
+    files.stop();
+    files.write(content, "app.1.log");
+  }
+  std::filesystem::resize_file(files.path(), 0);
+  files.write("after\n");
+  lines.insert("after");
+  if (!files.running()) files.start();
+  files.expect(lines);
+  files.stop();
+  files.start();
+  files.write("later\n");
+  lines.insert("later");
+  files.expect(lines);
+}
+
+TEST_CASE("files that only begin alike are read whole") {
+  for (const std::size_t banner : {10, 100, 3'000}) {
+    for (const bool same_length : {false, true}) {
+      CAPTURE(banner);
+      CAPTURE(same_length);
+      Harness files;
+      std::string text = std::string(banner - 1, '=') + "\n";
+      files.write(text);
+      files.start();
+      files.expect({text.substr(0, banner - 1)});
+      files.write(text, "app-worker.log");
+      let_pass(std::chrono::milliseconds(120));
+      if (!same_length) files.write("of the worker\n", "app-worker.log");  // otherwise it is read when it rests
+      const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+      const std::size_t wanted = same_length ? 2 : 3;
+      while (files.seen().lines().size() < wanted && system_clock().steady() < limit) std::this_thread::yield();
+      CHECK(files.seen().lines().size() == wanted);
+    }
+  }
+}
+
+TEST_CASE("a file that is written anew as another one begins is read whole") {
+  Harness files;
+  const std::string banner(3'000, '=');
+  files.write(banner + "\nfirst\n");
+  files.write("other\n", "app-worker.log");
+  files.start();
+  files.expect({banner, "first", "other"});
+  std::filesystem::resize_file(files.path("app-worker.log"), 0);
+  files.write(banner + "\nsecond\n", "app-worker.log");
+  const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+  while (files.seen().lines().size() < 5 && system_clock().steady() < limit) std::this_thread::yield();
+  CHECK(files.seen().lines().size() == 5);
+}
+
+TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
+  for (const std::size_t size : {3, 40, 5'000}) {
+    CAPTURE(size);
+    Harness files;
+    std::set<std::string> lines;
+    files.write(numbered(size, lines));
+    files.start();
+    files.expect(lines);
+    files.label({{"env", "new"}});
+    let_pass(std::chrono::milliseconds(200));
+    files.expect(lines);
+    files.write("more\n");
+    lines.insert("more");
+    files.expect(lines);
+    files.label({{"env", "newer"}});
+    files.write("most\n");
+    lines.insert("most");
+    files.expect(lines);
+    files.stop();
+    files.start();
+    let_pass(std::chrono::milliseconds(100));
+    files.expect(lines);
+  }
 }
 
 TEST_CASE("names of rotated files") {

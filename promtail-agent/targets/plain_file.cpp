@@ -51,9 +51,16 @@ PlainFile::PlainFile(int fd, std::uint64_t offset, LineLimits limits, NewlineFor
 
 PlainFile::~PlainFile() { ::close(fd_); }
 
-void PlainFile::expect(const Fingerprint1K& head, const Fingerprint1K& anchor) {
-  if (head.length > 0) head_ = head;
-  if (anchor.length > 0 && anchor.end == offset_) anchor_ = anchor;
+void PlainFile::expect(const FileRecord& record) {
+  if (record.head.length > 0) head_ = record.head;
+  if (record.anchor.length > 0 && record.anchor.end == offset_) anchor_ = record.anchor;
+  marks_ = record.marks;
+  std::erase_if(marks_, [&](const Fingerprint1K& mark) { return mark.end >= offset_; });
+}
+
+bool PlainFile::intact() {
+  struct stat status {};
+  return ::fstat(fd_, &status) == 0 && still_the_same(static_cast<std::uint64_t>(status.st_size));
 }
 
 void PlainFile::learn_head() {
@@ -63,12 +70,19 @@ void PlainFile::learn_head() {
   if (got <= static_cast<ssize_t>(head_.length)) return;
   const std::string_view front(bytes, static_cast<std::size_t>(got));
   if (head_.length > 0 && fingerprint_of(front.substr(0, head_.length), head_.length).hash != head_.hash) return;
-  head_ = fingerprint_of(front, front.size());
+  set_head(front);
 }
 
-bool PlainFile::has_unread() const {
+void PlainFile::set_head(std::string_view front) {
+  head_ = fingerprint_of(front, front.size());
+  front_size_ = static_cast<std::uint8_t>(front.copy(front_, kFrontBytes));
+}
+
+bool PlainFile::has_unread() const { return has_more_than(scanned_); }
+
+bool PlainFile::has_more_than(std::uint64_t size) const {
   struct stat status {};
-  return ::fstat(fd_, &status) == 0 && static_cast<std::uint64_t>(status.st_size) > scanned_;
+  return ::fstat(fd_, &status) == 0 && static_cast<std::uint64_t>(status.st_size) > size;
 }
 
 Result<std::size_t> PlainFile::fill(ReadBuffer& buffer, std::uint64_t at, std::size_t room) {
@@ -158,14 +172,30 @@ std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wa
   return bytes.size();
 }
 
+/// Of those that would leave the smallest gap for its distance from here, one goes.
+void PlainFile::add_mark(const Fingerprint1K& mark) {
+  if (!marks_.empty() && marks_.back().end >= mark.end) return;
+  marks_.push_back(mark);
+  if (marks_.size() <= kMarksMax) return;
+  std::size_t least = 0;
+  double least_gap = 0;
+  for (std::size_t i = 0; i + 1 < marks_.size(); ++i) {
+    const std::uint64_t before = i == 0 ? 0 : marks_[i - 1].end;
+    const double gap = static_cast<double>(marks_[i + 1].end - before) / static_cast<double>(offset_ - marks_[i].end);
+    if (i == 0 || gap < least_gap) least = i, least_gap = gap;
+  }
+  marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(least));
+}
+
 /// `bytes` were read in one go and end at offset_: what is remembered is what was handed over, whatever the file is by
 /// now.
 void PlainFile::remember(std::string_view bytes) {
+  if (anchor_.length > 0) add_mark(anchor_);
   anchor_ = fingerprint_of(bytes, offset_);
   if (head_.length == kFingerprintBytes || head_.length >= offset_) return;
   if (bytes.size() < offset_) return learn_head();
   const auto length = std::min<std::size_t>(bytes.size(), kFingerprintBytes);
-  head_ = fingerprint_of(bytes.substr(0, length), length);
+  set_head(bytes.substr(0, length));
 }
 
 Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget) {

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "promtail-agent/positions.h"
 #include "promtail-agent/targets/file_source.h"
@@ -21,6 +22,8 @@
 namespace kvasir::agent {
 
 inline constexpr std::size_t kReadChunkBytes = 256 << 10;
+
+inline constexpr std::size_t kFrontBytes = 8;
 
 struct NewlineForm {
   int unit_bytes = 1;       // 2 for UTF-16, 4 for UTF-32
@@ -68,10 +71,17 @@ class PlainFile {
   std::uint64_t offset() const { return offset_; }
   const Fingerprint1K& head() const { return head_; }
   const Fingerprint1K& anchor() const { return anchor_; }
+  /// The first bytes, up to kFrontBytes of them.
+  std::string_view front() const { return {front_, front_size_}; }
+  bool has_more_than(std::uint64_t size) const;
+  /// Anchors of earlier positions, ascending: many near the last one, few far from it.
+  const std::vector<Fingerprint1K>& marks() const { return marks_; }
+  /// The file has what was read of it and what its head says.
+  bool intact();
   /// Takes more of the first bytes into the head, if there are more by now.
   void learn_head();
   /// The head of the last run, if it is known; it must still be there, or read() says `replaced`.
-  void expect(const Fingerprint1K& head, const Fingerprint1K& anchor);
+  void expect(const FileRecord& record);
   const SourceCounters& counters() const { return counters_; }
   int fd() const { return fd_; }
 
@@ -83,6 +93,8 @@ class PlainFile {
   std::size_t find_newline(std::string_view bytes, std::size_t from) const;
   std::size_t overlong(LineSink& sink, std::string_view bytes, bool& wanted);
   void remember(std::string_view bytes);
+  void set_head(std::string_view front);
+  void add_mark(const Fingerprint1K& mark);
 
   const int fd_;
   const LineLimits limits_;
@@ -92,7 +104,10 @@ class PlainFile {
   bool discarding_ = false;      // in the middle of an overlong line that is dropped or was cut
   bool verify_ = true;           // the file was left at its end: look whether it is the same before going on
   Fingerprint1K head_;
+  char front_[kFrontBytes];
+  std::uint8_t front_size_ = 0;
   Fingerprint1K anchor_;
+  std::vector<Fingerprint1K> marks_;
   SourceCounters counters_;
 };
 

@@ -66,7 +66,7 @@ TEST_CASE("a file of which nothing is known yet is not taken for another") {
   Scratch scratch;
   scratch.append("one\ntwo\n");
   PlainFile file(scratch.open(), 0, {}, {});
-  file.expect({}, {});
+  file.expect({});
   bool replaced = true;
   CHECK(read_all(file, &replaced) == Lines{"one", "two"});
   CHECK_FALSE(replaced);

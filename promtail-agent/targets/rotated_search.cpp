@@ -43,12 +43,6 @@ std::string_view without_compression(std::string_view name) {
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-/// The part of a name that its rotated forms start with.
-std::string_view stem_of(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  return dot == 0 ? name : name.substr(0, dot);
-}
-
 /// `rest` with every counter as `#` and every date as so many `0`.
 std::string shape_of(std::string_view rest) {
   std::string shape;
@@ -166,6 +160,11 @@ bool came_after(const RotatedFile& file, const RotatedFile& rotated) {
 
 }  // namespace
 
+std::string_view stem_of(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  return dot == 0 ? name : name.substr(0, dot);
+}
+
 FileFront::FileFront(int fd) : bytes_(kFingerprintBytes, '\0') {
   const ssize_t got = ::pread(fd, bytes_.data(), bytes_.size(), 0);
   bytes_.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
@@ -175,6 +174,12 @@ bool FileFront::starts_as(const Fingerprint1K& head) {
   if (head.length == 0 || head.length > bytes_.size()) return false;
   if (last_.length != head.length) last_ = fingerprint_of(std::string_view(bytes_).substr(0, head.length), head.length);
   return last_.hash == head.hash;
+}
+
+bool FileFront::may_be_of(const Fingerprint1K& head, std::string_view front) {
+  const std::size_t common = std::min(front.size(), bytes_.size());
+  if (common == 0 || front.substr(0, common) != std::string_view(bytes_).substr(0, common)) return false;
+  return bytes_.size() < head.length || starts_as(head);
 }
 
 bool continues_record(int fd, std::uint64_t size, const FileRecord& record) {

@@ -50,12 +50,17 @@ std::vector<RotatedFile> find_successors(const FileRecord& record, const Rotated
 /// only match those of their length.
 bool rotated_alike(std::string_view name, std::string_view first, std::string_view second);
 
+/// The part of a file's name (without its folder) that its rotated forms start with.
+std::string_view stem_of(std::string_view name);
+
 /// The first bytes of a file, read once to be held against many records.
 class FileFront {
  public:
   explicit FileFront(int fd);
   /// True for a head that is known and the same here.
   bool starts_as(const Fingerprint1K& head);
+  /// False for a file that begins otherwise, as far as its head or its very first bytes tell.
+  bool may_be_of(const Fingerprint1K& head, std::string_view front);
 
  private:
   std::string bytes_;

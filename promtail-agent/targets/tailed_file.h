@@ -13,6 +13,7 @@
 #include "promtail-agent/stages/metric_registry.h"
 #include "promtail-agent/targets/charset.h"
 #include "promtail-agent/targets/compressed_file.h"
+#include "promtail-agent/targets/copy_check.h"
 #include "promtail-agent/targets/plain_file.h"
 
 namespace kvasir::agent {
@@ -34,6 +35,7 @@ struct TailedFile {
   std::unique_ptr<PlainFile> plain;
   std::unique_ptr<CompressedFile> compressed;
   ProgressPtr progress;
+  std::unique_ptr<CopyCheck> check;  // nothing was read of it and it may be a copy
   Fingerprint1K head, anchor;   // of the plain form of a rotated file that was compressed
 
   bool current = true;          // the path leads to this file
