@@ -54,6 +54,18 @@ Rejection too_far_behind(const PushStream& stream, const std::string& tenant,
   return rejection;
 }
 
+/// Where the entries that were not refused stand among the accepted ones.
+std::vector<std::uint32_t> numbers_of(const PushVerdicts& verdicts, std::span<const EntryView> entries,
+                                      std::span<const TenantHead::TooOld> refused) {
+  std::vector<std::uint32_t> numbers;
+  numbers.reserve(entries.size() - refused.size());
+  for (std::size_t i = 0, next = 0; i < entries.size(); ++i) {
+    if (next < refused.size() && refused[next].position == i) ++next;
+    else numbers.push_back(verdicts.number_of(entries[i]));
+  }
+  return numbers;
+}
+
 }  // namespace
 
 Admission admit_streams(TenantHead& head, const PushBatch& batch, const AdmitLimits& limits) {
@@ -70,6 +82,8 @@ Admission admit_streams(TenantHead& head, const PushBatch& batch, const AdmitLim
     if (limits.streams_max > 0 && head.is_empty(*slot)) ++opening;
     std::span<const EntryView> entries = stream.entries;
     const auto refused = head.check_order(*slot, entries, limits.out_of_order_window);
+    std::vector<std::uint32_t> numbers;
+    if (batch.verdicts != nullptr) numbers = numbers_of(*batch.verdicts, entries, refused);
     if (!refused.empty()) {
       auto rejection = too_far_behind(stream, batch.tenant, refused, limits);
       for (const auto& entry : refused) {
@@ -88,7 +102,7 @@ Admission admit_streams(TenantHead& head, const PushBatch& batch, const AdmitLim
       out.kept.push_back(std::move(kept));
     }
     if (entries.empty()) continue;
-    out.streams.push_back({slot, entries});
+    out.streams.push_back({slot, entries, std::move(numbers)});
     out.entries += entries.size();
     for (const auto& entry : entries) out.bytes += size_of(entry);
   }

@@ -25,6 +25,7 @@ struct AdmitLimits {
 struct AdmittedStream {
   StreamSlot* slot = nullptr;
   std::span<const EntryView> entries;
+  std::vector<std::uint32_t> numbers;  // of the entries, for PushVerdicts; only if the client asked for verdicts
 };
 
 struct Admission {

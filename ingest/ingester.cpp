@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "ingest/admission.h"
 #include "ingest/flush.h"
+#include "ingest/push_verdicts.h"
 #include "ingest/replay.h"
 
 namespace kvasir::ingest {
@@ -62,6 +63,8 @@ struct Batch final : WalBatch {
   std::uint64_t charge = 0;
   std::uint64_t bytes = 0;
   Rejections rejections;
+  std::shared_ptr<PushVerdicts> verdicts;             // null unless asked for
+  std::vector<std::vector<std::uint32_t>> numbers;    // of the entries of each slot, for the verdicts
   Ingester::Callback callback;
 };
 
@@ -267,6 +270,7 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
   const bool known = batch.origin && wal_->origin_end(batch.tenant, batch.origin->source) >= batch.origin->end_offset;
   if (known) ++repeated_;
   const bool covers = batch.origin && !batch.origin->covers.empty();
+  if (known && batch.verdicts != nullptr) batch.verdicts->repeat_all();
   if (known || (batch.empty() && !covers)) {
     callback(Rejections());
     return nullptr;
@@ -294,6 +298,10 @@ Result<std::unique_ptr<Batch>> IngesterImpl::admit(const PushBatch& batch, Callb
     append_batch_stream(item->record, stream.slot->number, stream.entries);
     item->streams.push_back({stream.slot->number, stream.slot->identity});
     item->slots.push_back(stream.slot);
+  }
+  if (batch.verdicts != nullptr) {
+    item->verdicts = batch.verdicts;
+    for (auto& stream : admission.streams) item->numbers.push_back(std::move(stream.numbers));
   }
   item->entries = admission.entries;
   item->bytes = admission.bytes;
@@ -344,6 +352,7 @@ void IngesterImpl::apply_group(Durable& durable) {
     } else {
       budget_->release(batch.charge);
       if (batch.repeated) ++repeated_;
+      if (batch.repeated && batch.verdicts != nullptr) batch.verdicts->repeat_all();
     }
     const Callback callback = std::move(batch.callback);
     Result<Rejections> answer = std::move(batch.rejections);
@@ -369,7 +378,10 @@ void IngesterImpl::apply_batch(Batch& batch) {
     KVASIR_ASSERT(more.has_value() && *more, "own wal record cannot be read");
     const auto applied = batch.owner->head.apply(*batch.slots[i], rows_, sequence, now, true,
                                                  listened ? &appended[i] : nullptr);
-    duplicates_ += applied.duplicates;
+    duplicates_ += applied.repeated.size();
+    if (batch.verdicts != nullptr) {
+      for (const auto row : applied.repeated) batch.verdicts->repeat(batch.numbers[i][row]);
+    }
     sequence += rows_.size();
   }
   applied_sequence_ = std::max(sequence - 1, batch.first_sequence);

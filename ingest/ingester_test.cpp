@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <thread>
 
 #include "common/crash_filesystem.h"
 #include "common/fault_filesystem.h"
 #include "ingest/ingest_scenario.h"
+#include "ingest/push_verdicts.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -96,6 +98,39 @@ TEST_CASE("tenants do not see each other") {
   CHECK(store->storage().find("c") == nullptr);
   CHECK(store->ingester().snapshot("c", {}, {{0}, {9}}).head.empty());
   CHECK(fs.list("data/tenants").value() == std::vector<std::string>{"a", "b"});
+}
+
+/// Pushes entries of one stream and gives `accepted/repeated/refused` and the repeated entries.
+std::string verdicts_on(Store& store, const std::vector<EntryView>& entries, std::optional<PushOrigin> origin = {}) {
+  PushBatch batch;
+  batch.tenant = "t";
+  batch.origin = std::move(origin);
+  batch.verdicts = std::make_shared<PushVerdicts>();
+  batch.verdicts->set_first(entries.data());
+  for (std::uint32_t i = 0; i < entries.size(); ++i) batch.verdicts->accept({0, i});
+  batch.streams.push_back({identity_of(Labels::from_unsorted({{"s", "s"}})), entries, 0});
+  const auto verdicts = batch.verdicts;
+  std::promise<Result<Rejections>> answer;
+  store.ingester().push(std::move(batch), [&](Result<Rejections> result) { answer.set_value(std::move(result)); });
+  REQUIRE(answer.get_future().get());
+  std::string out = std::to_string(verdicts->accepted_count()) + "/" + std::to_string(verdicts->repeated_count()) + "/" +
+                    std::to_string(verdicts->refused_count());
+  for (const auto& place : verdicts->repeated()) out += " " + std::to_string(place.entry);
+  return out;
+}
+
+TEST_CASE("verdicts name the lines that the head had, and all of a range that was stored") {
+  MemFilesystem fs;
+  auto options = by_hand();
+  options.limits = [](std::string_view) { return AdmitLimits{.out_of_order_window = Duration(100)}; };
+  auto store = Store::open(fs, options).value();
+  const EntryView a{{200}, 0, "a", {}}, b{{201}, 0, "b", {}}, late{{90}, 0, "late", {}}, c{{202}, 0, "c", {}};
+  CHECK(verdicts_on(*store, {a, a, b}) == "2/1/0 1");
+  // What stands behind a refused entry keeps its number.
+  CHECK(verdicts_on(*store, {late, b, c}) == "1/1/1 1");
+  const PushOrigin origin{"file", 0, 10};
+  CHECK(verdicts_on(*store, {{{203}, 0, "d", {}}}, origin) == "1/0/0");
+  CHECK(verdicts_on(*store, {{{203}, 0, "d", {}}}, origin) == "0/1/0 0");
 }
 
 TEST_CASE("the same entry twice is kept once; the same time with another line or metadata is kept") {

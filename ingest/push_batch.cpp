@@ -42,6 +42,7 @@ void Rejections::count(DiscardReason reason, std::uint64_t entries, std::uint64_
 
 void Rejections::add(Rejection rejection) {
   count(rejection.reason, rejection.entries, rejection.bytes);
+  refused_entries_ += rejection.entries;
   const std::size_t hash = std::hash<std::string_view>()(rejection.message);
   const auto same = by_text_.find(hash);
   if (same != by_text_.end() && groups_[same->second].message == rejection.message) {

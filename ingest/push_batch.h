@@ -112,6 +112,8 @@ class Rejections {
   /// Counts what was dropped without telling the client (a line that was cut).
   void count(DiscardReason reason, std::uint64_t entries, std::uint64_t bytes);
   bool empty() const { return groups_.empty(); }
+  /// How many entries were refused; cut ones do not count.
+  std::uint64_t refused_entries() const { return refused_entries_; }
   /// For the discard metrics.
   const ByReason& by_reason() const { return by_reason_; }
   /// The status and text of the answer: groups of equal text as `2 errors like: ...`, joined with "; "; one error alone
@@ -133,6 +135,7 @@ class Rejections {
   std::vector<Group> groups_;
   std::unordered_map<std::size_t, std::size_t> by_text_;  // hash of a message -> its group
   std::uint64_t unlisted_ = 0;
+  std::uint64_t refused_entries_ = 0;
   ByReason by_reason_{};
 };
 

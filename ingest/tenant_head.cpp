@@ -136,7 +136,8 @@ TenantHead::Applied TenantHead::apply(StreamSlot& slot, const BatchStream& rows,
       const auto line = kept.substr(0, rows.lengths[i]);
       kept.remove_prefix(rows.lengths[i]);
       const bool is_new = chunk.append({rows.timestamps[i]}, first_sequence + i, line, set);
-      ++(is_new ? applied.rows : applied.duplicates);
+      if (is_new) ++applied.rows;
+      else applied.repeated.push_back(static_cast<std::uint32_t>(i));
       if (is_new && appended != nullptr) appended->push_back(chunk.row(chunk.summary().rows - 1));
     }
     if (charged) chunk.add_charge(head_charge(run, bytes + metadata_bytes));

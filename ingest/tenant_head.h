@@ -90,7 +90,7 @@ class TenantHead {
 
   struct Applied {
     std::uint64_t rows = 0;
-    std::uint64_t duplicates = 0;
+    std::vector<std::uint32_t> repeated;  // rows that were there before, by their place in `rows`
     std::uint64_t flushed = 0;   // rows that a segment already has (replay)
   };
   /// `appended`, if not null, gets the new rows. `charged`: admission reserved memory for these rows.

@@ -1,6 +1,7 @@
 #include <simdjson.h>
 
 #include <deque>
+#include <memory>
 
 #include "common/number.h"
 #include "common/utf8.h"
@@ -16,6 +17,10 @@ namespace dom = simdjson::dom;
 struct Failed {
   Error error;
 };
+
+constexpr std::size_t kParserBytesKept = 16 << 20;  // of body; the parser of a larger one is given back
+/// What the parser makes of a body may take some twelve times as much, so that less of it is taken.
+constexpr std::uint64_t kBodyShare = 4;
 
 [[noreturn]] void malformed(std::string text) { throw Failed{Error(ErrorCode::kInvalidArgument, std::move(text))}; }
 
@@ -78,7 +83,7 @@ int base64_digit(char c) {
 
 class Decoder {
  public:
-  explicit Decoder(OtlpMapper& mapper) : mapper_(mapper) {}
+  Decoder(OtlpMapper& mapper, const DecodedPush& push) : mapper_(mapper), push_(push) {}
 
   void run(dom::element document) {
     if (document.is_null()) return;
@@ -96,6 +101,7 @@ class Decoder {
   }
 
   void take_resource(dom::object object) {
+    values_ = 0;
     const auto resource = member(object, "resource");
     require(mapper_.begin_resource(resource ? attributes(resource->get_object()) : OtlpAttributes()));
     for_each(object, "scopeLogs", [this](dom::object scope_logs) { take_scope(scope_logs); });
@@ -116,6 +122,7 @@ class Decoder {
 
   void take_record(dom::object object) {
     made_.clear();
+    values_ = 0;
     OtlpRecord record;
     record.time_unix_nano = unsigned_member(object, "timeUnixNano");
     record.observed_time_unix_nano = unsigned_member(object, "observedTimeUnixNano");
@@ -130,6 +137,11 @@ class Decoder {
     require(mapper_.add(record));
   }
 
+  /// Values of one record or resource are in memory together.
+  void count_value() {
+    if (++values_ > push_.made_bytes_max / sizeof(OtlpAttribute)) throw Failed{push_.too_much()};
+  }
+
   OtlpAttributes attributes(dom::object object) {
     OtlpAttributes out;
     for_each(object, "attributes", [&](dom::object item) { out.push_back(attribute(item, 0)); });
@@ -137,6 +149,7 @@ class Decoder {
   }
 
   OtlpAttribute attribute(dom::object object, int depth) {
+    count_value();
     OtlpAttribute out;
     out.key = text_member(object, "key");
     if (const auto found = member(object, "value")) out.value = value(found->get_object(), depth);
@@ -145,6 +158,7 @@ class Decoder {
 
   OtlpValue value(dom::object object, int depth) {
     if (depth > kOtlpDepthMax) malformed("attribute value nested too deep");
+    count_value();
     using Kind = OtlpValue::Kind;
     OtlpValue out;
     for (const auto [name, content] : object) {
@@ -197,6 +211,8 @@ class Decoder {
   }
 
   OtlpMapper& mapper_;
+  const DecodedPush& push_;
+  std::uint64_t values_ = 0;
   std::deque<std::string> made_;  // bytes decoded from text, for the record in hand
 };
 
@@ -206,9 +222,14 @@ Result<void> decode_otlp_json(const OtlpConfig& config, TimestampNs now, Decoded
   if (push.body.find_first_not_of(" \t\r\n") == std::string::npos) return fail(ErrorCode::kInvalidArgument, "EOF");
   if (!is_valid_utf8(push.body)) push.body = replace_invalid_utf8(push.body);
   KVASIR_TRY(OtlpMapper mapper, OtlpMapper::create(config, now, false, push));
+  if (push.body.size() > push.made_bytes_max / kBodyShare) return fail(push.too_much());
   thread_local dom::parser parser;
+  const auto give_back = [](dom::parser* used) {
+    if (used->capacity() > kParserBytesKept) *used = dom::parser();
+  };
+  const std::unique_ptr<dom::parser, decltype(give_back)> guard(&parser, give_back);
   try {
-    Decoder(mapper).run(parser.parse(push.body));
+    Decoder(mapper, push).run(parser.parse(push.body));
   } catch (const Failed& failed) {
     return fail(failed.error);
   } catch (const simdjson::simdjson_error& error) {

@@ -75,6 +75,7 @@ Result<void> OtlpMapper::put_value(std::string_view name, const OtlpValue& value
     return {};
   }
   for (const auto& pair : value.pairs) {
+    if (push_.is_too_much() || out.size() > push_.made_bytes_max / sizeof(LabelView)) return fail(push_.too_much());
     const std::string_view path = push_.text.copy(std::string(name) + "_" + std::string(pair.key));
     KVASIR_CHECK_OK(put_value(metadata_name(path, push_.text), pair.value, out));
   }
@@ -103,11 +104,14 @@ Result<void> OtlpMapper::begin_resource(const OtlpAttributes& attributes) {
   index_labels_.clear();
   resource_metadata_.clear();
   scope_metadata_.clear();
+  ++resources_;
+  scopes_ = 0;
   return put_attributes(attributes, resource_rules_, resource_metadata_);
 }
 
 Result<void> OtlpMapper::begin_scope(const OtlpScope& scope) {
   scope_metadata_.clear();
+  push_.otlp_scopes.push_back({resources_ - 1, scopes_++, static_cast<std::uint32_t>(push_.entries.size())});
   KVASIR_CHECK_OK(put_attributes(scope.attributes, scope_rules_, scope_metadata_));
   put(scope_metadata_, "scope_name", keep(scope.name));
   put(scope_metadata_, "scope_version", keep(scope.version));
@@ -125,6 +129,8 @@ Result<void> OtlpMapper::add(const OtlpRecord& record) {
   entry.metadata_begin = static_cast<std::uint32_t>(push_.metadata.size());
   KVASIR_CHECK_OK(put_attributes(record.attributes, log_rules_, push_.metadata));
   put_record_fields(record);
+  const std::uint64_t repeated = resource_metadata_.size() + scope_metadata_.size();
+  if (push_.made_bytes() + repeated * 2 * sizeof(LabelView) > push_.made_bytes_max) return fail(push_.too_much());
   push_.metadata.insert(push_.metadata.end(), resource_metadata_.begin(), resource_metadata_.end());
   push_.metadata.insert(push_.metadata.end(), scope_metadata_.begin(), scope_metadata_.end());
   entry.metadata_count = static_cast<std::uint32_t>(push_.metadata.size()) - entry.metadata_begin;

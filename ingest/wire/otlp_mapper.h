@@ -59,6 +59,8 @@ class OtlpMapper {
   std::vector<LabelView> index_labels_;       // of the resource
   std::vector<LabelView> resource_metadata_;
   std::vector<LabelView> scope_metadata_;
+  std::uint32_t resources_ = 0;               // begun
+  std::uint32_t scopes_ = 0;                  // begun in this resource
   bool open_ = false;                         // push_.streams.back() takes records
 };
 

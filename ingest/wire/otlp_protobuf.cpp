@@ -20,10 +20,23 @@ void require(const Result<void>& result) {
 
 std::string_view view(protozero::data_view text) { return {text.data(), text.size()}; }
 
-OtlpAttribute read_attribute(pbf_reader message, int depth);
+/// How deep a value lies, and how many more may be in memory together with it: those of one record or resource.
+struct Nesting {
+  int depth;
+  const DecodedPush& push;
+  std::uint64_t& values;
 
-OtlpValue read_value(pbf_reader message, int depth) {
-  if (depth > kOtlpDepthMax) throw Failed{Error(ErrorCode::kInvalidArgument, "attribute value nested too deep")};
+  Nesting below() const { return {depth + 1, push, values}; }
+  void count_value() const {
+    if (++values > push.made_bytes_max / sizeof(OtlpAttribute)) throw Failed{push.too_much()};
+  }
+};
+
+OtlpAttribute read_attribute(pbf_reader message, const Nesting& nesting);
+
+OtlpValue read_value(pbf_reader message, const Nesting& nesting) {
+  nesting.count_value();
+  if (nesting.depth > kOtlpDepthMax) throw Failed{Error(ErrorCode::kInvalidArgument, "attribute value nested too deep")};
   OtlpValue value;
   using Kind = OtlpValue::Kind;
   while (message.next()) {
@@ -40,14 +53,14 @@ OtlpValue read_value(pbf_reader message, int depth) {
         value.kind = Kind::kArray;
         pbf_reader list = message.get_message();
         while (list.next(1, pbf_wire_type::length_delimited))
-          value.items.push_back(read_value(list.get_message(), depth + 1));
+          value.items.push_back(read_value(list.get_message(), nesting.below()));
         break;
       }
       case tag_and_type(6, pbf_wire_type::length_delimited): {
         value.kind = Kind::kMap;
         pbf_reader list = message.get_message();
         while (list.next(1, pbf_wire_type::length_delimited))
-          value.pairs.push_back(read_attribute(list.get_message(), depth + 1));
+          value.pairs.push_back(read_attribute(list.get_message(), nesting.below()));
         break;
       }
       case tag_and_type(7, pbf_wire_type::length_delimited):
@@ -59,13 +72,14 @@ OtlpValue read_value(pbf_reader message, int depth) {
   return value;
 }
 
-OtlpAttribute read_attribute(pbf_reader message, int depth) {
+OtlpAttribute read_attribute(pbf_reader message, const Nesting& nesting) {
+  nesting.count_value();
   OtlpAttribute attribute;
   while (message.next()) {
     switch (message.tag_and_type()) {
       case tag_and_type(1, pbf_wire_type::length_delimited): attribute.key = view(message.get_view()); break;
       case tag_and_type(2, pbf_wire_type::length_delimited):
-        attribute.value = read_value(message.get_message(), depth);
+        attribute.value = read_value(message.get_message(), nesting);
         break;
       default: message.skip();
     }
@@ -73,16 +87,18 @@ OtlpAttribute read_attribute(pbf_reader message, int depth) {
   return attribute;
 }
 
-OtlpRecord read_record(pbf_reader message) {
+OtlpRecord read_record(pbf_reader message, const DecodedPush& push) {
   OtlpRecord record;
+  std::uint64_t values = 0;
+  const Nesting top{0, push, values};
   while (message.next()) {
     switch (message.tag_and_type()) {
       case tag_and_type(1, pbf_wire_type::fixed64): record.time_unix_nano = message.get_fixed64(); break;
       case tag_and_type(2, pbf_wire_type::varint): record.severity_number = message.get_int32(); break;
       case tag_and_type(3, pbf_wire_type::length_delimited): record.severity_text = view(message.get_view()); break;
-      case tag_and_type(5, pbf_wire_type::length_delimited): record.body = read_value(message.get_message(), 0); break;
+      case tag_and_type(5, pbf_wire_type::length_delimited): record.body = read_value(message.get_message(), top); break;
       case tag_and_type(6, pbf_wire_type::length_delimited):
-        record.attributes.push_back(read_attribute(message.get_message(), 0));
+        record.attributes.push_back(read_attribute(message.get_message(), top));
         break;
       case tag_and_type(7, pbf_wire_type::varint): record.dropped_attributes_count = message.get_uint32(); break;
       case tag_and_type(8, pbf_wire_type::fixed32): record.flags = message.get_fixed32(); break;
@@ -95,14 +111,16 @@ OtlpRecord read_record(pbf_reader message) {
   return record;
 }
 
-OtlpScope read_scope(pbf_reader message) {
+OtlpScope read_scope(pbf_reader message, const DecodedPush& push) {
   OtlpScope scope;
+  std::uint64_t values = 0;
+  const Nesting top{0, push, values};
   while (message.next()) {
     switch (message.tag_and_type()) {
       case tag_and_type(1, pbf_wire_type::length_delimited): scope.name = view(message.get_view()); break;
       case tag_and_type(2, pbf_wire_type::length_delimited): scope.version = view(message.get_view()); break;
       case tag_and_type(3, pbf_wire_type::length_delimited):
-        scope.attributes.push_back(read_attribute(message.get_message(), 0));
+        scope.attributes.push_back(read_attribute(message.get_message(), top));
         break;
       case tag_and_type(4, pbf_wire_type::varint): scope.dropped_attributes_count = message.get_uint32(); break;
       default: message.skip();
@@ -112,25 +130,27 @@ OtlpScope read_scope(pbf_reader message) {
 }
 
 /// The scope may stand behind its records: it is looked for first.
-void read_scope_logs(pbf_reader message, OtlpMapper& mapper) {
+void read_scope_logs(pbf_reader message, OtlpMapper& mapper, const DecodedPush& push) {
   OtlpScope scope;
   pbf_reader first = message;
-  while (first.next(1, pbf_wire_type::length_delimited)) scope = read_scope(first.get_message());
+  while (first.next(1, pbf_wire_type::length_delimited)) scope = read_scope(first.get_message(), push);
   require(mapper.begin_scope(scope));
-  while (message.next(2, pbf_wire_type::length_delimited)) require(mapper.add(read_record(message.get_message())));
+  while (message.next(2, pbf_wire_type::length_delimited)) require(mapper.add(read_record(message.get_message(), push)));
 }
 
-void read_resource_logs(pbf_reader message, OtlpMapper& mapper) {
+void read_resource_logs(pbf_reader message, OtlpMapper& mapper, const DecodedPush& push) {
   OtlpAttributes attributes;
+  std::uint64_t values = 0;
+  const Nesting top{0, push, values};
   pbf_reader first = message;
   while (first.next(1, pbf_wire_type::length_delimited)) {
     pbf_reader resource = first.get_message();
     while (resource.next(1, pbf_wire_type::length_delimited)) {
-      attributes.push_back(read_attribute(resource.get_message(), 0));
+      attributes.push_back(read_attribute(resource.get_message(), top));
     }
   }
   require(mapper.begin_resource(attributes));
-  while (message.next(2, pbf_wire_type::length_delimited)) read_scope_logs(message.get_message(), mapper);
+  while (message.next(2, pbf_wire_type::length_delimited)) read_scope_logs(message.get_message(), mapper, push);
 }
 
 }  // namespace
@@ -140,7 +160,7 @@ Result<void> decode_otlp_protobuf(const OtlpConfig& config, TimestampNs now, Dec
   KVASIR_TRY(OtlpMapper mapper, OtlpMapper::create(config, now, true, push));
   try {
     pbf_reader request(push.body.data(), push.body.size());
-    while (request.next(1, pbf_wire_type::length_delimited)) read_resource_logs(request.get_message(), mapper);
+    while (request.next(1, pbf_wire_type::length_delimited)) read_resource_logs(request.get_message(), mapper, push);
   } catch (const Failed& failed) {
     return fail(failed.error);
   } catch (const protozero::end_of_buffer_exception&) {

@@ -175,6 +175,46 @@ TEST_CASE("empty and broken requests") {
         "error symbolizer lookup: label name is empty");
 }
 
+TEST_CASE("a body that stands for much more than it holds is refused before the memory is taken") {
+  const auto refused = [](bool as_json, std::string body, std::uint64_t made_max) {
+    DecodedPush push;
+    push.body = std::move(body);
+    push.made_bytes_max = made_max;
+    const auto result = as_json ? decode_otlp_json({}, {99}, push) : decode_otlp_protobuf({}, {99}, push);
+    return !result && result.error().message().starts_with("request body too large: what it holds takes more than ") &&
+           push.made_bytes() <= made_max + (64 << 10);
+  };
+  const auto field = [](int number, std::string_view content) {
+    std::string out(1, static_cast<char>(number << 3 | 2));
+    for (std::size_t size = content.size(); ; size >>= 7) {
+      out += static_cast<char>(size >= 0x80 ? (size & 0x7f) | 0x80 : size);
+      if (size < 0x80) break;
+    }
+    return out.append(content);
+  };
+  const auto many = [](std::string_view one, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += one;
+    return out;
+  };
+  constexpr std::uint64_t kMade = 1 << 20;
+  // 1,000 attributes of the resource, which each of 10,000 records of two bytes repeats.
+  const std::string attribute = field(1, field(1, "k") + field(2, field(1, "v")));
+  const std::string records = many(field(2, ""), 10'000);
+  CHECK(refused(false, field(1, field(1, many(attribute, 1000)) + field(2, records)), kMade));
+  // Empty records, and empty values of one array.
+  CHECK(refused(false, field(1, field(2, many(field(2, ""), 100'000))), kMade));
+  CHECK(refused(false, field(1, field(2, field(2, field(5, field(5, many(field(1, ""), 100'000)))))), kMade));
+  // A map whose long name stands before each of its names.
+  const std::string leaf = field(1, field(1, "k") + field(2, field(1, "v")));
+  const std::string map = field(6, field(1, std::string(10'000, 'n')) + field(2, field(6, many(leaf, 1000))));
+  CHECK(refused(false, field(1, field(2, field(2, map))), kMade));
+  const std::string names = many(R"({"key":"k","value":{"stringValue":"v"}},)", 1000);
+  CHECK(refused(true, R"({"resourceLogs":[{"resource":{"attributes":[)" + names.substr(0, names.size() - 1) +
+                          R"(]},"scopeLogs":[{"logRecords":[)" + many("{},", 10'000) + "{}]}]}]}", kMade));
+  CHECK(refused(true, std::string(kMade / 2, ' ') + "{}", kMade));
+}
+
 TEST_CASE("the tenant's rules") {
   OtlpConfig config;
   config.resource_attributes = {{OtlpAction::kIndexLabel, {"team"}, ""}, {OtlpAction::kDrop, {}, "internal\\..*"}};

@@ -52,6 +52,29 @@ TEST_CASE("json v1") {
   for (const char* empty : {"{}", "null", R"({"streams":[]})", R"({"streams":null})"}) CHECK(v1(empty).empty());
 }
 
+TEST_CASE("a few bytes that stand for many are refused before the memory is taken") {
+  const auto refused = [](bool as_json, const std::string& body) {
+    DecodedPush push;
+    push.made_bytes_max = 1 << 20;
+    push.body = body;
+    const auto result =
+        as_json ? decode_push_json(JsonForm::kV1, push) : decode_push_protobuf(push);
+    return !result && result.error().message() == "request body too large: what it holds takes more than 1048576 bytes" &&
+           push.made_bytes() < (1 << 20) + 65536;
+  };
+  const auto many = [](std::string_view one, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += one;
+    return out;
+  };
+  const std::string streams = R"({"streams":[)";
+  CHECK(refused(true, streams + R"({"values":[)" + many("[],", 50'000) + "[]]}]}"));
+  CHECK(refused(true, streams + many("{},", 50'000) + "{}]}"));
+  CHECK(refused(true, streams + many(R"({"stream":{"a":"b"}},)", 50'000) + "{}]}"));
+  CHECK(refused(false, "\x0a\xd0\x86\x03" + many(std::string("\x12\x00", 2), 25'000)));
+  CHECK(refused(false, many(std::string("\x0a\x00", 2), 50'000)));
+}
+
 TEST_CASE("json strings") {
   const auto line = [](std::string_view literal) {
     const std::string text = v1(R"({"streams":[{"stream":{},"values":[["1",)" + std::string(literal) + "]]}]}");

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 
 #include "common/json_writer.h"
@@ -20,6 +21,9 @@ namespace json = simdjson::ondemand;
 struct Malformed {
   std::string text;
 };
+struct TooMuch {};
+
+constexpr std::size_t kParserBytesKept = 16 << 20;  // of body; the parser of a larger one is given back
 
 [[noreturn]] void malformed(std::string_view where, std::string_view what) {
   throw Malformed{"loghttp.PushRequest.Streams: " + std::string(where) + ": " + std::string(what)};
@@ -43,6 +47,10 @@ class Decoder {
   }
 
  private:
+  void check_size() const {
+    if (push_.is_too_much()) throw TooMuch();
+  }
+
   void take_streams(JsonForm form, json::array streams) {
     for (auto element : streams) {
       json::value value = element.value();
@@ -74,6 +82,7 @@ class Decoder {
   void end_stream() {
     stream_.entry_count = static_cast<std::uint32_t>(push_.entries.size()) - stream_.entry_begin;
     push_.streams.push_back(stream_);
+    check_size();
   }
 
   void take_stream(json::object object) {
@@ -160,6 +169,7 @@ class Decoder {
       known->value = pair.value;
     } else {
       push_.metadata.push_back(pair);
+      check_size();
     }
   }
 
@@ -184,6 +194,7 @@ class Decoder {
   void finish_entry(DecodedEntry& entry) {
     entry.metadata_count = static_cast<std::uint32_t>(push_.metadata.size()) - entry.metadata_begin;
     push_.entries.push_back(entry);
+    check_size();
   }
 
   void take_legacy_stream(json::object object) {
@@ -228,6 +239,10 @@ class Decoder {
 /// Runs the decoder over push.body once. Gives simdjson's code where the text is no JSON.
 Result<simdjson::error_code> try_decode(JsonForm form, DecodedPush& push) {
   thread_local json::parser parser;
+  const auto give_back = [](json::parser* used) {
+    if (used->capacity() > kParserBytesKept) *used = json::parser();
+  };
+  const std::unique_ptr<json::parser, decltype(give_back)> guard(&parser, give_back);
   push.body.reserve(push.body.size() + simdjson::SIMDJSON_PADDING);
   try {
     json::document document = parser.iterate(push.body.data(), push.body.size(), push.body.capacity());
@@ -236,6 +251,8 @@ Result<simdjson::error_code> try_decode(JsonForm form, DecodedPush& push) {
     return error.error();
   } catch (const Malformed& bad) {
     return fail(ErrorCode::kInvalidArgument, bad.text);
+  } catch (const TooMuch&) {
+    return fail(push.too_much());
   }
   return simdjson::SUCCESS;
 }

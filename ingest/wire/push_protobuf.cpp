@@ -17,6 +17,13 @@ constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::uint64_t kExpansionMax = 22;   // a three-byte snappy copy gives at most 64 bytes
 constexpr std::uint64_t kExpansionSlack = 64;
 
+/// Thrown inside this file only.
+struct TooMuch {};
+
+void check_size(const DecodedPush& push) {
+  if (push.is_too_much()) throw TooMuch();
+}
+
 std::string_view view(protozero::data_view text) { return {text.data(), text.size()}; }
 
 TimestampNs make_timestamp(std::int64_t seconds, std::int64_t nanos) {
@@ -68,12 +75,14 @@ void read_entry(pbf_reader message, DecodedPush& push) {
         break;
       case protozero::tag_and_type(3, protozero::pbf_wire_type::length_delimited):
         push.metadata.push_back(read_pair(message.get_message()));
+        check_size(push);
         break;
       default: message.skip();
     }
   }
   entry.metadata_count = static_cast<std::uint32_t>(push.metadata.size()) - entry.metadata_begin;
   push.entries.push_back(entry);
+  check_size(push);
 }
 
 void read_stream(pbf_reader message, DecodedPush& push) {
@@ -92,6 +101,7 @@ void read_stream(pbf_reader message, DecodedPush& push) {
   }
   stream.entry_count = static_cast<std::uint32_t>(push.entries.size()) - stream.entry_begin;
   push.streams.push_back(stream);
+  check_size(push);
 }
 
 void write_entry(protozero::pbf_writer& stream, const EntryView& entry) {
@@ -148,6 +158,8 @@ Result<void> decode_push_protobuf(DecodedPush& push) {
         message.skip();
       }
     }
+  } catch (const TooMuch&) {
+    return fail(push.too_much());
   } catch (const protozero::end_of_buffer_exception&) {
     return fail(ErrorCode::kInvalidArgument, "unexpected EOF");
   } catch (const protozero::exception& error) {
