@@ -228,7 +228,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   ByteReader header(file.substr(kSegmentMagic.size()));
   const auto major = header.fixed<std::uint16_t>();
   if (major < kSegmentMajorFirst || major > kSegmentMajor)
-    return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major));
+    return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major) +
+                                             ": this program reads 1 to " + std::to_string(kSegmentMajor));
   const std::string_view footer = file.substr(file.size() - kFooterBytes);
   ByteReader foot(footer);
   const auto offset = foot.fixed<std::uint64_t>();

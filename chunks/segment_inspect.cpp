@@ -140,6 +140,9 @@ Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
 
 Result<void> verify_segment(const SegmentReader& segment) {
   const auto& stored = static_cast<const StoredSegment&>(segment);
+  // Queries do without these when they are damaged, and read more.
+  if (!stored.filters_usable()) return fail(ErrorCode::kCorruption, "segment damaged: checksum of the id filters");
+  if (stored.trigrams() == nullptr) return fail(ErrorCode::kCorruption, "segment damaged: trigrams");
   for (std::size_t part = 0; part < stored.parts(); ++part) KVASIR_CHECK_OK(verify_slices(stored, part));
   for (std::size_t b = 0; b < segment.blocks().size(); ++b) {
     if (auto checked = verify_block(segment, b); !checked)
