@@ -63,26 +63,36 @@ std::pair<std::size_t, std::size_t> StoredSegment::blocks_of(std::size_t stream)
 }
 
 Result<std::unique_ptr<StoredBlock>> StoredSegment::open_part(const BlockEntry& entry, RowOrder order) const {
-  // A shared block is kept by this segment: it must not keep the segment in turn.
+  // A shared block may be kept by this segment: it must not keep the segment in turn.
   const auto owner = order == RowOrder::kByTime ? shared_from_this() : nullptr;
   return StoredBlock::open(stored_part(entry), {ids_, index_.slot_shifts[entry.part]}, owner, order);
 }
 
-Result<std::shared_ptr<SharedBlock>> StoredSegment::shared_block(const BlockEntry& entry) const {
-  MutexLock lock(shared_mutex_);
-  for (const auto& [part, block] : recent_) {
-    if (block != nullptr && part == entry.part) return block;
-  }
+Result<std::shared_ptr<SharedBlock>> StoredSegment::shared_block(std::size_t index) const {
+  const BlockEntry& entry = index_.blocks[index];
+  if (!is_slice(index)) return std::shared_ptr<SharedBlock>();
+  OpenParts& open = open_parts_[entry.part % kStripes];
+  MutexLock lock(open.mutex);
+  auto& known = open.by_part[entry.part];
+  if (auto block = known.lock()) return block;
   KVASIR_TRY(auto stored, open_part(entry, RowOrder::kBySlice));
-  auto block = std::make_shared<SharedBlock>(std::move(stored), blocks_of_part(entry.part).size());
-  recent_[next_recent_++ % kRecentParts] = {entry.part, block};
+  auto block = std::make_shared<SharedBlock>(std::move(stored));
+  known = block;
   return block;
+}
+
+void StoredSegment::keep_recent(std::uint32_t part, const std::shared_ptr<SharedBlock>& block) const {
+  MutexLock lock(recent_mutex_);
+  const bool kept = std::any_of(recent_.begin(), recent_.end(),
+                                [&](const auto& item) { return item.second != nullptr && item.first == part; });
+  if (!kept) recent_[next_recent_++ % kRecentParts] = {part, block};
 }
 
 Result<std::unique_ptr<Block>> StoredSegment::open_block(std::size_t index) const {
   const BlockEntry& entry = index_.blocks[index];
-  if (blocks_of_part(entry.part).size() > 1) {
-    KVASIR_TRY(auto shared, shared_block(entry));
+  KVASIR_TRY(auto shared, shared_block(index));
+  if (shared != nullptr) {
+    keep_recent(entry.part, shared);
     return SliceBlock::open(std::move(shared), entry, shared_from_this());
   }
   KVASIR_TRY(std::unique_ptr<StoredBlock> block, open_part(entry, RowOrder::kByTime));

@@ -24,6 +24,8 @@
 
 namespace kvasir::chunks {
 
+class SharedBlock;
+
 class SegmentReader : public std::enable_shared_from_this<SegmentReader> {
  public:
   static Result<std::shared_ptr<const SegmentReader>> open(std::shared_ptr<const RandomFile> file);
@@ -37,6 +39,11 @@ class SegmentReader : public std::enable_shared_from_this<SegmentReader> {
   virtual std::pair<std::size_t, std::size_t> blocks_of(std::size_t stream) const = 0;
   /// Decodes the directory and the times; the rest on demand.
   virtual Result<std::unique_ptr<Block>> open_block(std::size_t index) const = 0;
+  /// True if the block is a slice of a stored block with rows of other streams too.
+  virtual bool is_slice(std::size_t index) const = 0;
+  /// That stored block; null if there is none. As long as somebody holds it, everybody gets the same. It must not
+  /// outlive the reader.
+  virtual Result<std::shared_ptr<SharedBlock>> shared_block(std::size_t index) const = 0;
 
   /// Ascending indexes of the blocks in which the id may occur as a whole token, in lines or in structured metadata;
   /// few and nearly exact. An empty optional: `id` is not of the kind that is indexed (see is_indexed_id), any block

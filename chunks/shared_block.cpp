@@ -6,7 +6,7 @@
 namespace kvasir::chunks {
 namespace {
 
-constexpr std::size_t kSparseReadsMax = 2;  // slices that build only their lines; when more ask, all are built
+constexpr std::size_t kSparseSlicesMax = 4;  // slices that are open and build only their lines; of more, all are built
 
 std::vector<std::uint64_t> all_rows(std::size_t rows) {
   std::vector<std::uint64_t> words((rows + 63) / 64, ~std::uint64_t{0});
@@ -35,17 +35,34 @@ std::uint64_t bytes_of(const FieldValues& values) {
 
 }  // namespace
 
-SharedBlock::SharedBlock(std::unique_ptr<StoredBlock> block, std::size_t slices)
-    : rows_(block->rows()), slices_(std::max<std::size_t>(slices, 1)), times_(block->timestamps()),
-      block_(std::move(block)) {}
+SharedBlock::SharedBlock(std::unique_ptr<StoredBlock> block)
+    : rows_(block->rows()), times_(block->timestamps()), block_(std::move(block)) {}
+
+void SharedBlock::leave() {
+  if (--open_slices_ != 0 || !has_all_lines_) return;
+  MutexLock lock(mutex_);
+  if (open_slices_ != 0) return;  // whoever came meanwhile has views of them
+  all_lines_ = {};
+  block_->drop_lines();
+  has_all_lines_ = false;
+  changed_ = true;
+}
+
+/// A part of the block is decoded when it is first asked for.
+void SharedBlock::note_decoded(bool& known) {
+  if (!known) changed_ = true;
+  known = true;
+}
 
 Result<std::span<const std::uint64_t>> SharedBlock::sequences() {
   MutexLock lock(mutex_);
+  note_decoded(knows_sequences_);
   return block_->sequences();
 }
 
 Result<std::span<const std::uint32_t>> SharedBlock::line_lengths() {
   MutexLock lock(mutex_);
+  note_decoded(knows_lengths_);
   return block_->line_lengths();
 }
 
@@ -54,12 +71,13 @@ Result<void> SharedBlock::build_all_lines() {
   std::vector<std::string_view> lines(rows_);
   KVASIR_CHECK_OK(block_->lines({words, rows_}, lines));
   all_lines_ = std::move(lines);
+  has_all_lines_ = changed_ = true;
   return {};
 }
 
 Result<void> SharedBlock::lines(std::size_t first, ConstRowBits rows, std::span<std::string_view> out, Arena& arena) {
   MutexLock lock(mutex_);
-  if (all_lines_.empty() && ++slices_read_ > kSparseReadsMax) KVASIR_CHECK_OK(build_all_lines());
+  if (all_lines_.empty() && open_slices_ > kSparseSlicesMax) KVASIR_CHECK_OK(build_all_lines());
   if (!all_lines_.empty()) {
     for (std::size_t row = 0; row < rows.rows; ++row) {
       if (rows.test(row)) out[row] = all_lines_[first + row];
@@ -80,11 +98,13 @@ Result<void> SharedBlock::lines(std::size_t first, ConstRowBits rows, std::span<
     out[row] = {place, line.size()};
   }
   block_->drop_lines();
+  changed_ = true;  // columns may have been decoded
   return {};
 }
 
 Result<std::span<const LabelView>> SharedBlock::metadata(std::size_t row) {
   MutexLock lock(mutex_);
+  note_decoded(knows_metadata_);
   return block_->metadata(row);
 }
 
@@ -101,6 +121,7 @@ bool SharedBlock::with_literal(std::string_view literal,
     std::optional<std::vector<std::uint64_t>> hits = all_rows(rows_);
     if (!block_->narrow_literal(literal, false, {*hits, rows_})) hits.reset();
     answer = &literals_.keep(std::string(literal), std::move(hits));
+    changed_ = true;
   }
   if (*answer) use(**answer);
   return answer->has_value();
@@ -115,6 +136,7 @@ bool SharedBlock::with_field(FieldSyntax syntax, std::string_view name,
     std::optional<FieldValues> values(std::in_place);
     if (!block_->field(syntax, name, *values)) values.reset();
     answer = &fields_.keep(std::move(question), std::move(values));
+    changed_ = true;
   }
   if (*answer) use(**answer);
   return answer->has_value();
@@ -129,6 +151,7 @@ bool SharedBlock::with_numbers(FieldSyntax syntax, std::string_view name,
     std::optional<FieldNumbers> numbers(std::in_place);
     if (!block_->number_field(syntax, name, *numbers)) numbers.reset();
     answer = &numbers_.keep(std::move(question), std::move(numbers));
+    changed_ = true;
   }
   if (*answer) use(**answer);
   return answer->has_value();
@@ -143,12 +166,13 @@ bool SharedBlock::with_pattern(std::span<const PatternPart> parts, std::size_t c
     std::optional<FieldValues> values(std::in_place);
     if (!block_->pattern_field(parts, capture, *values)) values.reset();
     answer = &captures_.keep(std::move(question), std::move(values));
+    changed_ = true;
   }
   if (*answer) use(**answer);
   return answer->has_value();
 }
 
-std::uint64_t SharedBlock::memory_bytes_of_slice() {
+std::uint64_t SharedBlock::memory_bytes() {
   MutexLock lock(mutex_);
   std::uint64_t bytes = sizeof *this + block_->memory_bytes() + all_lines_.capacity() * sizeof(std::string_view);
   literals_.each([&](const auto& hits) { bytes += hits ? hits->capacity() * sizeof(std::uint64_t) : 0; });
@@ -158,7 +182,7 @@ std::uint64_t SharedBlock::memory_bytes_of_slice() {
   numbers_.each([&](const auto& n) {
     if (n) bytes += n->values.capacity() * sizeof(double) + 2 * n->present.capacity() * sizeof(std::uint64_t);
   });
-  return bytes / slices_;
+  return bytes;
 }
 
 Result<std::unique_ptr<Block>> SliceBlock::open(std::shared_ptr<SharedBlock> shared, const BlockEntry& entry,
@@ -168,9 +192,8 @@ Result<std::unique_ptr<Block>> SliceBlock::open(std::shared_ptr<SharedBlock> sha
   };
   if (entry.first_row > shared->rows() || entry.rows > shared->rows() - entry.first_row)
     return damaged("slice beyond its rows");
-  std::unique_ptr<SliceBlock> slice(new SliceBlock());
+  std::unique_ptr<SliceBlock> slice(new SliceBlock(std::move(shared)));
   slice->owner_ = std::move(owner);
-  slice->shared_ = std::move(shared);
   slice->first_ = entry.first_row;
   slice->rows_ = entry.rows;
   slice->has_metadata_ = (entry.flags & block_flags::kHasMetadata) != 0;
@@ -254,10 +277,6 @@ bool SliceBlock::number_field(FieldSyntax syntax, std::string_view name, FieldNu
     out.present = cut_bits(all.present);
     out.unknown = all.unknown.empty() ? std::vector<std::uint64_t>() : cut_bits(all.unknown);
   });
-}
-
-std::uint64_t SliceBlock::memory_bytes() const {
-  return sizeof *this + lines_.total_bytes() + shared_->memory_bytes_of_slice();
 }
 
 }  // namespace kvasir::chunks

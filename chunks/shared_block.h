@@ -2,12 +2,14 @@
 //
 // Shape:    SharedBlock opens the stored block once; each SliceBlock shows a run of its rows as if they were a block.
 // Cost:     what is asked of all slices (a literal, a field) is worked out once for the whole block and kept.
-// Lifetime: a SharedBlock lives as long as a slice of it, and does not keep the segment open: slices do.
+// Lifetime: a SharedBlock does not keep the segment open: slices do. Lines that were built for many slices are freed
+//           with the last of them that is open.
 // Threads:  a SharedBlock may be used by several; a slice by one at a time.
 // Source:   docs/formats/segment-v1.md section 4.4.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -50,7 +52,7 @@ class RecentAnswers {
 
 class SharedBlock {
  public:
-  SharedBlock(std::unique_ptr<StoredBlock> block, std::size_t slices);
+  explicit SharedBlock(std::unique_ptr<StoredBlock> block);
 
   std::size_t rows() const { return rows_; }
   std::span<const std::int64_t> timestamps() const { return times_; }
@@ -68,20 +70,29 @@ class SharedBlock {
   bool with_pattern(std::span<const PatternPart> parts, std::size_t capture,
                     const std::function<void(const FieldValues&)>& use);
 
-  /// Of all, divided among the slices.
-  std::uint64_t memory_bytes_of_slice();
+  std::uint64_t memory_bytes();
+  /// True once after memory_bytes() has changed.
+  bool take_changed() { return changed_.load(std::memory_order_relaxed) && changed_.exchange(false); }
+
+  void enter() { ++open_slices_; }
+  void leave();
 
  private:
   using Fields = RecentAnswers<std::optional<FieldValues>>;
   Result<void> build_all_lines() KVASIR_REQUIRES(mutex_);
+  void note_decoded(bool& known) KVASIR_REQUIRES(mutex_);
 
   const std::size_t rows_;
-  const std::size_t slices_;
   const std::span<const std::int64_t> times_;
   Mutex mutex_;
   std::unique_ptr<StoredBlock> block_ KVASIR_GUARDED_BY(mutex_);
-  std::size_t slices_read_ KVASIR_GUARDED_BY(mutex_) = 0;           // that asked for lines
-  std::vector<std::string_view> all_lines_ KVASIR_GUARDED_BY(mutex_);  // once several slices have asked
+  std::atomic<std::size_t> open_slices_{0};
+  std::atomic<bool> changed_{true};
+  std::atomic<bool> has_all_lines_{false};
+  std::vector<std::string_view> all_lines_ KVASIR_GUARDED_BY(mutex_);  // while many slices are open
+  bool knows_sequences_ KVASIR_GUARDED_BY(mutex_) = false;
+  bool knows_lengths_ KVASIR_GUARDED_BY(mutex_) = false;
+  bool knows_metadata_ KVASIR_GUARDED_BY(mutex_) = false;
   RecentAnswers<std::optional<std::vector<std::uint64_t>>> literals_ KVASIR_GUARDED_BY(mutex_);
   Fields fields_ KVASIR_GUARDED_BY(mutex_);
   Fields captures_ KVASIR_GUARDED_BY(mutex_);
@@ -93,6 +104,8 @@ class SliceBlock final : public Block {
   /// Errors: corruption, if the slice does not lie in the block or its times do not ascend.
   static Result<std::unique_ptr<Block>> open(std::shared_ptr<SharedBlock> shared, const BlockEntry& entry,
                                              std::shared_ptr<const void> owner);
+
+  ~SliceBlock() override { shared_->leave(); }
 
   std::size_t rows() const override { return rows_; }
   std::span<const std::int64_t> timestamps() const override { return shared_->timestamps().subspan(first_, rows_); }
@@ -107,11 +120,12 @@ class SliceBlock final : public Block {
   bool field(FieldSyntax syntax, std::string_view name, FieldValues& out) override;
   bool number_field(FieldSyntax syntax, std::string_view name, FieldNumbers& out) override;
   bool pattern_field(std::span<const PatternPart> parts, std::size_t capture, FieldValues& out) override;
-  std::uint64_t memory_bytes() const override;
+  /// Without what all slices share.
+  std::uint64_t memory_bytes() const override { return sizeof *this + lines_.total_bytes(); }
   void drop_lines() override { lines_.clear(); }
 
  private:
-  SliceBlock() = default;
+  explicit SliceBlock(std::shared_ptr<SharedBlock> shared) : shared_(std::move(shared)) { shared_->enter(); }
   std::vector<std::uint64_t> cut_bits(std::span<const std::uint64_t> words) const;
   void cut(const FieldValues& all, FieldValues& out) const;
 

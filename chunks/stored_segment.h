@@ -1,12 +1,14 @@
 // stored_segment.h -- the SegmentReader over a file's bytes, with the doors that pruning and inspection need.
 //
 // Parts:    stored blocks; several blocks may be slices of one. Filters, trigrams and ids are kept by part.
-// Memory:   the kRecentParts shared blocks that were opened last stay open, for the slices that come next.
+// Memory:   the kRecentParts shared blocks of which open_block() opened a slice last stay open, for the slices that
+//           come next.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <memory>
+#include <unordered_map>
 
 #include "chunks/id_region.h"
 #include "chunks/segment_index.h"
@@ -26,6 +28,8 @@ class StoredSegment final : public SegmentReader {
   std::span<const BlockEntry> blocks() const override { return index_.blocks; }
   std::pair<std::size_t, std::size_t> blocks_of(std::size_t stream) const override;
   Result<std::unique_ptr<Block>> open_block(std::size_t index) const override;
+  bool is_slice(std::size_t index) const override { return blocks_of_part(index_.blocks[index].part).size() > 1; }
+  Result<std::shared_ptr<SharedBlock>> shared_block(std::size_t index) const override;
   std::optional<std::vector<std::uint32_t>> blocks_with_id(std::string_view id) const override;
   std::uint64_t file_bytes() const override { return bytes_.size(); }
 
@@ -55,7 +59,13 @@ class StoredSegment final : public SegmentReader {
 
  private:
   static constexpr std::size_t kRecentParts = 4;
-  Result<std::shared_ptr<SharedBlock>> shared_block(const BlockEntry& entry) const;
+  static constexpr std::size_t kStripes = 8;
+  /// The shared blocks that somebody holds, of every kStripes-th part.
+  struct OpenParts {
+    Mutex mutex;
+    std::unordered_map<std::uint32_t, std::weak_ptr<SharedBlock>> by_part KVASIR_GUARDED_BY(mutex);
+  };
+  void keep_recent(std::uint32_t part, const std::shared_ptr<SharedBlock>& block) const;
 
   std::shared_ptr<const RandomFile> file_;  // may be null
   std::string_view bytes_;
@@ -65,10 +75,11 @@ class StoredSegment final : public SegmentReader {
   std::vector<std::uint32_t> part_blocks_;
   std::vector<SlotRange> part_slots_;       // of each part; from the first to the last
   std::vector<std::uint32_t> slot_counts_;  // of each part: how many of these are its own
-  mutable Mutex shared_mutex_;
+  mutable std::array<OpenParts, kStripes> open_parts_;
+  mutable Mutex recent_mutex_;
   mutable std::array<std::pair<std::uint32_t, std::shared_ptr<SharedBlock>>, kRecentParts> recent_
-      KVASIR_GUARDED_BY(shared_mutex_);
-  mutable std::size_t next_recent_ KVASIR_GUARDED_BY(shared_mutex_) = 0;
+      KVASIR_GUARDED_BY(recent_mutex_);
+  mutable std::size_t next_recent_ KVASIR_GUARDED_BY(recent_mutex_) = 0;
   mutable std::atomic<int> filters_state_{0};  // 0 not looked at, 1 usable, 2 damaged
   mutable std::atomic<std::shared_ptr<const std::optional<TrigramIndex>>> trigrams_;
 };

@@ -10,6 +10,7 @@
 //           the engine reads the lines instead.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -159,6 +160,13 @@ struct LevelStatistics {
 /// See LogBlock::coarse_timestamps().
 std::vector<std::int64_t> coarse_of(std::span<const std::int64_t> timestamps);
 
+/// Where the rows of a block are stored; blocks with the same place are parts of one stored block.
+struct StoredPlace {
+  const void* file = nullptr;  // null: not known
+  std::uint32_t part = 0;
+  auto operator<=>(const StoredPlace&) const = default;
+};
+
 /// What is known of a block without opening it.
 class BlockHandle {
  public:
@@ -176,6 +184,8 @@ class BlockHandle {
   virtual std::optional<LevelStatistics> levels() const { return std::nullopt; }
   /// No two rows of this block have equal timestamp and line; rows of other blocks may equal them.
   virtual bool distinct() const { return exact(); }
+  /// It is cheaper to open blocks of one place one after the other, and cheaper still to have them open together.
+  virtual StoredPlace stored_in() const { return {}; }
   virtual Result<std::unique_ptr<LogBlock>> open() const = 0;
 };
 

@@ -80,6 +80,7 @@ class MaskedHandle final : public logql::BlockHandle {
   std::uint64_t line_bytes() const override { return inner_->line_bytes(); }
   bool exact() const override { return false; }  // line_bytes() counts what is hidden
   bool distinct() const override { return inner_->distinct(); }
+  logql::StoredPlace stored_in() const override { return inner_->stored_in(); }
   Result<std::unique_ptr<logql::LogBlock>> open() const override {
     KVASIR_TRY(auto block, inner_->open());
     return std::unique_ptr<logql::LogBlock>(std::make_unique<MaskedBlock>(std::move(block), stream_, policy_));

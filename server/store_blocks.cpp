@@ -39,20 +39,60 @@ class MetadataColumns {
   std::map<std::string, FieldColumn, std::less<>> columns_;
 };
 
-Result<std::unique_ptr<OpenedBlock>> open_at(const SegmentPlace& place) {
-  if (auto rested = place.cache->take(place.key())) return rested;
-  KVASIR_TRY(auto opened, place.reader->open_block(place.block));
-  return std::make_unique<OpenedBlock>(std::move(opened));
+// Of an open block beside its lines, for each row: instant, sequence, length, a view of the line, codes or numbers of a
+// few columns, the group.
+constexpr std::uint64_t kRowBytes = 96;
+
+/// A block of a segment in the hands of a query.
+struct SegmentPlace {
+  std::shared_ptr<const QueriedSegment> in;
+  std::size_t block = 0;
+
+  const chunks::BlockEntry& entry() const { return in->reader->blocks()[block]; }
+  BlockCache::Key key() const { return {in->reader.get(), entry().part}; }
+};
+
+/// What was opened, and the stored block it is a slice of, if it is one.
+struct Opened {
+  std::unique_ptr<OpenedBlock> block;
+  std::shared_ptr<chunks::SharedBlock> shared;
+};
+
+Result<Opened> open_slice(const SegmentPlace& place, std::shared_ptr<chunks::SharedBlock> shared) {
+  KVASIR_TRY(auto slice, chunks::SliceBlock::open(shared, place.entry(), place.in->reader));
+  return Opened{std::make_unique<OpenedBlock>(std::move(slice)), std::move(shared)};
+}
+
+Result<Opened> open_at(const SegmentPlace& place) {
+  const auto key = place.key();
+  const QueriedSegment& in = *place.in;
+  if (!in.reader->is_slice(place.block)) {
+    if (auto rested = in.cache->take(key)) return Opened{std::move(rested), nullptr};
+    KVASIR_TRY(auto opened, in.reader->open_block(place.block));
+    return Opened{std::make_unique<OpenedBlock>(std::move(opened)), nullptr};
+  }
+  if (auto shared = in.cache->find_shared(key)) return open_slice(place, std::move(shared));
+  KVASIR_TRY(auto shared, in.reader->shared_block(place.block));
+  return open_slice(place, std::move(shared));
 }
 
 class SegmentLogBlock final : public logql::LogBlock {
  public:
-  /// `charged` to the place's budget already; given back with the block.
-  SegmentLogBlock(StreamPtr stream, SegmentPlace place, std::unique_ptr<OpenedBlock> opened, std::uint64_t charged)
-      : stream_(std::move(stream)), place_(std::move(place)), opened_(std::move(opened)), charged_(charged) {}
+  /// `charged` to the segment's budget already; given back with the block.
+  SegmentLogBlock(StreamPtr stream, SegmentPlace place, Opened opened, std::uint64_t charged)
+      : stream_(std::move(stream)),
+        place_(std::move(place)),
+        opened_(std::move(opened.block)),
+        shared_(std::move(opened.shared)),
+        charged_(charged) {}
   ~SegmentLogBlock() override {
-    place_.cache->put(place_.key(), place_.segment, std::move(opened_));
-    place_.budget->release(charged_);
+    const QueriedSegment& in = *place_.in;
+    if (shared_ == nullptr) {
+      in.cache->put(place_.key(), in.segment, std::move(opened_));
+    } else if (shared_->take_changed()) {
+      in.cache->keep_shared(place_.key(), in.segment, in.reader, shared_);
+    }
+    in.budget->release(charged_);
   }
 
   const StreamPtr& stream() const override { return stream_; }
@@ -87,12 +127,15 @@ class SegmentLogBlock final : public logql::LogBlock {
   StreamPtr stream_;
   SegmentPlace place_;
   std::unique_ptr<OpenedBlock> opened_;
+  std::shared_ptr<chunks::SharedBlock> shared_;  // that it is a slice of, or null
   std::uint64_t charged_;
 };
 
 class HeadLogBlock final : public logql::LogBlock {
  public:
-  HeadLogBlock(StreamPtr stream, ingest::ChunkView view) : stream_(std::move(stream)), view_(std::move(view)) {
+  /// `charged` to the budget already; given back with the block.
+  HeadLogBlock(StreamPtr stream, ingest::ChunkView view, MemoryBudget& budget, std::uint64_t charged)
+      : stream_(std::move(stream)), view_(std::move(view)), budget_(budget), charged_(charged) {
     const auto order = ingest::sorted_rows(view_);
     rows_.reserve(order.size());
     timestamps_.reserve(order.size());
@@ -103,6 +146,7 @@ class HeadLogBlock final : public logql::LogBlock {
       lengths_.push_back(static_cast<std::uint32_t>(rows_.back().line.size()));
     }
   }
+  ~HeadLogBlock() override { budget_.release(charged_); }
 
   const StreamPtr& stream() const override { return stream_; }
   std::size_t rows() const override { return rows_.size(); }
@@ -131,6 +175,8 @@ class HeadLogBlock final : public logql::LogBlock {
  private:
   StreamPtr stream_;
   ingest::ChunkView view_;
+  MemoryBudget& budget_;
+  std::uint64_t charged_;
   std::vector<EntryView> rows_;
   std::vector<std::int64_t> timestamps_;
   std::vector<std::uint32_t> lengths_;
@@ -144,6 +190,7 @@ class SegmentHandle final : public StoreBlockHandle {
   TimestampNs last() const override { return entry().last.timestamp; }
   std::uint64_t rows() const override { return entry().rows; }
   std::uint64_t line_bytes() const override { return entry().line_bytes; }
+  logql::StoredPlace stored_in() const override { return {place_.in->reader.get(), entry().part}; }
   std::uint64_t metadata_bytes() const override { return entry().metadata_bytes; }
   std::optional<logql::LevelStatistics> levels() const override {
     using chunks::Level;
@@ -159,35 +206,39 @@ class SegmentHandle final : public StoreBlockHandle {
     return out;
   }
   Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
-    const std::uint64_t bytes = entry().line_bytes;
-    KVASIR_CHECK_OK(place_.budget->charge(bytes));
+    const std::uint64_t bytes = entry().line_bytes + entry().rows * kRowBytes;
+    KVASIR_CHECK_OK(place_.in->budget->charge(bytes));
     auto opened = open_at(place_);
     if (!opened) {
-      place_.budget->release(bytes);
+      place_.in->budget->release(bytes);
       return fail(std::move(opened).error());
     }
     return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(*opened), bytes);
   }
 
  private:
-  const chunks::BlockEntry& entry() const { return place_.reader->blocks()[place_.block]; }
+  const chunks::BlockEntry& entry() const { return place_.entry(); }
   SegmentPlace place_;
 };
 
 class HeadHandle final : public StoreBlockHandle {
  public:
-  HeadHandle(StreamPtr stream, ingest::ChunkView view) : StoreBlockHandle(std::move(stream)), view_(std::move(view)) {}
+  HeadHandle(StreamPtr stream, ingest::ChunkView view, MemoryBudget& budget)
+      : StoreBlockHandle(std::move(stream)), view_(std::move(view)), budget_(budget) {}
   TimestampNs first() const override { return view_.summary.first; }
   TimestampNs last() const override { return view_.summary.last; }
   std::uint64_t rows() const override { return view_.summary.rows; }
   std::uint64_t line_bytes() const override { return view_.summary.line_bytes; }
   std::uint64_t metadata_bytes() const override { return view_.summary.metadata_bytes; }
   Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
-    return std::make_unique<HeadLogBlock>(stream(), view_);
+    const std::uint64_t bytes = view_.summary.rows * (sizeof(EntryView) + kRowBytes);  // the lines are the head's
+    KVASIR_CHECK_OK(budget_.charge(bytes));
+    return std::make_unique<HeadLogBlock>(stream(), view_, budget_, bytes);
   }
 
  private:
   ingest::ChunkView view_;
+  MemoryBudget& budget_;
 };
 
 }  // namespace
@@ -198,12 +249,13 @@ Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
                           : hide_deleted(std::move(block), deletes_);
 }
 
-std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, SegmentPlace place) {
-  return std::make_unique<SegmentHandle>(std::move(stream), std::move(place));
+std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const QueriedSegment> segment,
+                                                      std::size_t block) {
+  return std::make_unique<SegmentHandle>(std::move(stream), SegmentPlace{std::move(segment), block});
 }
 
-std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk) {
-  return std::make_unique<HeadHandle>(std::move(stream), std::move(chunk));
+std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk, MemoryBudget& budget) {
+  return std::make_unique<HeadHandle>(std::move(stream), std::move(chunk), budget);
 }
 
 }  // namespace kvasir::server

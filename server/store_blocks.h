@@ -45,18 +45,17 @@ class StoreBlockHandle : public logql::BlockHandle {
   bool exact_ = true;
 };
 
-/// Where a block of a segment comes from and goes back to.
-struct SegmentPlace {
+/// What a query holds of a segment: where its blocks come from and go back to.
+struct QueriedSegment {
   std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
   std::shared_ptr<const chunks::SegmentReader> reader;
-  std::size_t block = 0;
   std::shared_ptr<BlockCache> cache;
-  MemoryBudget* budget = nullptr;  // of the query; charged with the bytes of the block's lines while it is open
-
-  BlockCache::Key key() const { return {reader.get(), block}; }
+  MemoryBudget* budget = nullptr;  // of the query; charged with what an open block takes
 };
 
-std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, SegmentPlace place);
-std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk);
+std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const QueriedSegment> segment,
+                                                      std::size_t block);
+/// `budget` is the query's.
+std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk, MemoryBudget& budget);
 
 }  // namespace kvasir::server

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
+#include <tuple>
 #include <utility>
 
 #include "chunks/block_pruner.h"
@@ -13,6 +13,7 @@ namespace kvasir::server {
 namespace {
 
 constexpr std::uint64_t kOwnCacheBytes = 64ULL << 20;
+constexpr std::uint64_t kHandleBytes = 192;  // of a block that a query may open, with its places in the plan
 
 using Handles = std::vector<std::unique_ptr<StoreBlockHandle>>;
 
@@ -50,18 +51,24 @@ void for_common_streams(std::span<const index::StreamId> ids, std::span<const in
 
 /// Marks blocks of one stream whose time ranges touch: the same entry may be in two of them.
 void mark_overlaps(Handles& handles) {
-  std::unordered_map<const logql::StreamIdentity*, std::vector<StoreBlockHandle*>> by_stream;
-  for (const auto& handle : handles) by_stream[handle->stream().get()].push_back(handle.get());
-  for (auto& [stream, blocks] : by_stream) {
-    std::sort(blocks.begin(), blocks.end(), [](auto* a, auto* b) { return a->first() < b->first(); });
-    StoreBlockHandle* reaches_furthest = nullptr;
-    for (StoreBlockHandle* block : blocks) {
-      if (reaches_furthest != nullptr && block->first() <= reaches_furthest->last()) {
-        block->set_inexact();
-        reaches_furthest->set_inexact();
-      }
-      if (reaches_furthest == nullptr || reaches_furthest->last() < block->last()) reaches_furthest = block;
+  struct Block {
+    const logql::StreamIdentity* stream;
+    TimestampNs first;
+    StoreBlockHandle* handle;
+  };
+  std::vector<Block> blocks;
+  blocks.reserve(handles.size());
+  for (const auto& handle : handles) blocks.push_back({handle->stream().get(), handle->first(), handle.get()});
+  std::sort(blocks.begin(), blocks.end(),
+            [](const Block& a, const Block& b) { return std::tie(a.stream, a.first) < std::tie(b.stream, b.first); });
+  StoreBlockHandle* reaches_furthest = nullptr;  // of the stream
+  for (const auto& [stream, first, handle] : blocks) {
+    if (reaches_furthest != nullptr && reaches_furthest->stream().get() != stream) reaches_furthest = nullptr;
+    if (reaches_furthest != nullptr && first <= reaches_furthest->last()) {
+      handle->set_inexact();
+      reaches_furthest->set_inexact();
     }
+    if (reaches_furthest == nullptr || reaches_furthest->last() < handle->last()) reaches_furthest = handle;
   }
 }
 
@@ -139,13 +146,14 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
   const chunks::BlockPruner pruner(*reader, std::move(prune));
   if (pruner.nothing_matches()) return {};
   auto& known = identities(request.tenant);
+  const auto queried = std::make_shared<const QueriedSegment>(segment, reader, cache, &budget);
   for (const auto& stream : wanted) {
     const auto [begin, end] = reader->blocks_of(stream.ordinal);
     for (std::size_t block = begin; block < end; ++block) {
       const auto& entry = reader->blocks()[block];
       if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
       if (pruner.cannot_match(block)) continue;
-      out.push_back(make_segment_handle(known.get(index, stream.id), {segment, reader, block, cache, &budget}));
+      out.push_back(make_segment_handle(known.get(index, stream.id), queried, block));
     }
   }
   return {};
@@ -173,13 +181,15 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
   const auto snapshot = ingester.snapshot(request.tenant, ids, request.range);
   note_segments(request.tenant, snapshot.segments);
   auto& known = identities(request.tenant);
-  for (const auto& block : snapshot.head) out.push_back(make_head_handle(known.get(index, block.stream), block.chunk));
+  for (const auto& block : snapshot.head)
+    out.push_back(make_head_handle(known.get(index, block.stream), block.chunk, context.budget()));
   for (const auto& segment : snapshot.segments->segments) {
     KVASIR_CHECK_OK(context.check());
     if (!request.range.overlaps(segment->info().first, segment->info().last)) continue;
     KVASIR_CHECK_OK(add_segment(segment, ids, request, index, context.budget(), out));
   }
   mark_overlaps(out);
+  KVASIR_CHECK_OK(context.keep_bytes(out.size() * kHandleBytes));
   if (deletes != nullptr) hide_deleted_rows(out, deletes->active(request.tenant));
   return out;
 }

@@ -60,6 +60,7 @@ class TenantHandle final : public logql::BlockHandle {
   bool exact() const override { return inner_->exact(); }
   std::optional<logql::LevelStatistics> levels() const override { return inner_->levels(); }
   bool distinct() const override { return inner_->distinct(); }
+  logql::StoredPlace stored_in() const override { return inner_->stored_in(); }
   Result<std::unique_ptr<logql::LogBlock>> open() const override {
     KVASIR_TRY(auto block, inner_->open());
     return std::unique_ptr<logql::LogBlock>(std::make_unique<TenantBlock>(std::move(block), stream_));

@@ -136,7 +136,10 @@ class SeriesTable {
   static constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::pair<std::uint64_t, std::uint32_t>);
 
   void merge_series(BucketSeries<State>& source) {
-    auto& target = series_[find(source.labels)];
+    const std::size_t found = find(
+        source.labels.fingerprint().value, [&](const Labels& other) { return other == source.labels; },
+        [&] { return std::move(source.labels); });
+    auto& target = series_[found];
     if (target.buckets.empty()) {
       target.first_bucket = source.first_bucket;
       target.buckets = std::move(source.buckets);

@@ -122,12 +122,13 @@ void add_overlapping_units(std::vector<Handle> handles, std::size_t blocks_per_u
   std::sort(handles.begin(), handles.end(), [](const Handle& a, const Handle& b) {
     return std::tuple(a->stream()->fingerprint, a->first()) < std::tuple(b->stream()->fingerprint, b->first());
   });
+  const auto same_stream = [](const Handle& a, const Handle& b) {
+    return a->stream() == b->stream() || a->stream()->labels == b->stream()->labels;
+  };
   for (std::size_t begin = 0; begin < handles.size();) {
-    const auto& stream = *handles[begin]->stream();
     TimestampNs last = handles[begin]->last();
     std::size_t end = begin + 1;
-    for (; end < handles.size() && handles[end]->stream()->labels == stream.labels && handles[end]->first() <= last;
-         ++end) {
+    for (; end < handles.size() && same_stream(handles[end], handles[begin]) && handles[end]->first() <= last; ++end) {
       last = std::max(last, handles[end]->last());
     }
     cut_chain(std::span(handles).subspan(begin, end - begin), blocks_per_unit, units);

@@ -1,5 +1,6 @@
 #include "logql/exec/evaluate.h"
 
+#include "logql/exec/held_bytes.h"
 #include "logql/exec/range_scan.h"
 #include "logql/exec/stats_scan.h"
 #include "logql/exec/vector_operations.h"
@@ -7,6 +8,9 @@
 
 namespace kvasir::logql {
 namespace {
+
+// Beside an operand of n bytes an operation has up to so many times n at once.
+constexpr std::uint64_t kScratchOfOperand = 3;
 
 /// A metric of `variants(...) of (range)`: its own aggregation, over what `of` says. Only unwrap may come from the
 /// metric.
@@ -42,6 +46,8 @@ class Evaluator {
       }
     }
     KVASIR_TRY(auto operand, evaluate_vector(*node.operand));
+    HeldBytes scratch(evaluation_.context.budget());  // points by step or state, and the result
+    KVASIR_CHECK_OK(scratch.add(kScratchOfOperand * vector_bytes(operand)));
     return aggregate_vector(node, std::move(operand), steps());
   }
 
@@ -54,15 +60,17 @@ class Evaluator {
     if (a != nullptr && b != nullptr) return StepValue(apply(node.op, *a, *b));
     if (a != nullptr) return combine_with_number(node, std::move(std::get<StepVector>(right)), *a, true);
     if (b != nullptr) return combine_with_number(node, std::move(std::get<StepVector>(left)), *b, false);
-    KVASIR_TRY(auto out, combine_vectors(node, std::get<StepVector>(left), std::get<StepVector>(right), steps()));
-    return StepValue(std::move(out));
+    return combine(node, std::get<StepVector>(left), std::get<StepVector>(right));
   }
 
   Result<StepValue> operator()(const Literal& literal) const { return StepValue(literal.value); }
 
   Result<StepValue> operator()(const LabelReplace& node) const {
     KVASIR_TRY(auto operand, evaluate_vector(*node.operand));
+    const std::uint64_t before = vector_bytes(operand);
     KVASIR_TRY(auto out, replace_label(node, std::move(operand)));
+    const std::uint64_t after = vector_bytes(out);
+    if (after > before) KVASIR_CHECK_OK(evaluation_.context.keep_bytes(after - before));
     return StepValue(std::move(out));
   }
 
@@ -108,6 +116,14 @@ class Evaluator {
 
  private:
   std::size_t steps() const { return evaluation_.times.count; }
+
+  Result<StepValue> combine(const BinaryOperation& node, const StepVector& left, const StepVector& right) const {
+    HeldBytes scratch(evaluation_.context.budget());  // points by step and by key on both sides, and the result
+    KVASIR_CHECK_OK(scratch.add(kScratchOfOperand * (vector_bytes(left) + vector_bytes(right))));
+    KVASIR_TRY(auto out, combine_vectors(node, left, right, steps()));
+    KVASIR_CHECK_OK(evaluation_.context.keep_bytes(vector_bytes(out)));
+    return StepValue(std::move(out));
+  }
 
   Result<StepValue> scan(const RangeAggregation& node, std::optional<Grouping> outer) const {
     const RangeScanRequest request{&node, evaluation_.times, std::move(outer)};

@@ -137,12 +137,23 @@ class LogWorker {
   }
 
   Result<void> scan(const ScanUnit& unit) {
+    if (unit.unique) return scan_unique(unit);
     KVASIR_TRY(auto blocks, plan_.prepare(unit, fields_.get(), context_));
     for (auto& scanned : blocks) KVASIR_CHECK_OK(scan_block(scanned));
     return {};
   }
 
  private:
+  Result<void> scan_unique(const ScanUnit& unit) {
+    std::vector<std::shared_ptr<const BlockHandle>> wanted;
+    for (const auto& handle : unit.handles) {
+      if (top_.may_enter(forward() ? handle->first() : handle->last())) wanted.push_back(handle);
+    }
+    KVASIR_TRY(auto blocks, plan_.prepare_unique(wanted, fields_.get(), context_));
+    for (auto& scanned : blocks) KVASIR_CHECK_OK(scan_block(scanned));
+    return {};
+  }
+
   bool forward() const { return request_.scan.direction == Direction::kForward; }
 
   /// Rows in the direction of the query, a slice at a time: small at first, for the answer may be full soon.

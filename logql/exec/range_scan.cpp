@@ -113,10 +113,25 @@ class RangeWorker {
   SeriesTable<State>& table() { return table_; }
 
   Result<void> scan(const ScanUnit& unit) {
-    if (take_statistics(unit)) return table_.account();
-    KVASIR_TRY(const bool counted, take_times(unit));
-    if (counted) return table_.account();
+    if (unit.unique) return scan_unique(unit);
     KVASIR_TRY(auto blocks, scan_.plan.prepare(unit, fields_.get(), scan_.context));
+    return scan_blocks(blocks);
+  }
+
+ private:
+  Result<void> scan_unique(const ScanUnit& unit) {
+    std::vector<std::shared_ptr<const BlockHandle>> unanswered;
+    for (const auto& handle : unit.handles) {
+      if (take_statistics(*handle)) continue;
+      KVASIR_TRY(const bool counted, take_times(*handle));
+      if (!counted) unanswered.push_back(handle);
+    }
+    KVASIR_CHECK_OK(table_.account());
+    KVASIR_TRY(auto blocks, scan_.plan.prepare_unique(unanswered, fields_.get(), scan_.context));
+    return scan_blocks(blocks);
+  }
+
+  Result<void> scan_blocks(std::vector<ScannedBlock>& blocks) {
     for (auto& scanned : blocks) {
       if (!take_columns(scanned)) KVASIR_CHECK_OK(take_rows(scanned));
       KVASIR_CHECK_OK(table_.account());
@@ -124,17 +139,15 @@ class RangeWorker {
     return {};
   }
 
- private:
   static constexpr bool kCounts = std::is_same_v<State, CountState>;
   static constexpr bool kSums = std::is_same_v<State, SumState>;
 
-  /// True if the whole unit lies in one bucket and its statistics say everything.
-  bool take_statistics(const ScanUnit& unit) {
+  /// True if an exact block lies in one bucket and its statistics say everything.
+  bool take_statistics(const BlockHandle& handle) {
     if constexpr (kCounts || kSums) {
-      if (!unit.unique || unit.handles.size() != 1) return false;
-      const auto bucket = scan_.grid.covering(unit.first, unit.last);
+      const auto bucket = scan_.grid.covering(handle.first(), handle.last());
       if (!bucket) return false;
-      const auto shares = statistics_.shares(*unit.handles.front(), kSums);
+      const auto shares = statistics_.shares(handle, kSums);
       if (!shares) return false;
       for (const auto& share : *shares) add_many(table_.at(table_.find(share.group), *bucket), share);
       return true;
@@ -143,13 +156,12 @@ class RangeWorker {
     }
   }
 
-  /// True if all rows of the unit are in one group and are counted: then their times say everything.
-  Result<bool> take_times(const ScanUnit& unit) {
+  /// True if all rows of an exact block are in one group and are counted: then their times say everything.
+  Result<bool> take_times(const BlockHandle& handle) {
     if constexpr (kCounts) {
-      if (!unit.unique || unit.handles.size() != 1) return false;
-      const auto group = statistics_.group_of_stream(*unit.handles.front());
+      const auto group = statistics_.group_of_stream(handle);
       if (!group) return false;
-      KVASIR_TRY(const auto scanned, scan_.plan.open(*unit.handles.front(), scan_.context));
+      KVASIR_TRY(const auto scanned, scan_.plan.open(handle, scan_.context));
       if (!scanned.rows.none()) count_rows(*scanned.block, scanned.rows, table_.find(*group));
       return true;
     } else {
@@ -485,6 +497,7 @@ Result<StepVector> scan_range(const RangeScanRequest& request, const QueryParams
   if (!first) return absent ? invert({}, node.range.selector, request.times.count) : StepVector();
   const BucketGrid grid(*first, request.times.step, request.times.count, node.range.range);
   scan_request.range = grid.range();
+  scan_request.in_order = false;
   scan_request.blocks_per_unit = kBlocksPerUnit;
   KVASIR_TRY(const auto plan, ScanPlan::build(scan_request, params, source, context));
   const RangeScan scan(*plan, grid, sample_value(node), context);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "logql/exec/duplicates.h"
 #include "logql/exec/literal_hints.h"
@@ -30,6 +31,27 @@ RowSet rows_in_range(const LogBlock& block, const TimeRange& range) {
   rows.clear_range(0, static_cast<std::size_t>(begin - times.begin()));
   rows.clear_range(static_cast<std::size_t>(end - times.begin()), block.rows());
   return rows;
+}
+
+using Handles = std::vector<std::shared_ptr<const BlockHandle>>;
+
+void add_unique_units(Handles handles, std::vector<ScanUnit>& units) {
+  std::vector<std::pair<StoredPlace, std::size_t>> order;
+  order.reserve(handles.size());
+  for (std::size_t i = 0; i < handles.size(); ++i) order.emplace_back(handles[i]->stored_in(), i);
+  std::sort(order.begin(), order.end());
+  std::optional<StoredPlace> open;  // of the last unit
+  for (const auto& [place, i] : order) {
+    auto& handle = handles[i];
+    if (place.file == nullptr || place != open) {
+      units.push_back({.first = handle->first(), .last = handle->last(), .unique = true});
+      open = place;
+    }
+    ScanUnit& unit = units.back();
+    unit.first = std::min(unit.first, handle->first());
+    unit.last = std::max(unit.last, handle->last());
+    unit.handles.push_back(std::move(handle));
+  }
 }
 
 }  // namespace
@@ -79,20 +101,23 @@ void ScanPlan::split_matchers(const QueryParams& params, LogSource& source, cons
   }
 }
 
-/// Exact blocks are units of their own; others are cut into runs of blocks that share time with few blocks outside.
+/// Exact blocks of one stored block are a unit; others are cut into runs of blocks that share time with few blocks
+/// outside.
 void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request) {
+  std::vector<std::shared_ptr<const BlockHandle>> exact;
   std::vector<std::shared_ptr<const BlockHandle>> shared;
   for (auto& handle : handles) {
     if (!range_.overlaps(handle->first(), handle->last())) continue;
-    if (!handle->exact()) {
-      shared.push_back(std::move(handle));
-      continue;
-    }
-    ScanUnit unit{.first = handle->first(), .last = handle->last(), .unique = true};
-    unit.handles.push_back(std::move(handle));
-    units_.push_back(std::move(unit));
+    (handle->exact() ? exact : shared).push_back(std::move(handle));
   }
+  add_unique_units(std::move(exact), units_);
   add_overlapping_units(std::move(shared), request.blocks_per_unit, units_);
+  if (!request.in_order) {
+    std::stable_sort(units_.begin(), units_.end(), [](const ScanUnit& a, const ScanUnit& b) {
+      return a.handles.front()->stored_in() < b.handles.front()->stored_in();
+    });
+    return;
+  }
   std::sort(units_.begin(), units_.end(), [&request](const ScanUnit& a, const ScanUnit& b) {
     return request.direction == Direction::kForward ? a.first < b.first : a.last > b.last;
   });
@@ -180,21 +205,36 @@ Result<void> ScanPlan::open_all(std::span<const std::shared_ptr<const BlockHandl
   return {};
 }
 
-Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields,
-                                                    QueryContext& context) const {
-  std::vector<ScannedBlock> blocks;
-  KVASIR_CHECK_OK(open_all(unit.handles, blocks, context));
-  if (!unit.unique && !blocks.empty()) {
-    const std::size_t own = blocks.size();
-    KVASIR_CHECK_OK(open_all(unit.neighbours, blocks, context));
-    KVASIR_CHECK_OK(remove_duplicates(blocks));
-    blocks.resize(own);
-  }
+Result<void> ScanPlan::narrow_all(std::vector<ScannedBlock>& blocks, FieldSelector* fields,
+                                  QueryContext& context) const {
   for (auto& scanned : blocks) {
     narrow(scanned);
     if (fields != nullptr) KVASIR_CHECK_OK(select_fields(scanned, *fields, context));
   }
   std::erase_if(blocks, [](const ScannedBlock& scanned) { return scanned.rows.none(); });
+  return {};
+}
+
+Result<std::vector<ScannedBlock>> ScanPlan::prepare_unique(std::span<const std::shared_ptr<const BlockHandle>> handles,
+                                                           FieldSelector* fields, QueryContext& context) const {
+  std::vector<ScannedBlock> blocks;
+  KVASIR_CHECK_OK(open_all(handles, blocks, context));
+  KVASIR_CHECK_OK(narrow_all(blocks, fields, context));
+  return blocks;
+}
+
+Result<std::vector<ScannedBlock>> ScanPlan::prepare(const ScanUnit& unit, FieldSelector* fields,
+                                                    QueryContext& context) const {
+  if (unit.unique) return prepare_unique(unit.handles, fields, context);
+  std::vector<ScannedBlock> blocks;
+  KVASIR_CHECK_OK(open_all(unit.handles, blocks, context));
+  if (!blocks.empty()) {
+    const std::size_t own = blocks.size();
+    KVASIR_CHECK_OK(open_all(unit.neighbours, blocks, context));
+    KVASIR_CHECK_OK(remove_duplicates(blocks));
+    blocks.resize(own);
+  }
+  KVASIR_CHECK_OK(narrow_all(blocks, fields, context));
   return blocks;
 }
 

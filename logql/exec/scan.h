@@ -6,7 +6,7 @@
 // Duplicates: of entries of a stream with equal instant and line only the first to arrive is given, whichever blocks
 //             they are in.
 // Order:    units come in the order of the query's direction: by their first instant, or by their last one, newest
-//           first.
+//           first. Where the order does not matter, those that lie in one stored block come together.
 // Lifetime: a plan must outlive the blocks prepared from it.
 // Threads:  a plan is shared; prepare() may run on many threads, each with a RowFilters of its own.
 // Errors:   parse (stages), and what the source and the context give.
@@ -32,11 +32,13 @@ struct ScanRequest {
   PipelineOptions options;
   TimeRange range;
   Direction direction = Direction::kForward;
+  bool in_order = true;  // the scan may stop early, or needs the rows in their order
   /// Overlapping blocks that a worker opens together, about: few where the scan may stop early, else more are cheaper.
   std::size_t blocks_per_unit = 1;
 };
 
-/// Blocks of one stream that are read together, so that entries which are in two of them are found.
+/// Blocks that are read together: of one stream, so that entries which are in two of them are found; or blocks in which
+/// no entry is twice, all parts of one stored block.
 struct ScanUnit {
   std::vector<std::shared_ptr<const BlockHandle>> handles;
   /// Blocks of other units that share time with these: an entry that one of them holds earlier is not given by this
@@ -78,6 +80,9 @@ class ScanPlan {
   Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
   /// Blocks without a row that is left are not in the result.
   Result<std::vector<ScannedBlock>> prepare(const ScanUnit& unit, FieldSelector* fields, QueryContext& context) const;
+  /// The same for some blocks of a unique unit.
+  Result<std::vector<ScannedBlock>> prepare_unique(std::span<const std::shared_ptr<const BlockHandle>> handles,
+                                                   FieldSelector* fields, QueryContext& context) const;
   /// Null if the query has no field selectors.
   Result<std::unique_ptr<FieldSelector>> make_field_selector() const;
 
@@ -92,6 +97,7 @@ class ScanPlan {
   void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request);
   Result<void> open_all(std::span<const std::shared_ptr<const BlockHandle>> handles, std::vector<ScannedBlock>& blocks,
                         QueryContext& context) const;
+  Result<void> narrow_all(std::vector<ScannedBlock>& blocks, FieldSelector* fields, QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;
   Result<void> select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;
 

@@ -292,7 +292,8 @@ Result<std::vector<StatsTable>> scan_stats(const LogQuery& query, const StepTime
   const ScanRequest request{.selector = &query.selector,
                             .stages = query.stages,
                             .options = pipeline_options(stats, !filters.empty()),
-                            .range = grid.range()};
+                            .range = grid.range(),
+                            .in_order = false};
   KVASIR_TRY(const auto plan, ScanPlan::build(request, params, source, context));
   const StatsExtras extras(stats);
   StatsScan scan{*plan, stats, extras, {}, filters, grid, context};
