@@ -40,6 +40,11 @@ struct Fixture {
 using Ids = std::vector<StreamId>;
 using Names = std::vector<std::string>;
 
+Names values_of(const StreamIndex& index, std::string_view name, std::vector<LabelMatcher> matchers, TimeRange range) {
+  const auto found = index.label_values(name, matchers, range);
+  return {found.begin(), found.end()};
+}
+
 }  // namespace
 
 TEST_CASE_FIXTURE(Fixture, "selectors") {
@@ -78,7 +83,7 @@ TEST_CASE("selection agrees with trying every matcher on every stream, for many 
       CHECK(index.select(both) == want);
       std::set<std::string> values;
       for (const StreamId id : want) values.emplace(*index.labels(id)->get("id"));
-      CHECK(index.label_values("id", both, {{0}, {kDay}}) == Names(values.begin(), values.end()));
+      CHECK(values_of(index, "id", both, {{0}, {kDay}}) == Names(values.begin(), values.end()));
     }
   }
 }
@@ -93,14 +98,35 @@ TEST_CASE_FIXTURE(Fixture, "ids are given once") {
   CHECK(index.find(same->fingerprint(), *other) == 4);
 }
 
+TEST_CASE("values come in order however they are added, between and while they are asked for") {
+  std::mt19937_64 random(7);
+  StreamIndex index;
+  std::set<std::string> known;
+  for (int i = 0; i < 6000; ++i) {
+    const std::string value = std::to_string(random() % 4000) + (i % 3 == 0 ? "" : "-of-a-longer-name");
+    const auto labels = labels_of({{"n", std::to_string(i)}, {"v", value}});
+    index.note_data(index.find_or_add(labels->fingerprint(), labels), {0}, {0});
+    known.insert(value);
+    if (i % 997 == 0) CHECK(values_of(index, "v", {}, kEver) == Names(known.begin(), known.end()));
+  }
+  const auto before = index.label_values("v", {}, kEver);
+  CHECK(values_of(index, "v", {}, kEver) == Names(known.begin(), known.end()));
+  CHECK(values_of(index, "v", {matcher("v", "!=", "1")}, {{0}, {1}}).size() >= known.size() - 1);
+  CHECK(values_of(index, "v", {}, {{kDay}, {2 * kDay}}).empty());
+  const auto more = labels_of({{"v", "0000"}});
+  index.note_data(index.find_or_add(more->fingerprint(), more), {kDay}, {kDay});
+  CHECK(values_of(index, "v", {}, {{kDay}, {2 * kDay}}) == Names{"0000"});
+  CHECK(Names(before.begin(), before.end()) == Names(known.begin(), known.end()));  // views stay good
+}
+
 TEST_CASE_FIXTURE(Fixture, "label names and values by time") {
   CHECK(index.label_names({}, kEver) == Names{"app", "env", "host"});
   CHECK(index.label_names({}, {{0}, {kDay}}) == Names{"app", "env"});
   CHECK(index.label_names({}, {{3 * kDay}, {3 * kDay + 1}}) == Names{"host"});
   CHECK(index.label_names({}, {{0}, {0}}).empty());
-  CHECK(index.label_values("app", {}, kEver) == Names{"db", "web"});
-  CHECK(index.label_values("env", std::vector{matcher("app", "=", "db")}, kEver) == Names{"prod"});
-  CHECK(index.label_values("env", {}, {{kDay}, {2 * kDay}}) == Names{"dev"});
+  CHECK(values_of(index, "app", {}, kEver) == Names{"db", "web"});
+  CHECK(values_of(index, "env", {matcher("app", "=", "db")}, kEver) == Names{"prod"});
+  CHECK(values_of(index, "env", {}, {{kDay}, {2 * kDay}}) == Names{"dev"});
   CHECK(index.label_values("none", {}, kEver).empty());
   CHECK(index.label_names(std::vector{matcher("app", "=", "db")}, kEver) == Names{"app", "env"});
   CHECK(index.has_label("host"));

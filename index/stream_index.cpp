@@ -85,13 +85,21 @@ StreamId StreamIndex::find_or_add(Fingerprint fingerprint, const std::shared_ptr
   const auto id = static_cast<StreamId>(streams_.size());
   streams_.push_back({labels, fingerprint, {}});
   by_fingerprint_.emplace(fingerprint.value, id);
-  for (const auto& label : *labels) postings_[label.name][label.value].push_back(id);
+  for (const auto& label : *labels) postings_[label.name].add(label.value, id);
   return id;
 }
 
 std::shared_ptr<const Labels> StreamIndex::labels(StreamId id) const {
   const std::shared_lock lock(mutex_);
   return streams_[id].labels;
+}
+
+std::vector<std::shared_ptr<const Labels>> StreamIndex::labels(std::span<const StreamId> ids) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<const Labels>> found;
+  found.reserve(ids.size());
+  for (const StreamId id : ids) found.push_back(streams_[id].labels);
+  return found;
 }
 
 Fingerprint StreamIndex::fingerprint(StreamId id) const {
@@ -135,14 +143,13 @@ std::vector<StreamId> StreamIndex::matching(const LabelMatcher& matcher) const {
   const bool with_absent = matcher.matches_empty();
   if (values == postings_.end()) return with_absent ? all_locked() : Ids();
   if (matcher.op() == MatchOp::kEqual && !with_absent) {
-    const auto ids = values->second.find(matcher.value());
-    return ids == values->second.end() ? Ids() : ids->second;
+    const Ids* ids = values->second.find(matcher.value());
+    return ids == nullptr ? Ids() : *ids;
   }
   // Streams without the label follow `with_absent`: then collect those that do not match, and turn the set around.
   Ids collected;
-  for (const auto& [value, ids] : values->second) {
-    if (matcher.matches(std::string_view(value)) != with_absent)
-      collected.insert(collected.end(), ids.begin(), ids.end());
+  for (const auto& [text, first, ids] : values->second.all()) {
+    if (matcher.matches(text) != with_absent) collected.insert(collected.end(), ids->begin(), ids->end());
   }
   std::sort(collected.begin(), collected.end());
   if (!with_absent) return collected;
@@ -194,10 +201,11 @@ std::vector<std::string> StreamIndex::label_names(std::span<const LabelMatcher> 
   const std::shared_lock lock(mutex_);
   std::vector<std::string> names;
   if (matchers.empty()) {
-    const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
+    const auto is_alive = [&](StreamId id) { return alive(id, days.first, days.last); };
     for (const auto& [name, values] : postings_) {
-      const bool used = std::any_of(values.begin(), values.end(), [&](const auto& value) {
-        return std::any_of(value.second.begin(), value.second.end(), alive);
+      const auto listed = values.all();
+      const bool used = std::any_of(listed.begin(), listed.end(), [&](const LabelValues::Value& value) {
+        return std::any_of(value.ids->begin(), value.ids->end(), is_alive);
       });
       if (used) names.push_back(name);
     }
@@ -213,37 +221,62 @@ std::vector<std::string> StreamIndex::label_names(std::span<const LabelMatcher> 
   return names;
 }
 
-std::vector<std::string> StreamIndex::label_values(std::string_view name, std::span<const LabelMatcher> matchers,
-                                                   TimeRange range) const {
+std::vector<std::string_view> StreamIndex::label_values(std::string_view name, std::span<const LabelMatcher> matchers,
+                                                        TimeRange range) const {
   const DayRange days(range);
-  const std::shared_lock lock(mutex_);
-  std::vector<std::string> found;
-  const auto values = postings_.find(name);
-  if (values == postings_.end()) return found;
-  const auto alive = [&](StreamId id) { return days.any_of(streams_[id].days); };
+  for (;;) {
+    {
+      const std::shared_lock lock(mutex_);
+      const auto values = postings_.find(name);
+      if (values == postings_.end()) return {};
+      if (values->second.in_order()) return values_of(*values, matchers, days.first, days.last);
+    }
+    const std::unique_lock lock(mutex_);
+    postings_.find(name)->second.put_in_order();
+  }
+}
+
+std::vector<std::string_view> StreamIndex::values_of_each(std::string_view name, std::span<const StreamId> ids,
+                                                          std::int32_t first_day, std::int32_t last_day) const {
+  std::vector<std::string_view> found;
+  for (const StreamId id : ids) {
+    const auto value = alive(id, first_day, last_day) ? streams_[id].labels->get(name) : std::nullopt;
+    if (value) found.push_back(*value);
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+/// REQUIRES: the values are in order.
+std::vector<std::string_view> StreamIndex::values_of(const Postings::value_type& label,
+                                                     std::span<const LabelMatcher> matchers, std::int32_t first_day,
+                                                     std::int32_t last_day) const {
+  const auto& [name, values] = label;
+  std::vector<std::string_view> found;
+  const auto add_values = [&](const auto& wanted) {
+    for (const auto& [text, first, ids] : values.all()) {
+      if (wanted(first) || std::any_of(ids->begin() + 1, ids->end(), wanted)) found.push_back(text);
+    }
+  };
   if (matchers.empty()) {
-    found.reserve(values->second.size());
-    const bool all_alive = all_within(days.first, days.last);
-    for (const auto& [value, ids] : values->second) {
-      if (all_alive || std::any_of(ids.begin(), ids.end(), alive)) found.push_back(value);
+    found.reserve(values.all().size());
+    if (all_within(first_day, last_day)) {
+      for (const auto& value : values.all()) found.push_back(value.text);
+    } else {
+      add_values([&](StreamId id) { return alive(id, first_day, last_day); });
     }
     return found;
   }
   const Ids selected = select_locked(matchers);
-  if (selected.size() > kTryEachMax) {  // the values are in order already
-    std::vector<bool> marked(streams_.size());
-    for (const StreamId id : selected) marked[id] = alive(id);
-    for (const auto& [value, ids] : values->second) {
-      if (std::any_of(ids.begin(), ids.end(), [&](StreamId id) { return marked[id]; })) found.push_back(value);
-    }
-    return found;
-  }
+  if (selected.size() <= kTryEachMax) return values_of_each(name, selected, first_day, last_day);
+  std::vector<bool> marked(streams_.size());
+  std::size_t count = 0;
   for (const StreamId id : selected) {
-    const auto value = alive(id) ? streams_[id].labels->get(name) : std::nullopt;
-    if (value) found.emplace_back(*value);
+    marked[id] = alive(id, first_day, last_day);
+    count += marked[id] ? 1 : 0;
   }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  if (count > 0) add_values([&](StreamId id) { return marked[id]; });
   return found;
 }
 

@@ -214,21 +214,19 @@ std::vector<std::string> StoreSource::label_names(std::string_view tenant, std::
   return stored == nullptr ? std::vector<std::string>() : stored->index().label_names(matchers, range);
 }
 
-std::vector<std::string> StoreSource::label_values(std::string_view tenant, std::string_view name,
-                                                   std::span<const LabelMatcher> matchers, TimeRange range) {
+std::vector<std::string_view> StoreSource::label_values(std::string_view tenant, std::string_view name,
+                                                        std::span<const LabelMatcher> matchers, TimeRange range) {
   const auto* stored = state_->storage.find(tenant);
-  return stored == nullptr ? std::vector<std::string>() : stored->index().label_values(name, matchers, range);
+  return stored == nullptr ? std::vector<std::string_view>() : stored->index().label_values(name, matchers, range);
 }
 
 std::vector<std::shared_ptr<const Labels>> StoreSource::series(std::string_view tenant,
                                                                std::span<const LabelMatcher> matchers,
                                                                TimeRange range) {
-  std::vector<std::shared_ptr<const Labels>> out;
   const auto* stored = state_->storage.find(tenant);
-  if (stored == nullptr) return out;
+  if (stored == nullptr) return {};
   const auto& index = stored->index();
-  for (const index::StreamId id : index.with_data(index.select(matchers), range)) out.push_back(index.labels(id));
-  return out;
+  return index.labels(index.with_data(index.select(matchers), range));
 }
 
 Result<IndexStats> StoreSource::stats(std::string_view tenant, const std::vector<LabelMatcher>& matchers,

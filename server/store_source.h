@@ -63,9 +63,10 @@ class StoreSource final : public logql::LogSource {
   /// Sorted. Streams count when they have data on a day that the range touches.
   std::vector<std::string> label_names(std::string_view tenant, std::span<const LabelMatcher> matchers,
                                        TimeRange range);
-  std::vector<std::string> label_values(std::string_view tenant, std::string_view name,
-                                        std::span<const LabelMatcher> matchers, TimeRange range);
-  /// Label sets of the streams that match (the union over selectors is the caller's).
+  /// The views live as long as the storage.
+  std::vector<std::string_view> label_values(std::string_view tenant, std::string_view name,
+                                             std::span<const LabelMatcher> matchers, TimeRange range);
+  /// Label sets of the streams that match, in no order (the union over selectors is the caller's).
   std::vector<std::shared_ptr<const Labels>> series(std::string_view tenant, std::span<const LabelMatcher> matchers,
                                                     TimeRange range);
   Result<IndexStats> stats(std::string_view tenant, const std::vector<LabelMatcher>& matchers, TimeRange range,

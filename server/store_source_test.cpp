@@ -14,6 +14,8 @@ namespace {
 using ingest::Store;
 using ingest::TestEntry;
 
+using Texts = std::vector<std::string_view>;
+
 constexpr TimeRange kEver{{0}, {1'000'000'000'000}};
 constexpr Duration kHour = std::chrono::hours(1);
 
@@ -153,7 +155,7 @@ TEST_CASE_FIXTURE(Fixture, "statistics and volumes") {
     const bool a = volume.stream->labels.get("s") == "a";
     CHECK(volume.bytes == (a ? std::vector<std::uint64_t>{5, 3} : std::vector<std::uint64_t>{0, 3}));
   }
-  CHECK(source->label_values("t", "s", {}, kEver) == Rows{"a", "b"});
+  CHECK(source->label_values("t", "s", {}, kEver) == Texts{"a", "b"});
   CHECK(source->series("t", std::vector{matcher("s", MatchOp::kEqual, "b")}, kEver).size() == 1);
 }
 
@@ -236,7 +238,7 @@ TEST_CASE_FIXTURE(Fixture, "expired segments and streams go, with their labels")
   Rows left{"a@" + std::to_string(now - 30 * hour) + " middle a", "a@" + std::to_string(now) + " new"};
   std::sort(left.begin(), left.end());
   CHECK(rows(request({}, ever)) == left);
-  CHECK(source->label_values("t", "s", {}, ever) == Rows{"a"});
+  CHECK(source->label_values("t", "s", {}, ever) == Texts{"a"});
   CHECK(maintenance.counters().segments_expired == 1);
   CHECK(maintenance.counters().rows_expired == 3);
   CHECK(maintenance.counters().failures == 0);

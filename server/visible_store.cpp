@@ -14,12 +14,13 @@ std::vector<std::string> names_of(const QueryTenants& tenants) {
   return names;
 }
 
-void add_names(std::vector<std::string>& names, std::vector<std::string> more) {
+template <class Text>
+void add_names(std::vector<Text>& names, std::vector<Text> more) {
   if (names.empty()) {
     names = std::move(more);
     return;
   }
-  std::vector<std::string> both;
+  std::vector<Text> both;
   std::set_union(names.begin(), names.end(), more.begin(), more.end(), std::back_inserter(both));
   names = std::move(both);
 }
@@ -48,15 +49,20 @@ Result<VisibleStore::Names> VisibleStore::label_names(Matchers matchers, TimeRan
   return names;
 }
 
-Result<VisibleStore::Names> VisibleStore::label_values(std::string_view name, Matchers matchers,
-                                                       TimeRange range) const {
-  KVASIR_TRY(const Choice choice, choose(std::move(matchers)));
-  if (tenants_.several && name == kTenantLabel) return choice.tenants;
-  Names values;
+Result<VisibleStore::Values> VisibleStore::label_values(std::string_view name, Matchers matchers,
+                                                        TimeRange range) const {
+  KVASIR_TRY(Choice choice, choose(std::move(matchers)));
+  Values values;
+  if (tenants_.several && name == kTenantLabel) {
+    values.owned = std::move(choice.tenants);
+    values.texts.assign(values.owned.begin(), values.owned.end());
+    return values;
+  }
   for (const auto& tenant : choice.tenants)
-    add_names(values, store_.label_values(tenant, name, choice.matchers, range));
+    add_names(values.texts, store_.label_values(tenant, name, choice.matchers, range));
   const bool hidden = tenants_.policy != nullptr && tenants_.policy->mask.hides(name);
-  return hidden && !values.empty() ? Names{std::string(kMasked)} : values;
+  if (hidden && !values.empty()) values.texts = {kMasked};
+  return values;
 }
 
 std::shared_ptr<const Labels> VisibleStore::shown(const std::shared_ptr<const Labels>& stored,
@@ -70,11 +76,9 @@ Result<std::vector<std::shared_ptr<const Labels>>> VisibleStore::series(Matchers
   KVASIR_TRY(const Choice choice, choose(std::move(matchers)));
   std::vector<std::shared_ptr<const Labels>> found;
   for (const auto& tenant : choice.tenants) {
-    for (const auto& stored : store_.series(tenant, choice.matchers, range)) found.push_back(shown(stored, tenant));
+    auto stored = store_.series(tenant, choice.matchers, range);
+    for (auto& labels : stored) found.push_back(shown(labels, tenant));
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return *a < *b; });
-  const auto same = [](const auto& a, const auto& b) { return a == b || *a == *b; };
-  found.erase(std::unique(found.begin(), found.end(), same), found.end());
   return found;
 }
 

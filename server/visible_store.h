@@ -21,6 +21,14 @@ namespace kvasir::server {
 class VisibleStore {
  public:
   using Names = std::vector<std::string>;  // ascending, each once
+  /// Ascending, each once; the views live as long as this and the store.
+  struct Values {
+    std::vector<std::string_view> texts;
+    std::vector<std::string> owned;
+    auto begin() const { return texts.begin(); }
+    auto end() const { return texts.end(); }
+    bool empty() const { return texts.empty(); }
+  };
   using Matchers = std::vector<LabelMatcher>;
 
   VisibleStore(StoreSource& store, const QueryTenants& tenants) : store_(store), tenants_(tenants) {}
@@ -29,8 +37,8 @@ class VisibleStore {
   std::shared_ptr<logql::LogSource> source() const;
 
   Result<Names> label_names(Matchers matchers, TimeRange range) const;
-  Result<Names> label_values(std::string_view name, Matchers matchers, TimeRange range) const;
-  /// Ascending, each once.
+  Result<Values> label_values(std::string_view name, Matchers matchers, TimeRange range) const;
+  /// In no order; of several tenants, what is hidden makes some equal.
   Result<std::vector<std::shared_ptr<const Labels>>> series(Matchers matchers, TimeRange range) const;
   /// Bytes are those that are stored, also of values that a mask hides.
   Result<IndexStats> stats(Matchers matchers, TimeRange range, logql::QueryContext& context) const;

@@ -1,6 +1,6 @@
 #include "server/handlers/label_routes.h"
 
-#include <set>
+#include <algorithm>
 #include <utility>
 
 #include "common/json_writer.h"
@@ -13,7 +13,8 @@ namespace kvasir::server {
 namespace {
 
 /// An empty answer has no `data` at all; clients know it so.
-net::HttpResponse names_answer(const QueryExchange& exchange, const VisibleStore::Names& names, bool legacy) {
+template <class Names>
+net::HttpResponse names_answer(const QueryExchange& exchange, const Names& names, bool legacy) {
   std::string body;
   JsonWriter w(body);
   w.begin_object();
@@ -27,6 +28,34 @@ net::HttpResponse names_answer(const QueryExchange& exchange, const VisibleStore
   body += '\n';
   return json_answer(exchange.request, std::move(body), true);
 }
+
+/// Label sets as they are written: each once, in the order of their texts.
+class LabelSetTexts {
+ public:
+  void add(const Labels& labels) {
+    starts_.push_back(text_.size());
+    append_labels(text_, labels);
+  }
+  void append_to(std::string& out) const {
+    std::vector<std::string_view> sets;
+    sets.reserve(starts_.size());
+    for (std::size_t i = 0; i < starts_.size(); ++i) {
+      const std::size_t end = i + 1 < starts_.size() ? starts_[i + 1] : text_.size();
+      sets.push_back(std::string_view(text_).substr(starts_[i], end - starts_[i]));
+    }
+    std::sort(sets.begin(), sets.end());
+    sets.erase(std::unique(sets.begin(), sets.end()), sets.end());
+    out.reserve(out.size() + text_.size() + sets.size());
+    for (bool first = true; const auto set : sets) {
+      if (!std::exchange(first, false)) out += ',';
+      out += set;
+    }
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::size_t> starts_;
+};
 
 /// Where a label request looks.
 struct LabelRequest {
@@ -78,17 +107,14 @@ net::HttpResponse series(const Services& services, QueryExchange& exchange) {
   auto selectors = series_selectors(exchange);
   if (!selectors) return bare_error(selectors.error());
   const VisibleStore store(services.store, exchange.tenants);
-  std::set<Labels> found;
+  LabelSetTexts texts;
   for (auto& matchers : *selectors) {
     const auto some = store.series(std::move(matchers), *range);
     if (!some) return bare_error(some.error());
-    for (const auto& labels : *some) found.insert(*labels);
+    for (const auto& labels : *some) texts.add(*labels);
   }
   std::string body = "{\"status\":\"success\",\"data\":[";
-  for (bool first = true; const auto& labels : found) {
-    if (!std::exchange(first, false)) body += ',';
-    append_labels(body, labels);
-  }
+  texts.append_to(body);
   body += "]}\n";
   return json_answer(exchange.request, std::move(body), true);
 }
