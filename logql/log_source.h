@@ -89,6 +89,12 @@ enum class NumberText {
 
 inline constexpr std::size_t kTimesPerCoarse = 64;
 
+/// Where the rows of an interval end: one past the last. Interval i is (phase + (i - 1) * step, phase + i * step].
+struct IntervalEnd {
+  std::int64_t interval;
+  std::size_t end;
+};
+
 class LogBlock {
  public:
   virtual ~LogBlock() = default;
@@ -100,6 +106,12 @@ class LogBlock {
   /// Every kTimesPerCoarse-th of the timestamps, the first included; few enough to stay in a processor's cache. Empty
   /// where a block does not keep them: coarse_of() makes them.
   virtual std::span<const std::int64_t> coarse_timestamps() { return {}; }
+  /// The intervals with a row of the block, ascending. A block that rests between queries keeps them, for the same
+  /// intervals are asked for again. Empty: not kept. REQUIRES: 0 <= phase < step.
+  virtual std::span<const IntervalEnd> interval_ends(std::int64_t step, std::int64_t phase) {
+    (void)step, (void)phase;
+    return {};
+  }
   virtual std::uint64_t sequence(std::size_t row) const = 0;
   /// Fills out[row] for every row that is set in `rows`; out has rows() items and the others are left alone. The views
   /// live as long as the block.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <unordered_map>
 
 #include "common/log.h"
+#include "logql/exec/bucket_ends.h"
 #include "logql/pipeline/pattern.h"
 #include "logql/pipeline/value_text.h"
 
@@ -16,6 +18,9 @@ using logql::FieldSyntax;
 using logql::NumberColumn;
 using logql::NumberText;
 using logql::RowSet;
+
+// Where fewer rows lie in an interval on average, its end is not worth keeping.
+constexpr std::size_t kRowsPerEndMin = 16;
 
 chunks::FieldSyntax to_chunks(FieldSyntax syntax) {
   return syntax == FieldSyntax::kJson ? chunks::FieldSyntax::kJson : chunks::FieldSyntax::kLogfmt;
@@ -55,6 +60,34 @@ std::span<const std::int64_t> OpenedBlock::coarse_timestamps() {
     coarse_ = logql::coarse_of(timestamps());
   }
   return coarse_;
+}
+
+std::span<const logql::IntervalEnd> OpenedBlock::interval_ends(std::int64_t step, std::int64_t phase) {
+  if (ends_step_ == step && ends_phase_ == phase) return ends_;
+  grown_ = true;
+  ends_step_ = step;
+  ends_phase_ = phase;
+  ends_.clear();
+  const auto times = timestamps();
+  const logql::BucketEnds ends(times, coarse_timestamps());
+  for (std::size_t row = 0; row < times.size();) {
+    if (ends_.size() > times.size() / kRowsPerEndMin) {
+      ends_.clear();
+      break;
+    }
+    std::int64_t behind = 0;
+    if (__builtin_sub_overflow(times[row], phase, &behind)) {
+      ends_.clear();
+      break;
+    }
+    const std::int64_t interval = behind / step + (behind % step > 0 ? 1 : 0);
+    std::int64_t last = 0;  // of the interval
+    if (__builtin_mul_overflow(interval, step, &last) || __builtin_add_overflow(last, phase, &last))
+      last = std::numeric_limits<std::int64_t>::max();
+    row = ends.first_after(row, last);
+    ends_.push_back({interval, row});
+  }
+  return ends_;
 }
 
 bool OpenedBlock::has_metadata() {
@@ -214,7 +247,8 @@ std::optional<FieldColumn> OpenedBlock::read_capture(std::string_view pattern, s
 
 std::uint64_t OpenedBlock::memory_bytes() const {
   std::uint64_t bytes = sizeof *this + block_->memory_bytes() + zero_sequences_.capacity() * sizeof(std::uint64_t) +
-                        zero_lengths_.capacity() * sizeof(std::uint32_t) + coarse_.capacity() * sizeof(std::int64_t);
+                        zero_lengths_.capacity() * sizeof(std::uint32_t) + coarse_.capacity() * sizeof(std::int64_t) +
+                        ends_.capacity() * sizeof(logql::IntervalEnd);
   for (const auto& [literal, words] : literals_) bytes += literal.capacity() + words.capacity() * sizeof(std::uint64_t);
   for (const auto& [key, column] : fields_) bytes += sizeof key + (column ? bytes_of(*column) : 0);
   for (const auto& [key, column] : numbers_) bytes += sizeof key + (column ? bytes_of(*column) : 0);

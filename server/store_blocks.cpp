@@ -99,6 +99,10 @@ class SegmentLogBlock final : public logql::LogBlock {
   std::size_t rows() const override { return opened_->rows(); }
   std::span<const std::int64_t> timestamps() const override { return opened_->timestamps(); }
   std::span<const std::int64_t> coarse_timestamps() override { return opened_->coarse_timestamps(); }
+  std::span<const logql::IntervalEnd> interval_ends(std::int64_t step, std::int64_t phase) override {
+    // A slice is gone with the query.
+    return shared_ == nullptr ? opened_->interval_ends(step, phase) : std::span<const logql::IntervalEnd>();
+  }
   std::uint64_t sequence(std::size_t row) const override { return opened_->sequence(row); }
   Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
     return opened_->lines(rows, out);

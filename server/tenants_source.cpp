@@ -18,6 +18,9 @@ class TenantBlock final : public logql::LogBlock {
   std::size_t rows() const override { return inner_->rows(); }
   std::span<const std::int64_t> timestamps() const override { return inner_->timestamps(); }
   std::span<const std::int64_t> coarse_timestamps() override { return inner_->coarse_timestamps(); }
+  std::span<const logql::IntervalEnd> interval_ends(std::int64_t step, std::int64_t phase) override {
+    return inner_->interval_ends(step, phase);
+  }
   std::uint64_t sequence(std::size_t row) const override { return inner_->sequence(row); }
   Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out) override {
     return inner_->lines(rows, out);

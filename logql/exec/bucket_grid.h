@@ -34,6 +34,15 @@ class BucketGrid {
   /// The bucket that holds every instant from `first` to `last`, if there is one.
   std::optional<std::uint32_t> covering(TimestampNs first, TimestampNs last) const;
 
+  /// True if every bucket is a whole step: then interval_bucket() tells the bucket of an interval of that step and
+  /// phase (see IntervalEnd); not less than buckets(): of none.
+  bool whole_steps() const { return rest_ == 0; }
+  std::int64_t step() const { return step_; }
+  std::int64_t phase() const { return (first_ % step_ + step_) % step_; }
+  std::size_t interval_bucket(std::int64_t interval) const {
+    return static_cast<std::size_t>(interval - (first_ - phase()) / step_ + whole_ - 1);
+  }
+
   /// Buckets of the window of a step: [begin, end).
   std::size_t window_begin(std::size_t step) const { return step * per_step_; }
   std::size_t window_end(std::size_t step) const { return step * per_step_ + window_buckets_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <utility>
 
 #include "logql/exec/aggregate_state.h"
 #include "logql/exec/block_statistics.h"
@@ -141,6 +142,9 @@ class RangeWorker {
 
   static constexpr bool kCounts = std::is_same_v<State, CountState>;
   static constexpr bool kSums = std::is_same_v<State, SumState>;
+  static constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> ||
+                                         std::is_same_v<State, EndState<false>> ||
+                                         std::is_same_v<State, SamplesState>;
 
   /// True if an exact block lies in one bucket and its statistics say everything.
   bool take_statistics(const BlockHandle& handle) {
@@ -193,6 +197,7 @@ class RangeWorker {
   /// One group, counted: the times at which buckets end, and the number of rows between them.
   bool count_rows(LogBlock& block, const RowSet& rows, std::size_t series) {
     if constexpr (kCounts) {
+      if (count_intervals(block, rows, series)) return true;
       const auto times = block.timestamps();
       const auto coarse = coarse_times(block);
       const BucketEnds ends(times, coarse);
@@ -206,6 +211,20 @@ class RangeWorker {
     } else {
       return false;
     }
+  }
+
+  /// The same from the ends that the block keeps.
+  bool count_intervals(LogBlock& block, const RowSet& rows, std::size_t series) {
+    if (!scan_.grid.whole_steps()) return false;
+    const auto ends = block.interval_ends(scan_.grid.step(), scan_.grid.phase());
+    std::size_t begin = 0;
+    for (const auto& [interval, end] : ends) {
+      const std::size_t found = rows.count(std::exchange(begin, end), end);
+      if (found == 0) continue;
+      const auto bucket = static_cast<std::uint32_t>(scan_.grid.interval_bucket(interval));
+      if constexpr (kCounts) table_.at(series, bucket).add_many(found);
+    }
+    return !ends.empty();
   }
 
   std::span<const std::int64_t> coarse_times(LogBlock& block) {
@@ -251,9 +270,6 @@ class RangeWorker {
     }
 
    private:
-    static constexpr bool kNeedsSequence = std::is_same_v<State, EndState<true>> ||
-                                           std::is_same_v<State, EndState<false>> ||
-                                           std::is_same_v<State, SamplesState>;
     SampleValue value_;
     LogBlock& block_;
     std::span<const std::int64_t> times_;
@@ -294,7 +310,7 @@ class RangeWorker {
         error = pipeline_error(runner.error(), runner.final_labels());
         return;
       }
-      add(runner, {time.value, block.sequence(row), value_of(runner)}, bucket->index);
+      add(runner, {time.value, kNeedsSequence ? block.sequence(row) : 0, value_of(runner)}, bucket->index);
     });
     if (error) return fail(std::move(*error));
     return {};

@@ -46,6 +46,11 @@ class Twin {
     }
   }
   void flush() { REQUIRE(store_->ingester().flush()); }
+  /// Of the queries from now on: their step, and how far their start is behind the first entry.
+  void set_steps(std::int64_t step, std::int64_t shift) {
+    step_ = step;
+    shift_ = shift;
+  }
 
   /// Runs the query over memory without any fast path, then over the store in every way, each way twice.
   void check(const std::string& query, bool instant = false) {
@@ -97,9 +102,9 @@ class Twin {
     logql::QueryParams params;
     params.query = query;
     params.tenant = kTenant;
-    params.start = {first_};
+    params.start = {first_ + shift_};
     params.end = {last_ + 1};
-    params.step = Duration((last_ - first_) / 7 + 1'000'000'000);
+    params.step = Duration(step_ != 0 ? step_ : (last_ - first_) / 7 + 1'000'000'000);
     params.limit = 1000;
     params.direction = query.size() % 2 == 0 ? logql::Direction::kForward : logql::Direction::kBackward;
     return params;
@@ -126,6 +131,7 @@ class Twin {
   logql::MemorySource plain_{{.fast_paths = false, .exact = false}};
   std::int64_t first_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t last_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t step_ = 0, shift_ = 0;
 };
 
 constexpr const char* kQueries[] = {
@@ -211,6 +217,13 @@ TEST_CASE("the store answers as plain lines do, whatever is pushed down") {
 namespace {
 
 constexpr std::int64_t kOddStart = 1'768'032'000'000'000'000;
+
+/// Words that make a few hundred lines large enough for a stored block of their own.
+std::string many_words() {
+  std::string words;
+  while (words.size() < 800) words += " and more";
+  return words;
+}
 
 /// Damaged and unusual lines, all in one stream or spread over many.
 std::vector<TestEntry> odd_entries(int count, int streams) {
@@ -306,6 +319,32 @@ TEST_CASE("100,000 lines of one instant are ordinary: sealed, and not sealed yet
   }
 }
 
+TEST_CASE("ends of steps that rest with a block are those of the query's own steps") {
+  Twin twin;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  std::mt19937_64 random(5);
+  for (int segment = 0; segment < 3; ++segment) {
+    std::vector<TestEntry> entries;
+    std::int64_t time = kOddStart + segment * 900 * kSecond;  // segments overlap
+    for (int i = 0; i < 3000; ++i) {
+      time += static_cast<std::int64_t>(random() % (i % 100 == 0 ? 90 * kSecond : kSecond / 2));
+      entries.push_back({i % 2 == 0 ? "a" : "b", time, i % 3 == 0 ? "error" : "line" + many_words(), ""});
+    }
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const auto& a, const auto& b) { return a.timestamp < b.timestamp; });
+    twin.push(entries);
+    twin.flush();
+  }
+  for (const std::int64_t step : {60 * kSecond, 300 * kSecond, 20 * kSecond, kSecond}) {
+    for (const std::int64_t shift : {std::int64_t{0}, kSecond / 3, 400 * kSecond, -77 * kSecond}) {
+      twin.set_steps(step, shift);
+      const std::string range = "[" + std::to_string(step / kSecond) + "s]";
+      twin.check("sum by (s) (count_over_time({s=~\".+\"}" + range + "))");
+      twin.check("sum(rate({s=~\".+\"} |= \"error\" [5m]))");
+    }
+  }
+}
+
 TEST_CASE("small streams that share a stored block have it opened once, and it counts whole") {
   Twin twin;
   std::uint64_t line_bytes = 0;
@@ -392,13 +431,6 @@ TEST_CASE("levels are counted without opening a block") {
 namespace {
 
 constexpr std::int64_t kIdsStart = 1'768'032'000'000'000'000;
-
-/// Words that make a few hundred lines large enough for a stored block of their own.
-std::string many_words() {
-  std::string words;
-  while (words.size() < 800) words += " and more";
-  return words;
-}
 
 /// Two streams in four segments; the id is in a line of one block and in the metadata of another one.
 void fill_with_ids(Twin& twin, const std::string& id) {
