@@ -16,7 +16,8 @@ class RecentMetadata {
   /// What is known of the pairs, and whether the very same were seen lately.
   std::pair<const Item*, bool> look_up(std::span<const LabelView> pairs) {
     for (const Item& item : items_) {
-      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty()) return {&item, true};
+      if (item.pairs.data() == pairs.data() && item.pairs.size() == pairs.size() && !pairs.empty())
+        return {&item, true};
     }
     Item& item = items_[next_++ % items_.size()];
     item = {pairs, level_of_metadata(pairs), 0};

@@ -13,7 +13,8 @@ std::string_view level_name(Level level) { return kNames[static_cast<std::size_t
 std::uint64_t metadata_bytes_of(const LevelCounts& levels) {
   constexpr std::uint64_t kNameBytes = std::string_view("detected_level").size();
   std::uint64_t bytes = 0;
-  for (std::size_t level = 1; level < kLevelCount; ++level) bytes += levels[level] * (kNameBytes + kNames[level].size());
+  for (std::size_t level = 1; level < kLevelCount; ++level)
+    bytes += levels[level] * (kNameBytes + kNames[level].size());
   return bytes;
 }
 

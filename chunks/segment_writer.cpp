@@ -347,7 +347,7 @@ Result<bool> SegmentWriter::copy(const SegmentReader& segment, std::size_t block
     slice.stream = stream;
     slice.part = static_cast<std::uint32_t>(state_->parts.size());
     slice.offset = state_->file.size();
-    slice.flags = static_cast<std::uint16_t>(slice.flags & ~block_flags::kHasIdFilter);  // said when filters are written
+    slice.flags = static_cast<std::uint16_t>(slice.flags & ~block_flags::kHasIdFilter);  // set with the filters
     state_->rows += slice.rows;
     state_->line_bytes += slice.line_bytes;
   }

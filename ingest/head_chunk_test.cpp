@@ -83,8 +83,9 @@ TEST_CASE("repeats are found among many rows, of one instant or of many") {
 TEST_CASE("a repeat is a repeat in whatever order rows come") {
   std::mt19937_64 random(5);
   const auto shuffled = [&](int) { return static_cast<std::int64_t>(random() % 3000); };
-  const auto interleaved = [](int i) { return std::int64_t{i % 40 / 10 * 1000 + i / 40 * 10 + i % 10}; };  // four runs at once
-  const auto bodies = [](int i) { return std::int64_t{(i / 50 ^ 1) * 50 + i % 50}; };   // neighbours change places
+  // Four runs at once; then runs that change places with their neighbours.
+  const auto interleaved = [](int i) { return std::int64_t{i % 40 / 10 * 1000 + i / 40 * 10 + i % 10}; };
+  const auto bodies = [](int i) { return std::int64_t{(i / 50 ^ 1) * 50 + i % 50}; };
   const auto falling = [](int i) { return std::int64_t{10000 - i}; };
   const auto again = [](int i) { return std::int64_t{i % 700}; };
   const std::function<std::int64_t(int)> orders[] = {shuffled, interleaved, bodies, falling, again};

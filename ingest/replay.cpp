@@ -15,10 +15,12 @@ struct Stream {
   StreamSlot* slot = nullptr;
 };
 
+constexpr Duration kProgressInterval = std::chrono::seconds(2);
+
 class Replay {
  public:
-  Replay(Filesystem& filesystem, const Clock& clock, const ReplayTarget& target)
-      : filesystem_(filesystem), clock_(clock), target_(target) {}
+  Replay(Filesystem& filesystem, const Clock& clock, const ReplayTarget& target, std::uint64_t bytes_in_all)
+      : filesystem_(filesystem), clock_(clock), target_(target), bytes_in_all_(bytes_in_all) {}
 
   Result<void> read_file(const Path& path, std::uint64_t number) {
     KVASIR_TRY(const auto file, filesystem_.open_random(path));
@@ -33,6 +35,7 @@ class Replay {
     }
     outcome_.start.files.push_back(kept);
     outcome_.start.next_file = number + 1;
+    bytes_done_ += file->size();
     return {};
   }
 
@@ -66,8 +69,20 @@ class Replay {
       }
       auto taken = take(*record);
       if (!taken) return fail(taken.error().with_context(path));
+      tell_progress(size - bytes.size());
     }
     return {};
+  }
+
+  void tell_progress(std::uint64_t bytes_of_file) {
+    if (clock_.steady() < next_progress_) return;
+    next_progress_ = clock_.steady() + kProgressInterval;
+    const std::uint64_t done = bytes_done_ + bytes_of_file;
+    log::info("ingest", "replaying the write-ahead log",
+              {{"percent", std::to_string(done * 100 / std::max<std::uint64_t>(bytes_in_all_, 1))},
+               {"bytes", std::to_string(done)},
+               {"bytes_in_all", std::to_string(bytes_in_all_)},
+               {"entries", std::to_string(outcome_.entries)}});
   }
 
   Result<void> take(const WalRecord& record) {
@@ -139,6 +154,9 @@ class Replay {
   Filesystem& filesystem_;
   const Clock& clock_;
   const ReplayTarget& target_;
+  const std::uint64_t bytes_in_all_;
+  std::uint64_t bytes_done_ = 0;   // of whole files
+  Duration next_progress_ = clock_.steady() + kProgressInterval;
   ReplayOutcome outcome_;
   std::unordered_map<std::uint64_t, Stream> streams_;   // of the current file
   std::map<std::pair<std::string, std::string>, std::uint64_t> origins_;
@@ -200,7 +218,12 @@ Result<ReplayOutcome> replay_wal(const Path& directory, Filesystem& filesystem, 
     KVASIR_TRY(begin, first_sequence(filesystem, wal_file_path(directory, numbers[i])));
   }
   if (begin) KVASIR_CHECK_OK(load_flushed(storage, target, *begin));
-  Replay replay(filesystem, clock, target);
+  std::uint64_t bytes_in_all = 0;
+  for (const std::uint64_t number : numbers) {
+    KVASIR_TRY(const auto status, filesystem.status(wal_file_path(directory, number)));
+    if (status) bytes_in_all += status->size;
+  }
+  Replay replay(filesystem, clock, target, bytes_in_all);
   for (const std::uint64_t number : numbers) {
     KVASIR_CHECK_OK(replay.read_file(wal_file_path(directory, number), number));
     if (target.after_file) KVASIR_CHECK_OK(target.after_file());

@@ -1,9 +1,9 @@
 // rewrite.h -- makes one segment out of several, leaving rows out: merging, retention of some streams, erasing deleted
 // rows.
 //
-// Copies:   a block of columns that is large enough, lies alone in its stream's time and loses no row is taken byte for
-//           byte; the rest is encoded again. A block that small streams share is taken when each of these streams has no
-//           other rows here: then nothing would be won.
+// Copies:   a block of columns that is large enough, lies alone in its stream's time and loses no row is taken byte
+//           for byte; the rest is encoded again. A block that small streams share is taken when each of these streams
+//           has no other rows here: then nothing would be won.
 // Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
 // Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line,
 //           metadata) in a stream the one with the smallest sequence stays.
@@ -33,7 +33,8 @@ struct RewriteOptions {
   std::uint64_t dense_bytes_min = 512u << 10;   // of lines; smaller blocks are put together, unless there is one input
   KeepRows keep;                     // empty: all rows stay
   std::function<bool()> stop;        // true: give up (cancelled)
-  /// Told of each piece of work, in bytes of lines (of blocks that are copied: stored bytes); may wait. Empty: never waits.
+  /// Told of each piece of work, in bytes of lines (of blocks that are copied: stored bytes); may wait. Empty: never
+  /// waits.
   std::function<void(std::uint64_t bytes)> pace;
   ManifestEdit also;                 // goes into the same edit
 };

@@ -1,7 +1,7 @@
 // time_runs.h -- whether an instant occurred among rows that came mostly in order: the rows as ascending runs.
 //
-// Shape:    pushes over several connections interleave runs of ascending rows. One look tells between which two instants
-//           of other runs the current one stands; until it reaches the second, its rows need no further look.
+// Shape:    pushes over several connections interleave runs of ascending rows. One look tells between which two
+//           instants of other runs the current one stands; until it reaches the second, its rows need no further look.
 // Cost:     too_costly() tells when rows come in so little order that a table of instants is cheaper.
 // Threads:  one at a time.
 #pragma once

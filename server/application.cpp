@@ -29,6 +29,7 @@
 #include "server/life_cycle.h"
 #include "server/data_folder.h"
 #include "server/maintenance.h"
+#include "server/maintenance_metrics.h"
 #include "server/rule_metrics.h"
 #include "server/services.h"
 #include "server/start_ruler.h"
@@ -204,6 +205,7 @@ Result<void> Application::open_storage() {
   };
   parts.maintenance = std::make_unique<Maintenance>(std::move(maintenance), *parts.storage, *parts.ingester,
                                                     *parts.deletes, filesystem, system_clock());
+  collect_maintenance(parts.metrics, *parts.maintenance);
   parts.maintenance->start();
   return {};
 }

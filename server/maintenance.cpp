@@ -255,10 +255,13 @@ Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const Compile
 }
 
 std::function<void(std::uint64_t)> Maintenance::pace_of_merge() {
-  return [this, start = clock_.steady(), cpu = thread_cpu(), bytes = std::uint64_t{0}](std::uint64_t more) mutable {
-    bytes += more;
-    const Duration pause =
-        ingest::pause_due(options_.merge_budget, {clock_.steady() - start, thread_cpu() - cpu, bytes});
+  return [this, start = clock_.steady(), cpu_start = thread_cpu(),
+          done = ingest::WorkDone()](std::uint64_t more) mutable {
+    const Duration cpu = thread_cpu() - cpu_start;
+    merge_bytes_ += more;
+    merge_cpu_ += static_cast<std::uint64_t>((cpu - done.cpu).count());
+    done = {clock_.steady() - start, cpu, done.bytes + more};
+    const Duration pause = ingest::pause_due(options_.merge_budget, done);
     if (pause < kPauseMin) return;
     MutexLock lock(mutex_);
     (void)wake_.wait_for(lock, pause, [&] { return stop_.load(); });
@@ -266,14 +269,18 @@ std::function<void(std::uint64_t)> Maintenance::pace_of_merge() {
 }
 
 Result<void> Maintenance::merge(ingest::TenantStorage& tenant) {
+  const auto pace = pace_of_merge();
   while (!stop_) {
     const auto chosen = ingest::choose_merge(*tenant.segments(), options_.merge);
     if (chosen.empty()) return {};
     ingest::RewriteOptions rewrite;
     rewrite.stop = [this] { return stop_.load(); };
-    rewrite.pace = pace_of_merge();
+    rewrite.pace = std::cref(pace);
     KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, chosen, filesystem_, rewrite));
+    pace(0);  // what was done since the last block: ids, index, writing
     ++merges_;
+    merge_rows_ += outcome.rows_after;
+    merge_rows_copied_ += outcome.rows_copied;
     log::debug("maintenance", "segments merged",
                {{"tenant", tenant.tenant()}, {"segments", std::to_string(chosen.size())},
                 {"rows", std::to_string(outcome.rows_after)}});
@@ -282,7 +289,9 @@ Result<void> Maintenance::merge(ingest::TenantStorage& tenant) {
 }
 
 MaintenanceCounters Maintenance::counters() const {
-  return {merges_, segments_expired_, rows_expired_, rows_erased_, processed_, failures_};
+  return {merges_,     segments_expired_,  rows_expired_, rows_erased_,
+          processed_,  failures_,          merge_rows_,   merge_rows_copied_,
+          merge_bytes_, Duration(static_cast<Duration::rep>(merge_cpu_.load()))};
 }
 
 }  // namespace kvasir::server

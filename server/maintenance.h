@@ -35,13 +35,16 @@ struct MaintenanceOptions {
   std::function<Result<std::uint64_t>()> free_bytes;         // of the disk; empty: unknown
   Duration delete_cancel_period = std::chrono::hours(24);    // erasing waits so long; hiding does not
   ingest::MergeRules merge;
-  ingest::WorkBudget merge_budget;                           // of merging, over each merge
+  ingest::WorkBudget merge_budget;                           // of merging, over the merges that follow each other
   std::function<RetentionSettings(std::string_view tenant)> retention;
 };
 
 struct MaintenanceCounters {
   std::uint64_t merges = 0, segments_expired = 0, rows_expired = 0, rows_erased = 0, requests_processed = 0,
                 failures = 0;
+  std::uint64_t merge_rows = 0, merge_rows_copied = 0;
+  std::uint64_t merge_bytes = 0;   // as the budget counts them
+  Duration merge_cpu{0};
 };
 
 /// How long the stream is kept: the matching rule of highest priority (of equal ones the shortest), else the tenant's
@@ -77,7 +80,7 @@ class Maintenance {
   Result<void> erase(ingest::TenantStorage& tenant);
   Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
   Result<void> merge(ingest::TenantStorage& tenant);
-  /// For the time of one rewrite on this thread: waits as the budget of merges says.
+  /// For merges that follow each other on this thread: counts what they use, and waits as their budget says.
   std::function<void(std::uint64_t)> pace_of_merge();
 
   MaintenanceOptions options_;
@@ -93,7 +96,7 @@ class Maintenance {
   Condition wake_;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> merges_{0}, segments_expired_{0}, rows_expired_{0}, rows_erased_{0}, processed_{0},
-      failures_{0};
+      failures_{0}, merge_rows_{0}, merge_rows_copied_{0}, merge_bytes_{0}, merge_cpu_{0};
   std::thread thread_;
 };
 

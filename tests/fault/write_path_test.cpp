@@ -9,6 +9,7 @@
 #include "common/fault_filesystem.h"
 #include "common/log.h"
 #include "ingest/ingest_scenario.h"
+#include "ingest/rewrite.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -68,6 +69,46 @@ void run_scenario(Filesystem& fs, Ledger& ledger) {
   }
 }
 
+/// Odd ones: streams that nothing else has, whose block merges copy. Even ones: a stream whose blocks overlap.
+std::vector<TestEntry> batch_to_merge(int number) {
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 400; ++i) {
+    const std::string line = R"({"level":"info","batch":)" + std::to_string(number) + R"(,"took_ms":)" +
+                             std::to_string(i * 37 % 101) + R"(,"msg":"request finished"})";
+    const std::string own = "own" + std::to_string(number) + (i % 2 == 0 ? "even" : "odd");
+    const std::string trace = i % 5 == 0 ? "trace" + std::to_string(i) : "";
+    entries.push_back({number % 2 == 0 ? "both" : own, number * 150 + i, line, trace});
+  }
+  return entries;
+}
+
+IngesterOptions for_merges() {
+  IngesterOptions options;
+  options.background = false;
+  return options;
+}
+
+/// Pushes, flushes, and merges all segments; every step may fail. Gives how many rows were copied.
+std::uint64_t run_merges(Filesystem& fs, Ledger& ledger) {
+  std::uint64_t copied = 0;
+  int number = 0;
+  for (int life = 0; life < 2; ++life) {
+    auto store = Store::open(fs, for_merges());
+    if (!store) continue;
+    for (int step = 0; step < 3 && !(*store)->died(); ++step) {
+      push_noting(**store, ledger, "t", batch_to_merge(number++));
+      (void)(*store)->ingester().flush();
+    }
+    auto* const tenant = (*store)->storage().find("t");
+    if (tenant == nullptr || tenant->segments()->segments.empty()) continue;
+    RewriteOptions options;
+    options.dense_bytes_min = 1;
+    const auto outcome = rewrite_segments(*tenant, tenant->segments()->segments, fs, options);
+    if (outcome) copied += outcome->rows_copied;
+  }
+  return copied;
+}
+
 Found without_sequences(const Found& rows) {
   Found found;
   for (const auto& [key, times] : rows) found[key.substr(0, key.rfind('#'))] += times;
@@ -116,6 +157,36 @@ TEST_CASE_FIXTURE(Quiet, "any one disk operation fails") {
       if (!fs.fired()) break;
     }
     CHECK(k > 100);
+  }
+}
+
+TEST_CASE_FIXTURE(Quiet, "any one disk operation fails while segments are merged") {
+  for (const FaultKind kind : {FaultKind::kError, FaultKind::kShortWrite, FaultKind::kNoSpace}) {
+    std::uint64_t k = 0, copied = 0;
+    for (;; ++k) {
+      MemFilesystem disk;
+      FaultFilesystem fs(disk, {.first = k, .count = kind == FaultKind::kNoSpace ? 25u : 1u, .kind = kind});
+      Ledger ledger;
+      copied = run_merges(fs, ledger);
+      check_law(ledger, recover(disk), k);
+      if (!fs.fired()) break;
+    }
+    CHECK(k > 30);
+    CHECK(copied > 0);  // when nothing fails
+  }
+}
+
+TEST_CASE_FIXTURE(Quiet, "the power is cut at any disk operation of a merge") {
+  for (const TornWrite torn : {TornWrite::kNone, TornWrite::kPartial, TornWrite::kGarbled}) {
+    for (std::uint64_t k = 0;; ++k) {
+      CrashFilesystem disk;
+      FaultFilesystem fs(disk, {.first = k, .count = UINT64_MAX});
+      Ledger ledger;
+      run_merges(fs, ledger);
+      disk.crash({.torn = torn, .seed = k});
+      check_law(ledger, recover(disk), k);
+      if (!fs.fired()) break;
+    }
   }
 }
 
