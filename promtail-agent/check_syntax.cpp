@@ -66,6 +66,8 @@ SyntaxReport check_loaded(const LoadedConfig& loaded) {
       problem.text = fmt::format("scrape config \"{}\": {}", scrape.job_name, problem.text);
       report.problems.push_back(std::move(problem));
     }
+    for (const std::string& text : find_source_warnings(scrape))
+      report.warnings.push_back(fmt::format("scrape config \"{}\" (line {}): {}", scrape.job_name, scrape.line, text));
     check_stages(scrape, config, metrics, report);
   }
   std::stable_sort(report.problems.begin(), report.problems.end(),

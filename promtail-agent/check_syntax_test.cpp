@@ -119,8 +119,10 @@ TEST_CASE("a check names every problem of a file, by line") {
     CHECK(report.problems[i].line == kFaults[i].line);
     CHECK(report.problems[i].text.starts_with(kFaults[i].start));
   }
-  REQUIRE(report.warnings.size() == 1);
+  REQUIRE(report.warnings.size() == 3);
   CHECK(report.warnings[0].ends_with("option \"sorce\" is not known and has no effect, did you mean \"source\"?"));
+  CHECK(report.warnings[1].starts_with("scrape config \"c\" (line 30): no label of a journal entry is left"));
+  CHECK(report.warnings[2].starts_with("scrape config \"d\" (line 32): no label of a syslog entry is left"));
 }
 
 TEST_CASE("the exit code of a check tells whether anything is wrong") {

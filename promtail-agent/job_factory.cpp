@@ -75,22 +75,27 @@ Result<void> add_file_job(const ScrapeConfig& scrape, const JobContext& context,
   return add_discoveries(scrape, context, job);
 }
 
-/// Which blocks are not used because another one comes first.
-void warn_of_ignored(const ScrapeConfig& scrape) {
-  std::vector<std::string_view> present;
-  if (scrape.has_file_discovery()) present.emplace_back("file discovery");
-  if (scrape.journal.set) present.emplace_back("journal");
-  if (scrape.syslog.set) present.emplace_back("syslog");
-  if (scrape.push.set) present.emplace_back("loki_push_api");
-  if (scrape.gelf.set) present.emplace_back("gelf");
-  if (!scrape.docker_sd.empty()) present.emplace_back("docker_sd_configs");
-  for (std::size_t i = 1; i < present.size(); ++i) {
-    log::warn("config", "a scrape config has one source, ignoring the others",
-              {{"job", scrape.job_name}, {"used", std::string(present[0])}, {"ignored", std::string(present[i])}});
-  }
-}
-
 }  // namespace
+
+std::vector<std::string> find_source_warnings(const ScrapeConfig& scrape) {
+  std::vector<std::string> warnings;
+  std::vector<std::pair<std::string_view, const StringMap*>> present;  // sources in their order, and their own labels
+  static const StringMap kNone;
+  if (scrape.has_file_discovery()) present.emplace_back("file discovery", nullptr);
+  if (scrape.journal.set) present.emplace_back("journal", &scrape.journal.labels);
+  if (scrape.syslog.set) present.emplace_back("syslog", &scrape.syslog.labels);
+  if (scrape.push.set) present.emplace_back("loki_push_api", nullptr);
+  if (scrape.gelf.set) present.emplace_back("gelf", &scrape.gelf.labels);
+  if (!scrape.docker_sd.empty()) present.emplace_back("docker_sd_configs", &kNone);
+  for (std::size_t i = 1; i < present.size(); ++i)
+    warnings.push_back(fmt::format("a scrape config has one source: {} is used, {} is ignored", present[0].first,
+                                   present[i].first));
+  if (present.empty() || present[0].second == nullptr) return warnings;
+  if (present[0].second->empty() && scrape.relabel_configs.items.empty())
+    warnings.push_back(fmt::format("no label of a {} entry is left: give it labels, or keep some of its internal ones "
+                                   "by relabel_configs", present[0].first));
+  return warnings;
+}
 
 std::string rules_place(std::size_t scrape) { return fmt::format("error validating config: ScrapeConfig[{}].", scrape); }
 
@@ -171,7 +176,7 @@ Result<std::unique_ptr<Job>> make_job(const ScrapeConfig& scrape, const JobConte
   auto job = std::make_unique<Job>();
   job->name = scrape.job_name;
   KVASIR_TRY(JobParts parts, make_parts(scrape, context));
-  warn_of_ignored(scrape);
+  for (const auto& text : find_source_warnings(scrape)) log::warn("config", text, {{"job", scrape.job_name}});
   if (scrape.has_file_discovery()) {
     KVASIR_CHECK_OK(add_file_job(scrape, context, std::move(parts), *job));
     return job;

@@ -47,6 +47,8 @@ Result<std::unique_ptr<Job>> make_stdin_job(const JobContext& context);
 
 /// What the start of its source would refuse, as far as the configuration itself tells.
 std::vector<ConfigProblem> find_source_problems(const ScrapeConfig& scrape);
+/// What will not be as its author expects: sources that are ignored, entries without a label.
+std::vector<std::string> find_source_warnings(const ScrapeConfig& scrape);
 /// `error validating config: ScrapeConfig[1].`, as Promtail names the place of a relabel rule.
 std::string rules_place(std::size_t scrape);
 StageContext::MetricsSchema metrics_schema_of(const Config& config);

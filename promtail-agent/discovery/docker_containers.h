@@ -1,4 +1,4 @@
-// docker_containers.h -- containers as the Docker API lists them, with the labels that Prometheus' discovery gives them.
+// docker_containers.h -- containers as the Docker API lists them, with labels as Prometheus' discovery gives them.
 //
 // Notes:    that discovery makes one target for each network and TCP port of a container; logs are followed per
 //           container, so the first of its targets counts: the first network by name, its first TCP port. Hence

@@ -69,7 +69,7 @@ StageResult make_cri_stage(const YamlNode& node, BuildContext& context) {
   const auto max_size = options.text("max_partial_line_size");
   partial.truncate = options.flag("max_partial_line_size_truncate");
   const auto timeout = options.text("partial_timeout");
-  const bool partial_tags = options.flag("partial_tags");
+  const bool partial_tags = options.flag("partial_tags", true);
   if (max_lines > 0) partial.max_sets = static_cast<std::size_t>(max_lines);
   if (max_size) {
     const auto bytes = parse_base2_size(*max_size);

@@ -380,7 +380,8 @@ TEST_CASE("cri") {
   CHECK(run_all("- cri: {max_partial_line_size: 8b, max_partial_line_size_truncate: true}",
                 {at(1, "stdout P 012345"), at(2, "stdout P 6789ab"), at(3, "stdout F tail"),
                  at(4, "stdout F a full line is not cut")}) == "01234567|a full line is not cut");
-  CHECK(run_all("- cri: {partial_tags: true}", {at(1, "stdout P:x a"), at(2, "stdout F:y b")}) == "ab");
+  CHECK(run_all("- cri:", {at(1, "stdout P:x a"), at(2, "stdout F:y b")}) == "ab");
+  CHECK(run_all("- cri: {partial_tags: false}", {at(1, "stdout P:x a"), at(2, "stdout F:y b")}) == "a|b");
 }
 
 TEST_CASE("cri: parts wait for the rest, but not for ever, and not at the end") {
