@@ -26,6 +26,10 @@ class Feeder final : public EntrySink {
   /// One entry without a position; `metadata` may be empty.
   bool feed(const LabelSetPtr& labels, TimestampNs timestamp, std::string_view line,
             std::span<const LabelView> metadata = {});
+  /// As EntryOutput::wait_for_room().
+  bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) {
+    return output_.wait_for_room(tenant, bytes, limit);
+  }
   /// Runs the pipeline's timers that are due.
   void tick();
   /// On clock.steady().

@@ -12,6 +12,14 @@ class EntryOutput {
   virtual ~EntryOutput() = default;
   /// False: the agent is stopping and the entry was not taken; its ranges stay unsettled.
   virtual bool push(const Entry& entry) = 0;
+  /// For sources that can refuse what they are sent: waits at most `limit` until push() of so many bytes of a tenant
+  /// ("": the clients' own) need not block. False: it would.
+  virtual bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) {
+    (void)tenant;
+    (void)bytes;
+    (void)limit;
+    return true;
+  }
   /// These were read and will not be pushed; the server's ledger is told why. Call it before they are settled.
   virtual void left_out(std::span<const SourceRange> ranges, std::string_view reason) {
     (void)ranges;

@@ -6,7 +6,7 @@ kvasir_library(agent
        discovery/kubernetes_objects.cpp discovery/kubernetes_services.cpp discovery/kubernetes_access.cpp
        discovery/kubernetes_sd.cpp discovery/docker_containers.cpp
        progress.cpp feeder.cpp positions.cpp check_syntax.cpp dry_run.cpp inspect.cpp job_factory.cpp agent.cpp pages.cpp process_metrics.cpp verify.cpp verify_lines.cpp
-       client/batch.cpp client/spool.cpp client/http_sender.cpp client/oauth_token.cpp client/pem_file.cpp client/push_client.cpp client/fanout.cpp
+       client/batch.cpp client/spool.cpp client/http_sender.cpp client/oauth_token.cpp client/pem_file.cpp client/push_client.cpp client/push_client_sending.cpp client/fanout.cpp
        targets/plain_file.cpp targets/compressed_file.cpp targets/decompressor.cpp targets/charset.cpp targets/inotify.cpp
        targets/target_list.cpp targets/rotated_search.cpp targets/file_job.cpp targets/file_job_files.cpp targets/file_job_rotation.cpp
        targets/file_job_copies.cpp targets/copy_check.cpp
@@ -18,7 +18,7 @@ kvasir_library(agent
        discovery/glob.h discovery/discovery.h discovery/poller.h discovery/target_groups.h discovery/file_sd.h
        discovery/kubernetes_json.h discovery/kubernetes_objects.h discovery/kubernetes_access.h discovery/kubernetes_sd.h discovery/docker_containers.h
        progress.h feeder.h positions.h check_syntax.h dry_run.h inspect.h job_factory.h agent.h pages.h process_metrics.h verify.h verify_lines.h output.h services.h version.h
-       client/batch.h client/spool.h client/http_sender.h client/oauth_token.h client/pem_file.h client/push_client.h client/fanout.h
+       client/batch.h client/spool.h client/http_sender.h client/oauth_token.h client/pem_file.h client/push_client.h client/push_queue.h client/fanout.h
        targets/target.h targets/file_source.h targets/plain_file.h targets/compressed_file.h targets/decompressor.h
        targets/charset.h targets/inotify.h targets/target_list.h targets/rotated_search.h targets/copy_check.h targets/tailed_file.h
        targets/file_job.h targets/stdin_target.h targets/socket.h targets/syslog_parser.h targets/syslog_target.h

@@ -42,6 +42,11 @@ bool ClientFanout::push(const Entry& entry) {
   return taken;
 }
 
+bool ClientFanout::wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [&](const auto& client) { return client->wait_for_room(tenant, bytes, limit); });
+}
+
 void ClientFanout::left_out(std::span<const SourceRange> ranges, std::string_view reason) {
   for (const auto& client : clients_) client->leave_out(ranges, reason);
 }

@@ -36,6 +36,7 @@ class ClientFanout final : public EntryOutput {
       : clients_(std::move(clients)), rate_(std::move(rate)) {}
 
   bool push(const Entry& entry) override;
+  bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) override;
   void left_out(std::span<const SourceRange> ranges, std::string_view reason) override;
   /// Ends every wait of push(); it takes nothing more. The clients go on.
   void cancel();

@@ -63,6 +63,8 @@ class PushClient {
   bool push(const Entry& entry, const std::atomic<bool>& cancelled);
   /// These will not be pushed; a server with a ledger is told. Call it before they are settled. Never waits.
   void leave_out(std::span<const SourceRange> ranges, std::string_view reason);
+  /// Waits at most `limit` for room for so many bytes of a tenant ("": the client's own). False: there is none.
+  bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit);
   /// Lets waiting push() calls look at their `cancelled`.
   void wake();
   /// Ends every wait of push(); entries are refused from now on.

@@ -143,6 +143,24 @@ net::HttpResponse refusal(int status, const char* retry_after = nullptr) {
 
 }  // namespace
 
+TEST_CASE("a source that can refuse is told when the queue is full, and when there is room again") {
+  Sending sending([](PushClientParts& parts) {
+    parts.config.batch_bytes = 1000;
+    parts.spool_config.memory_bytes_max = 100'000;
+  });
+  CHECK(sending.client->wait_for_room("", 1'000'000, Duration(0)));
+  sending.server.script(std::vector<net::HttpResponse>(400, refusal(503, "1")));
+  std::uint64_t state = 1;
+  for (int line = 0; line < 90; ++line) {
+    std::string text(900, ' ');
+    for (char& c : text) c = static_cast<char>('!' + (state = state * 6364136223846793005ULL + 99) / (1ULL << 58));
+    sending.push(text);
+  }
+  CHECK(sending.client->wait_for_room("", 10, Duration(0)));
+  CHECK(!sending.client->wait_for_room("", 90'000, std::chrono::milliseconds(20)));
+  CHECK(sending.client->wait_for_room("other", 90'000, Duration(0)));
+}
+
 TEST_CASE("what a status makes of a batch") {
   const struct {
     int status;

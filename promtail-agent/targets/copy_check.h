@@ -1,4 +1,4 @@
-// copy_check.h -- tells a copy of a file that is read already (`cp app.log app.log.1`, after which app.log is truncated)
+// copy_check.h -- tells a copy of a file that is read already (`cp app.log app.log.1`, then app.log is truncated)
 // from another file that begins alike.
 //
 // Rule:     a file that was just found is held against those that are read beside it. While all of its bytes are the

@@ -13,6 +13,14 @@ namespace kvasir::agent {
 
 namespace {
 inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
+inline constexpr Duration kRoomWait = std::chrono::seconds(1);
+
+/// Nothing of the request was taken: the sender may repeat it.
+net::HttpResponse full() {
+  net::HttpResponse response = net::HttpResponse::text(429, "the agent's queue is full\n");
+  response.headers.set("Retry-After", "1");
+  return response;
+}
 }  // namespace
 
 Result<std::unique_ptr<PushTarget>> PushTarget::create(JobParts parts) {
@@ -127,6 +135,8 @@ net::HttpResponse PushTarget::push(const net::HttpRequest& request) {
   auto decoded = std::make_unique<ingest::DecodedPush>();
   if (auto result = decode(request, *decoded); !result)
     return net::HttpResponse::text(400, result.error().message() + "\n");
+  const std::string tenant(config_.forward_tenant ? request.headers.get("X-Scope-OrgID").value_or("") : "");
+  if (!parts_.feeder->wait_for_room(tenant, request.body.size(), kRoomWait)) return full();
   const auto taken = take(*decoded, request.headers.get("X-Scope-OrgID").value_or(""));
   if (!taken) return net::HttpResponse::text(400, taken.error().message() + "\n");
   net::HttpResponse response;
@@ -135,6 +145,7 @@ net::HttpResponse PushTarget::push(const net::HttpRequest& request) {
 }
 
 net::HttpResponse PushTarget::raw(const net::HttpRequest& request) {
+  if (!parts_.feeder->wait_for_room("", request.body.size(), kRoomWait)) return full();
   const MutexLock lock(mutex_);
   Labels labels;
   for (const auto& [name, value] : config_.labels) labels.set(name, value);
