@@ -29,7 +29,7 @@ Result<ReadOutcome> CompressedFile::read(LineSink& sink, ReadBuffer& buffer, std
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(ErrorCode::kIo, std::string("read: ") + std::strerror(errno));
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-    outcome.at_end = got == 0;
+    outcome.at_end = got == 0 && (decompressor_ == nullptr || !decompressor_->has_more());
     if (outcome.at_end) break;
     if (decompressor_ == nullptr) {
       if (!format_ && bytes.size() < 4) {
@@ -44,13 +44,15 @@ Result<ReadOutcome> CompressedFile::read(LineSink& sink, ReadBuffer& buffer, std
       }
       decompressor_ = make_decompressor(*format_);
     }
-    file_offset_ += bytes.size();
-    outcome.bytes += bytes.size();
-    if (auto fed = decompressor_->feed(bytes, held_); !fed) {
+    const std::size_t before = held_.size();
+    const auto used = decompressor_->feed(bytes, held_);
+    if (!used) {
       failed_ = true;
       (void)take_lines(sink);
-      return fail(fed.error());
+      return fail(used.error());
     }
+    file_offset_ += *used;
+    outcome.bytes += std::max(*used, held_.size() - before);
     if (!take_lines(sink)) return outcome;
   }
   outcome.finished = outcome.at_end && decompressor_ != nullptr && decompressor_->complete();

@@ -4,7 +4,7 @@
 //           rotated log whose plain form was read in part.
 // Growth:   an empty or cut-off file is no error: read() goes on when more has come.
 // Errors:   corruption, unsupported (format); said once, the file is not read any further.
-// Limits:   LineLimits.
+// Limits:   LineLimits; memory for one line and kOutputBytesMax, however much the file unpacks to.
 // Threads:  one.
 #pragma once
 
@@ -27,7 +27,7 @@ class CompressedFile {
   CompressedFile(const CompressedFile&) = delete;
   CompressedFile& operator=(const CompressedFile&) = delete;
 
-  /// Reads at most about `budget` compressed bytes.
+  /// Reads until about `budget` bytes were taken from the file, or were made of them.
   Result<ReadOutcome> read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget);
   /// The rest without a newline, at the end of a file that is complete.
   void flush_partial(LineSink& sink);
@@ -47,7 +47,7 @@ class CompressedFile {
   const std::uint64_t start_;
   const LineLimits limits_;
   std::unique_ptr<Decompressor> decompressor_;
-  std::uint64_t file_offset_ = 0;   // compressed bytes used
+  std::uint64_t file_offset_ = 0;   // compressed bytes used; what is left of a piece is read again
   std::uint64_t offset_ = 0;
   std::string held_;                // decompressed, not handed over
   std::size_t held_begin_ = 0;

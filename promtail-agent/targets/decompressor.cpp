@@ -10,20 +10,19 @@ namespace kvasir::agent {
 namespace {
 
 inline constexpr std::size_t kStepBytes = 64 << 10;
+inline constexpr int kZstdWindowLogMax = 25;  // it is memory; 23 is what every decoder must have
 
 class ZlibDecompressor final : public Decompressor {
  public:
   ZlibDecompressor() { inflateInit2(&stream_, 15 + 32); }  // zlib and gzip headers are told apart by zlib
   ~ZlibDecompressor() override { inflateEnd(&stream_); }
 
-  Result<void> feed(std::string_view in, std::string& out) override {
+  Result<std::size_t> feed(std::string_view in, std::string& out) override {
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
     stream_.avail_in = static_cast<uInt>(in.size());
-    while (stream_.avail_in > 0) {
-      if (complete_ && ended_) {
-        inflateReset(&stream_);
-        ended_ = false;
-      }
+    const std::size_t limit = out.size() + kOutputBytesMax;
+    while ((stream_.avail_in > 0 || has_more_) && out.size() < limit) {
+      if (complete_ && stream_.avail_in > 0) inflateReset(&stream_);
       const std::size_t before = out.size();
       out.resize(before + kStepBytes);
       stream_.next_out = reinterpret_cast<Bytef*>(out.data() + before);
@@ -31,20 +30,21 @@ class ZlibDecompressor final : public Decompressor {
       const int code = inflate(&stream_, Z_NO_FLUSH);
       out.resize(before + kStepBytes - stream_.avail_out);
       complete_ = code == Z_STREAM_END;
-      ended_ = complete_;
+      has_more_ = stream_.avail_out == 0 && !complete_;
       if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
         return fail(ErrorCode::kCorruption,
                     fmt::format("gzip: {}", stream_.msg == nullptr ? "invalid data" : stream_.msg));
       }
     }
-    return {};
+    return in.size() - stream_.avail_in;
   }
+  bool has_more() const override { return has_more_ || stream_.avail_in > 0; }
   bool complete() const override { return complete_; }
 
  private:
   z_stream stream_{};
   bool complete_ = false;
-  bool ended_ = false;
+  bool has_more_ = false;
 };
 
 class Bzip2Decompressor final : public Decompressor {
@@ -52,15 +52,12 @@ class Bzip2Decompressor final : public Decompressor {
   Bzip2Decompressor() { BZ2_bzDecompressInit(&stream_, 0, 0); }
   ~Bzip2Decompressor() override { BZ2_bzDecompressEnd(&stream_); }
 
-  Result<void> feed(std::string_view in, std::string& out) override {
+  Result<std::size_t> feed(std::string_view in, std::string& out) override {
     stream_.next_in = const_cast<char*>(in.data());
     stream_.avail_in = static_cast<unsigned>(in.size());
-    bool more = true;
-    while (stream_.avail_in > 0 || more) {
-      if (complete_) {
-        if (stream_.avail_in == 0) return {};
-        restart();
-      }
+    const std::size_t limit = out.size() + kOutputBytesMax;
+    while ((stream_.avail_in > 0 || has_more_) && out.size() < limit) {
+      if (complete_) restart();
       const std::size_t before = out.size();
       out.resize(before + kStepBytes);
       stream_.next_out = out.data() + before;
@@ -68,12 +65,13 @@ class Bzip2Decompressor final : public Decompressor {
       const int code = BZ2_bzDecompress(&stream_);
       out.resize(before + kStepBytes - stream_.avail_out);
       complete_ = code == BZ_STREAM_END;
+      has_more_ = stream_.avail_out == 0 && !complete_;
       if (code != BZ_OK && code != BZ_STREAM_END)
         return fail(ErrorCode::kCorruption, fmt::format("bzip2: error {}", code));
-      more = stream_.avail_out == 0;
     }
-    return {};
+    return in.size() - stream_.avail_in;
   }
+  bool has_more() const override { return has_more_ || stream_.avail_in > 0; }
   bool complete() const override { return complete_; }
 
  private:
@@ -89,17 +87,20 @@ class Bzip2Decompressor final : public Decompressor {
   }
   bz_stream stream_{};
   bool complete_ = false;
+  bool has_more_ = false;
 };
 
 class ZstdDecompressor final : public Decompressor {
  public:
-  ZstdDecompressor() : stream_(ZSTD_createDStream()) { ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, 27); }
+  ZstdDecompressor() : stream_(ZSTD_createDStream()) {
+    ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kZstdWindowLogMax);
+  }
   ~ZstdDecompressor() override { ZSTD_freeDStream(stream_); }
 
-  Result<void> feed(std::string_view in, std::string& out) override {
+  Result<std::size_t> feed(std::string_view in, std::string& out) override {
     ZSTD_inBuffer input{in.data(), in.size(), 0};
-    bool more = true;
-    while (input.pos < input.size || more) {
+    const std::size_t limit = out.size() + kOutputBytesMax;
+    while ((input.pos < input.size || has_more_) && out.size() < limit) {
       const std::size_t before = out.size();
       out.resize(before + kStepBytes);
       ZSTD_outBuffer output{out.data() + before, kStepBytes, 0};
@@ -108,15 +109,19 @@ class ZstdDecompressor final : public Decompressor {
       if (ZSTD_isError(code) != 0)
         return fail(ErrorCode::kCorruption, fmt::format("zstd: {}", ZSTD_getErrorName(code)));
       complete_ = code == 0;
-      more = output.pos == kStepBytes;
+      has_more_ = output.pos == kStepBytes && !complete_;
     }
-    return {};
+    input_left_ = input.pos < input.size;
+    return input.pos;
   }
+  bool has_more() const override { return has_more_ || input_left_; }
   bool complete() const override { return complete_; }
 
  private:
   ZSTD_DStream* stream_;
   bool complete_ = false;
+  bool has_more_ = false;
+  bool input_left_ = false;
 };
 
 }  // namespace

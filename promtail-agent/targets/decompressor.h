@@ -2,6 +2,8 @@
 //
 // Shape:    feed() compressed bytes in any pieces; decompressed ones are appended to `out`. Concatenated members are
 //           one stream.
+// Limits:   one feed() gives at most kOutputBytesMax and then leaves the rest of its input: a few KiB may unpack to
+//           gigabytes. A zstd window is 32 MiB at most.
 // Errors:   corruption; the object is of no use afterwards.
 // Threads:  one.
 #pragma once
@@ -16,11 +18,15 @@ namespace kvasir::agent {
 
 enum class CompressionFormat { kGzip, kZlib, kBzip2, kZstd };
 
+inline constexpr std::size_t kOutputBytesMax = 1 << 20;
+
 class Decompressor {
  public:
   virtual ~Decompressor() = default;
-  /// Uses all of `in`.
-  virtual Result<void> feed(std::string_view in, std::string& out) = 0;
+  /// The number of bytes of `in` that were used: all, unless has_more().
+  virtual Result<std::size_t> feed(std::string_view in, std::string& out) = 0;
+  /// There may be more to come without further input: feed() again, with what was left of it.
+  virtual bool has_more() const = 0;
   /// True between members: the stream may end here.
   virtual bool complete() const = 0;
 };

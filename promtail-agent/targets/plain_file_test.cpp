@@ -4,6 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <bzlib.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
 #include <cstdlib>
 
 #include "promtail-agent/targets/charset.h"
@@ -190,6 +195,59 @@ TEST_CASE("a compressed file may be empty, cut off, in several members, and grow
     CHECK(outcome->finished);
     CHECK(sink.lines == Lines{"a", "b", "c", "last"});
     CHECK(file.offset() == 4);
+  }
+}
+
+namespace {
+
+/// `plain` in a format, and again: two members.
+std::string packed(CompressionFormat format, const std::string& plain) {
+  std::string out(plain.size() + 4096, '\0');
+  if (format == CompressionFormat::kZstd) {
+    out.resize(ZSTD_compress(out.data(), out.size(), plain.data(), plain.size(), 3));
+  } else if (format == CompressionFormat::kBzip2) {
+    auto size = static_cast<unsigned>(out.size());
+    BZ2_bzBuffToBuffCompress(out.data(), &size, const_cast<char*>(plain.data()), static_cast<unsigned>(plain.size()), 9,
+                             0, 0);
+    out.resize(size);
+  } else {
+    z_stream stream{};
+    deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
+    stream.avail_in = static_cast<uInt>(plain.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    deflate(&stream, Z_FINISH);
+    out.resize(stream.total_out);
+    deflateEnd(&stream);
+  }
+  return out + out;
+}
+
+}  // namespace
+
+TEST_CASE("one piece of a compressed file unpacks to a limited part of what it holds") {
+  const std::string plain = std::string(10 << 20, 'x') + "\n";
+  for (const auto format : {CompressionFormat::kGzip, CompressionFormat::kBzip2, CompressionFormat::kZstd}) {
+    CAPTURE(static_cast<int>(format));
+    const std::string bomb = packed(format, plain);
+    REQUIRE(bomb.size() < 64 << 10);
+    const auto decompressor = make_decompressor(format);
+    std::string_view rest = bomb;
+    std::uint64_t total = 0, lines = 0;
+    while (!rest.empty() || decompressor->has_more()) {
+      std::string out = "held";
+      const auto used = decompressor->feed(rest, out);
+      REQUIRE(used);
+      REQUIRE((*used > 0 || out.size() > 4));
+      REQUIRE(out.size() <= 4 + kOutputBytesMax + (64 << 10));
+      rest.remove_prefix(*used);
+      total += out.size() - 4;
+      lines += static_cast<std::uint64_t>(std::count(out.begin(), out.end(), '\n'));
+    }
+    CHECK(decompressor->complete());
+    CHECK(total == 2 * plain.size());
+    CHECK(lines == 2);
   }
 }
 

@@ -18,7 +18,7 @@ struct Lines final : kvasir::agent::LineSink {
     return true;
   }
   static constexpr std::size_t kLineBytesMax = 1 << 16;
-  static constexpr std::size_t kInputSlack = 64 << 20;  // what one piece of input may unpack to
+  static constexpr std::size_t kInputSlack = kvasir::agent::kOutputBytesMax + (64 << 10);  // of one feed()
 };
 
 void read_to_end(kvasir::agent::CompressedFile& file, Lines& lines) {
