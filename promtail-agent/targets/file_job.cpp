@@ -258,13 +258,24 @@ void FileJob::after_reading(TailedFile& file, const ReadOutcome& outcome) {
 bool FileJob::line(std::string_view text, std::uint64_t begin, std::uint64_t end) {
   // Stamps of lines that were read at once differ: a server takes equal lines of equal time for one.
   last_stamp_ = std::max(parts_.clock->now(), last_stamp_ + Duration(1));
-  if (charset_ != nullptr) text = charset_->decode(text, begin == 0);
+  if (charset_ != nullptr) text = decoded(text, begin == 0);
   reading_->read_lines->add(1);
   if (!parts_.feeder->feed(*reading_->progress, reading_->labels, last_stamp_, text, begin, end)) {
     if (!refused_) reading_->refused_at = begin;
     refused_ = true;
   }
   return !refused_ && (!stopping_ || parts_.clock->steady() < read_until_);
+}
+
+std::string_view FileJob::decoded(std::string_view text, bool first) {
+  const std::uint64_t before = charset_->undecodable();
+  text = charset_->decode(text, first);
+  if (const std::uint64_t failures = charset_->undecodable() - before; failures > 0) {
+    parts_.metrics
+        ->counter("promtail_encoding_failures_total", "Number of encoding failures.", {{"path", reading_->path}})
+        ->add(static_cast<double>(failures));
+  }
+  return text;
 }
 
 void FileJob::skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) {

@@ -100,6 +100,7 @@ class FileJob final : public Target, private LineSink {
   void read_file(TailedFile& file);
   void after_reading(TailedFile& file, const ReadOutcome& outcome);
   bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) override;
+  std::string_view decoded(std::string_view text, bool first);
   void skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) override;
   void look_at(TailedFile& file);
   void look_at_due();
@@ -162,7 +163,7 @@ class FileJob final : public Target, private LineSink {
 
   FileJobParts parts_;
   TargetCounters counters_;
-  SeriesPtr files_active_, overlong_, truncated_, rotated_, encoding_failures_;
+  SeriesPtr files_active_, overlong_, truncated_, rotated_;
   std::unique_ptr<Charset> charset_;
   Inotify inotify_;
   int wake_fd_ = -1;
