@@ -1,9 +1,10 @@
 // kvasir-bench-data: writes the workload as raw lines and as ready push bodies (protobuf, snappy).
 //
-//   kvasir-bench-data --out DIR [--bytes N] [--seed N] [--pods N] [--start NS]
+//   kvasir-bench-data --out DIR [--bytes N] [--seed N] [--pods N] [--start NS] [--stream]
 //
 // DIR/raw.log holds every line; DIR/bodies/NNNNN.pb.snappy one push of about 1 MiB raw each; DIR/facts.json what was
-// made.
+// made. With --stream there are no raw.log and no bodies: each body goes to standard output behind its length (u32,
+// little-endian), and facts.json is written when all are out; for more data than a disk has room for.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -28,6 +29,7 @@ struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t pods = 4;
   std::int64_t start_ns = WorkloadOptions{}.start.value;
+  bool stream = false;
 };
 
 // One push request in the making: the entries of each stream, already encoded.
@@ -49,7 +51,8 @@ class Body {
   bool full() const { return raw_bytes_ >= kBodyBytes; }
   bool empty() const { return streams_.empty(); }
 
-  void write(const std::string& path, const std::vector<WorkloadStream>& all) {
+  /// Packed; empties the body.
+  std::string take(const std::vector<WorkloadStream>& all) {
     std::string request;
     for (const auto& [index, entries] : streams_) {
       std::string stream;
@@ -59,9 +62,9 @@ class Body {
     }
     std::string compressed;
     snappy::Compress(request.data(), request.size(), &compressed);
-    std::ofstream(path, std::ios::binary) << compressed;
     streams_.clear();
     raw_bytes_ = 0;
+    return compressed;
   }
 
  private:
@@ -75,17 +78,25 @@ int generate(const Arguments& arguments) {
        .lines_expected = arguments.bytes / 188,  // a little over what is made, so that all lie within the span
        .start = {arguments.start_ns},
        .pods_per_service = arguments.pods});
-  std::filesystem::create_directories(arguments.out + "/bodies");
-  std::ofstream raw(arguments.out + "/raw.log", std::ios::binary);
+  std::filesystem::create_directories(arguments.out + (arguments.stream ? "" : "/bodies"));
+  std::ofstream raw;
+  if (!arguments.stream) raw.open(arguments.out + "/raw.log", std::ios::binary);
   Body body;
   std::uint64_t bytes = 0, lines = 0, bodies = 0;
   TimestampNs last;
   const auto flush = [&] {
-    body.write(fmt::format("{}/bodies/{:05}.pb.snappy", arguments.out, bodies++), workload.streams());
+    const std::string packed = body.take(workload.streams());
+    if (arguments.stream) {
+      const auto size = static_cast<std::uint32_t>(packed.size());
+      std::cout.write(reinterpret_cast<const char*>(&size), sizeof size) << packed;
+    } else {
+      std::ofstream(fmt::format("{}/bodies/{:05}.pb.snappy", arguments.out, bodies), std::ios::binary) << packed;
+    }
+    ++bodies;
   };
   while (bytes < arguments.bytes) {
     const auto generated = workload.next();
-    raw << generated.line << '\n';
+    if (!arguments.stream) raw << generated.line << '\n';
     bytes += generated.line.size() + 1;
     ++lines;
     last = generated.timestamp;
@@ -97,7 +108,7 @@ int generate(const Arguments& arguments) {
       R"({{"raw_bytes":{},"lines":{},"bodies":{},"streams":{},"start_ns":{},"end_ns":{},"trace_id":"{}","seed":{}}})",
       bytes, lines, bodies, workload.streams().size(), arguments.start_ns, last.value + 1, workload.sample_trace_id(),
       arguments.seed);
-  return raw.good() ? 0 : 1;
+  return raw.good() && std::cout.flush().good() ? 0 : 1;
 }
 
 }  // namespace
@@ -111,6 +122,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "seed of the generator");
   app.add_option("--pods", arguments.pods, "streams for each of the 40 services");
   app.add_option("--start", arguments.start_ns, "time of the first line, ns since the epoch");
+  app.add_flag("--stream", arguments.stream, "write the bodies to standard output, and no files but facts.json");
   CLI11_PARSE(app, argc, argv);
   return kvasir::bench::generate(arguments);
 }

@@ -61,7 +61,7 @@ def queries(facts):
 class Server:
     """Our own server on a free port with its data in a temporary folder."""
 
-    def __init__(self, binary, folder, limits=""):
+    def __init__(self, binary, folder, limits="", extra=""):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -71,7 +71,7 @@ class Server:
         config.write_text(
             "auth_enabled: false\nserver: {http_listen_address: 127.0.0.1}\nlimits_config:\n  reject_old_samples: false\n  ingestion_rate_mb: 4096\n  ingestion_burst_size_mb: 8192\n"
             "  per_stream_rate_limit: 4GB\n  per_stream_rate_limit_burst: 8GB\n" + limits +
-            "query_range:\n  cache_results: false\n")
+            "query_range:\n  cache_results: false\n" + extra)
         self.process = subprocess.Popen(
             [binary, f"-config.file={config}", f"-server.http-listen-port={port}", f"-common.path-prefix={self.data}"],
             stdout=subprocess.DEVNULL, stderr=open(Path(folder) / "server.log", "w"))

@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """How cost grows: ingest, size, memory, label values and the queries of run.py at several sizes and numbers of streams.
 
-    scale.py --bin build/release/bin --mib 256 --streams 160 16000 200000
-    scale.py --bin build/release/bin --mib 256 1024 4096 --streams 160 --queries --folder /somewhere/with/room
+    scale.py --bin build/release/bin --mib 256 --streams 160 16000 200000 --queries
+    scale.py --bin build/release/bin --mib 1024 4096 16384 --streams 160 --queries --folder /somewhere/with/room
+    scale.py --bin build/release/bin --mib 256 1024 --rg --queries
 
-One table row for each size and number of streams. The workload is made, pushed and removed again one after the other.
+One table row for each size and number of streams. The workload is pushed as it is made, so that only what the server stores takes
+room: about an eighth of the raw size. With --rg it is written to a file first, and queries are shown as multiples of ripgrep's time
+over it too.
 """
 import argparse
+import http.client
 import json
+import queue
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.parse
 from pathlib import Path
@@ -37,11 +43,52 @@ def names_of(url, path, facts, query=""):
     return text
 
 
-def ingest(options, server, folder, facts):
-    gib = facts["raw_bytes"] / (1 << 30)
+def push_stream(url, pipe, connections=4):
+    """Bodies behind their lengths, as they come; the first error ends it."""
+    waiting, errors = queue.Queue(maxsize=2 * connections), []
+
+    def work():
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
+        while (body := waiting.get()) is not None:
+            if errors:
+                continue
+            try:
+                run.request(url, "POST", "/loki/api/v1/push", body, {"Content-Type": "application/x-protobuf"}, connection)
+            except Exception as error:  # noqa: BLE001 - reported by the caller
+                errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    while not errors and (head := pipe.read(4)):
+        waiting.put(pipe.read(int.from_bytes(head, "little")))
+    for _ in threads:
+        waiting.put(None)
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def push(options, server, folder, arguments):
+    """Makes and pushes the workload; gives what was made."""
+    if options.rg:
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+        run.push_all(server.url, sorted((folder / "bodies").iterdir()))
+    else:
+        with subprocess.Popen([*arguments, "--stream"], stdout=subprocess.PIPE) as maker:
+            push_stream(server.url, maker.stdout)
+        if maker.returncode != 0:
+            raise RuntimeError("kvasir-bench-data failed")
+    return json.loads((folder / "facts.json").read_text())
+
+
+def ingest(options, server, folder, arguments):
     before, begin = run.cpu_seconds(server.pid), time.perf_counter()
-    run.push_all(server.url, sorted((folder / "bodies").iterdir()))
+    facts = push(options, server, folder, arguments)
     pushed = time.perf_counter() - begin
+    gib = facts["raw_bytes"] / (1 << 30)
     run.request(server.url, "POST", "/flush", b"")
     run.settle(server.pid)
     after_flush = run.cpu_seconds(server.pid)
@@ -54,7 +101,34 @@ def ingest(options, server, folder, facts):
         out["merge_cpu"] = (run.cpu_seconds(server.pid) - after_flush) / gib
         out["merged"] = sum(f.stat().st_size for f in server.data.rglob("*.seg")) / facts["raw_bytes"]
         out["peak"] = run.peak_mib(server.pid)
-    return out
+    return facts, out
+
+
+def ask(options, server, facts, out):
+    for name, path, query in (("values", "/loki/api/v1/label/pod/values", ""),
+                              ("series", "/loki/api/v1/series", '{cluster="eu-1"}')):
+        seconds, text = best_of(options.runs, lambda: names_of(server.url, path, facts, query))
+        out[name], out[name + "_count"] = seconds * 1000, len(json.loads(text)["data"])
+    if not options.queries:
+        return
+    out["queries"] = []
+    for name, (kind, query), goal, *_ in run.queries(facts):
+        times, failure = [], None
+        try:
+            for _ in range(options.runs):
+                times.append(run.run_query(server.url, facts, kind, query)[0])
+        except (OSError, RuntimeError) as error:
+            failure = str(error)[:80]
+        out["queries"].append((name, goal, times, failure))
+    out["peak_queries"] = run.peak_mib(server.pid)
+
+
+def cell(query, rg):
+    _, goal, times, failure = query
+    if failure:
+        return f"failed: {failure}"
+    multiple = f"{min(times) / rg:.3f} (goal {goal}): " if rg else ""
+    return f"{multiple}{min(times) * 1000:.1f} ({times[0] * 1000:.0f})"
 
 
 def measure(options, mib, streams):
@@ -63,24 +137,15 @@ def measure(options, mib, streams):
     server = None
     try:
         pods = max(1, streams // SERVICES)
-        subprocess.run([Path(options.bin) / "kvasir-bench-data", "--out", folder, "--bytes", str(mib << 20), "--pods", str(pods),
-                        "--seed", "1"], check=True, stdout=subprocess.DEVNULL)
-        facts = json.loads((folder / "facts.json").read_text())
+        arguments = [Path(options.bin) / "kvasir-bench-data", "--out", folder, "--bytes", str(mib << 20), "--pods", str(pods),
+                     "--seed", "1"]
         server = run.Server(str(Path(options.bin) / "kvasir"), tempfile.mkdtemp(dir=folder),
                             limits="  max_global_streams_per_user: 0\n")
         run.wait_ready(server.url)
-        out = ingest(options, server, folder, facts)
-        for name, path, query in (("values", "/loki/api/v1/label/pod/values", ""),
-                                  ("series", "/loki/api/v1/series", '{cluster="eu-1"}')):
-            seconds, text = best_of(options.runs, lambda: names_of(server.url, path, facts, query))
-            out[name], out[name + "_count"] = seconds * 1000, len(json.loads(text)["data"])
-        if options.queries:
-            rg = run.rg_seconds(folder / "raw.log")
-            out["rg"] = rg
-            out["queries"] = []
-            for name, (kind, query), goal, *_ in run.queries(facts):
-                seconds = min(run.run_query(server.url, facts, kind, query)[0] for _ in range(options.runs))
-                out["queries"].append((name, goal, seconds))
+        facts, out = ingest(options, server, folder, arguments)
+        if options.rg:
+            out["rg"] = run.rg_seconds(folder / "raw.log")
+        ask(options, server, facts, out)
         return facts, out
     finally:
         if server:
@@ -95,6 +160,7 @@ def main():
     parser.add_argument("--streams", type=int, nargs="+", default=[160])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--queries", action="store_true", help="also the query rows of run.py")
+    parser.add_argument("--rg", action="store_true", help="queries also as multiples of ripgrep's time over the raw lines in a file")
     parser.add_argument("--merge", action="store_true", help="also wait for the merges and show what they cost and give")
     parser.add_argument("--folder", help="where the workload and the server's data go for the time of the run")
     options = parser.parse_args()
@@ -112,11 +178,12 @@ def main():
                 all_queries.append((mib, facts["streams"], out))
     if not all_queries:
         return
-    print("\n| query | goal | " + " | ".join(f"{m} MiB, {s} streams" for m, s, _ in all_queries) + " |")
-    print("| --- | --- |" + " --- |" * len(all_queries))
-    for i, (name, goal, _) in enumerate(all_queries[0][2]["queries"]):
-        cells = [f'{o["queries"][i][2] / o["rg"]:.3f} ({o["queries"][i][2] * 1000:.1f} ms)' for _, _, o in all_queries]
-        print(f"| {name} | {goal} | " + " | ".join(cells) + " |")
+    print("\nBest of the runs (the first one), ms" + ("; before it multiples of ripgrep's time" if options.rg else "") + "\n")
+    print("| query | " + " | ".join(f"{m} MiB, {s} streams" for m, s, _ in all_queries) + " |")
+    print("| --- |" + " --- |" * len(all_queries))
+    for i, (name, *_) in enumerate(all_queries[0][2]["queries"]):
+        print(f"| {name.replace('|', chr(92) + '|')} | " + " | ".join(cell(o["queries"][i], o.get("rg")) for *_, o in all_queries) + " |")
+    print("| peak memory with the queries, MiB | " + " | ".join(f'{o["peak_queries"]:.0f}' for *_, o in all_queries) + " |")
 
 
 if __name__ == "__main__":

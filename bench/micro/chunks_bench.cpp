@@ -110,6 +110,22 @@ void encode(benchmark::State& state) {
 }
 BENCHMARK(encode)->Args({1 << 20, 0})->Args({4 << 20, 0})->Args({1 << 20, 1})->Unit(benchmark::kMillisecond);
 
+/// Every block into another segment as it is, as merging does with dense ones.
+void copy_blocks(benchmark::State& state) {
+  const auto& source = *corpus().reader;
+  for (auto _ : state) {
+    SegmentWriter writer;
+    for (std::size_t b = 0; b < source.blocks().size(); ++b) {
+      if (const auto copied = writer.copy(source, b); !copied || !*copied) std::abort();  // none is shared
+    }
+    std::string bytes;
+    if (!writer.finish(bytes)) std::abort();
+    benchmark::DoNotOptimize(bytes.size());
+  }
+  report(state);
+}
+BENCHMARK(copy_blocks)->Unit(benchmark::kMillisecond);
+
 /// The streams of one format alone in a segment: `raw/stored` is what the format comes to.
 void encode_format(benchmark::State& state, const std::string& format) {
   std::size_t stored = 0;
