@@ -89,8 +89,9 @@ class SegmentLogBlock final : public logql::LogBlock {
     const QueriedSegment& in = *place_.in;
     if (shared_ == nullptr) {
       in.cache->put(place_.key(), in.segment, std::move(opened_));
-    } else if (shared_->take_changed()) {
-      in.cache->keep_shared(place_.key(), in.segment, in.reader, shared_);
+    } else {
+      opened_.reset();  // the last slice takes the lines with it
+      if (shared_->take_changed()) in.cache->keep_shared(place_.key(), in.segment, in.reader, shared_);
     }
     in.budget->release(charged_);
   }
