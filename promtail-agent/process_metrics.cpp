@@ -66,7 +66,8 @@ std::string route_label(std::string_view pattern) {
 
 Buckets body_buckets() {
   Buckets buckets;
-  for (const double mebibytes : {1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0}) buckets.push_back(mebibytes * (1 << 20));
+  constexpr double kMebibytes[] = {1, 2.5, 5, 10, 25, 50, 100, 250};
+  for (const double size : kMebibytes) buckets.push_back(size * (1 << 20));
   return buckets;
 }
 
