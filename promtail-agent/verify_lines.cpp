@@ -259,10 +259,14 @@ struct NamingOutput final : EntryOutput {
 
 std::vector<std::string> earlier_names(std::string path) {
   std::vector<std::string> names{path};
+  const std::string extension = path.substr(std::min(path.size(), path.find_last_of("./")));
   for (std::size_t cut = path.find_last_of(".-_/"); cut != std::string::npos && path[cut] != '/';
        cut = path.find_last_of(".-_/")) {
     path.resize(cut);
     names.push_back(path);
+    std::string dated = path + extension;  // app-20261121.log of app.log
+    if (extension.starts_with('.') && std::find(names.begin(), names.end(), dated) == names.end())
+      names.push_back(std::move(dated));
   }
   return names;
 }

@@ -8,8 +8,10 @@ configuration is reloaded right after files were rotated.
 Law: every line that was written is in the server exactly once, and `kvasir-agent verify` says so of the files. The agent spools every batch before it sends it (spool.mode:
 always), the server recognises repeated batches by X-Kvasir-Source and X-Kvasir-Range.
 
-Two files are written: one rotated by rename, one by copy-and-truncate (truncated only when the agent has read it to its end:
-what is cut away between two reads exists nowhere any more, so no reader can promise it). The seed decides when what happens.
+Three files are written: one rotated by rename; one by copy-and-truncate to a name that is not asked for (truncated only when the
+agent has read it to its end: what is cut away between two reads exists nowhere any more, so no reader can promise it); one copied
+slowly, piece by piece, to a name that the agent's pattern finds, and cut when all of it is copied, whatever the agent has read. The seed
+decides when what happens.
 
 Network: a proxy stands between the two; cut means that connections end, also between a push and its answer, and none are made.
          Closed means that they end once, as when the server ends idle ones.
@@ -166,7 +168,7 @@ class Chaos:
         self.dir = tempfile.mkdtemp(prefix='agent_chaos_')
         self.port, self.agent_port = free_port(), free_port()
         os.makedirs(os.path.join(self.dir, 'logs'))
-        self.paths = [os.path.join(self.dir, 'logs', name) for name in ('renamed.log', 'truncated.log')]
+        self.paths = [os.path.join(self.dir, 'logs', name) for name in ('renamed.log', 'truncated.log', 'copied.log')]
         # Through a pipe: a program whose disk is full can still say so.
         with open(os.path.join(self.dir, 'programs.log'), 'ab') as log:
             self.log = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=log).stdin
@@ -320,14 +322,15 @@ scrape_configs:
             return False
 
     def write(self):
-        renamed, truncated = self.paths
+        renamed, truncated, copied = self.paths
+        copy = None
         files = {path: open(path, 'a') for path in self.paths}
         pause = self.args.seconds / max(self.args.lines / 200, 1)
         rotation = min(self.args.rotations * pause, 1.0)
         began = time.monotonic()
         while self.written < self.args.lines:
             for _ in range(min(200, self.args.lines - self.written)):
-                path = renamed if self.writes.random() < 0.7 else truncated
+                path = self.writes.choices(self.paths, (6, 3, 1))[0]
                 files[path].write(f'{self.written:010d} {"x" * self.writes.randrange(0, 160)}\n')
                 self.written += 1
             for f in files.values():
@@ -344,9 +347,25 @@ scrape_configs:
                 self.rotations += 1
                 shutil.copy(truncated, f'{truncated}.{self.rotations}')
                 os.truncate(truncated, 0)
+            if copy is not None:
+                copy = self.copy_on(copy, copied)
+            elif self.writes.random() < rotation:
+                self.rotations += 1
+                copy = (open(copied, 'rb'), open(f'{copied[:-4]}.{self.rotations}.log', 'wb', buffering=0))
             time.sleep(max(0, began + pause * self.written / 200 - time.monotonic()))
         for f in files.values():
             f.close()
+
+    def copy_on(self, copy, path):
+        """A piece of a slow copy that the agent's pattern asks for too; what was copied is cut off when all of it was."""
+        source, target = copy
+        target.write(source.read(self.writes.choice([0, 1, 500, 4096, 20_000, 20_000])))
+        if target.tell() < os.path.getsize(path):
+            return copy
+        os.truncate(path, 0)
+        source.close()
+        target.close()
+        return None
 
     def received(self):
         """How often each line of the server occurs, by its number; read in pages."""
