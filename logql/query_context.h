@@ -20,6 +20,7 @@ namespace kvasir::logql {
 /// Counters of one query; all atomic, since workers share them.
 struct QueryStats {
   std::atomic<std::uint64_t> blocks_selected{0};
+  std::atomic<std::uint64_t> blocks_pruned{0};  // by filters for literals, before they were selected
   std::atomic<std::uint64_t> blocks_opened{0};
   std::atomic<std::uint64_t> bytes_decompressed{0};
   std::atomic<std::uint64_t> line_bytes_processed{0};
@@ -36,6 +37,8 @@ struct QueryLimits {
   bool field_selectors = true;                  // positive matchers on names that no stream carries select by field
   bool multi_variant_queries = false;           // `variants(...) of (...)` is allowed
 };
+
+class QueryProfile;  // logql/query_profile.h
 
 class QueryContext {
  public:
@@ -55,6 +58,9 @@ class QueryContext {
   /// Charges bytes that stay as long as the query: its result.
   Result<void> keep_bytes(std::uint64_t bytes);
   const QueryLimits& limits() const { return limits_; }
+  /// Where operators count what they do; null unless the query is explained. The profile outlives the context.
+  QueryProfile* profile() const { return profile_; }
+  void set_profile(QueryProfile* profile) { profile_ = profile; }
   /// Shown to the client beside the result.
   void add_warning(std::string text);
   std::vector<std::string> warnings() const;
@@ -65,6 +71,7 @@ class QueryContext {
   std::stop_token stop_;
   MemoryBudget& budget_;
   QueryLimits limits_;
+  QueryProfile* profile_ = nullptr;
   QueryStats stats_;
   std::atomic<std::uint64_t> kept_bytes_{0};
   mutable Mutex mutex_;

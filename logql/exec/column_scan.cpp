@@ -436,4 +436,17 @@ Labels ColumnBlock::group_labels(std::size_t group) const {
   return Labels::from_unsorted(std::move(pairs));
 }
 
+std::unique_ptr<ColumnBlock> select_by_columns(const ColumnPlan& columns, const ScanPlan& plan, ScannedBlock& scanned,
+                                               RowSet& rows) {
+  OperatorCounts* const counts = plan.counts(ScanProfile::kColumns);
+  const OperatorTimer timer(counts);
+  auto block = ColumnBlock::open(columns, *scanned.block);
+  count_blocks(counts, 1, block == nullptr ? 0 : 1);
+  if (block == nullptr) return nullptr;
+  block->select(rows);
+  if (counts != nullptr) count_rows(counts, scanned.rows.count(), rows.count(), block->unknown().count());
+  scanned.rows = block->unknown();
+  return block;
+}
+
 }  // namespace kvasir::logql

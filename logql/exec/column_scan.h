@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "logql/exec/scan.h"
 #include "logql/log_source.h"
 #include "logql/pipeline/pipeline.h"
 #include "logql/pipeline/value_predicate.h"
@@ -144,5 +145,10 @@ class ColumnBlock {
   std::vector<std::uint32_t> row_group_;
   std::vector<std::uint32_t> group_row_;  // a row of each group
 };
+
+/// Narrows `rows` to those that pass, and leaves in `scanned` those for which that is not certain. Null: the block
+/// cannot be answered so, nothing has changed.
+std::unique_ptr<ColumnBlock> select_by_columns(const ColumnPlan& columns, const ScanPlan& plan, ScannedBlock& scanned,
+                                               RowSet& rows);
 
 }  // namespace kvasir::logql

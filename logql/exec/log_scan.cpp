@@ -6,6 +6,7 @@
 
 #include "logql/exec/parallel.h"
 #include "logql/exec/row_filter.h"
+#include "logql/exec/stage_meter.h"
 #include "logql/exec/stats_groups.h"
 
 namespace kvasir::logql {
@@ -128,7 +129,8 @@ class LogWorker {
         top_(top),
         context_(context),
         full_(plan.pipeline(false)),
-        rest_(plan.pipeline(true)) {}
+        rest_(plan.pipeline(true)),
+        meter_(plan, full_, rest_) {}
 
   Result<void> start() {
     KVASIR_TRY(fields_, plan_.make_field_selector());
@@ -176,13 +178,16 @@ class LogWorker {
   Result<void> scan_rows(LogBlock& block, std::span<const std::uint32_t> rows, PipelineRunner& runner) {
     RowSet wanted(block.rows(), false);
     for (const auto row : rows) wanted.set(row);
-    KVASIR_CHECK_OK(fetch_lines(block, wanted, lines_, context_));
+    KVASIR_CHECK_OK(plan_.read_lines(block, wanted, lines_, context_));
+    OperatorCounts* const counts = plan_.counts(ScanProfile::kResult);
+    const OperatorTimer timer(counts);
     for (const auto row : rows) {
       const TimestampNs timestamp{block.timestamps()[row]};
       if (!top_.may_enter(timestamp)) break;
       if (given_before(timestamp, block, row)) continue;
       if (!runner.process(timestamp, lines_[row], block.metadata(row))) continue;
       ++context_.stats().lines_matched;
+      count_rows(counts, 1, 1);
       KVASIR_CHECK_OK(offer(timestamp, block.sequence(row), runner));
     }
     return {};
@@ -226,6 +231,7 @@ class LogWorker {
   QueryContext& context_;
   PipelineRunner full_;
   PipelineRunner rest_;
+  const StageMeter meter_;
   RowFilter filter_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;

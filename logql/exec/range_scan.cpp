@@ -13,6 +13,7 @@
 #include "logql/exec/column_scan.h"
 #include "logql/exec/parallel.h"
 #include "logql/exec/quantile_windows.h"
+#include "logql/exec/stage_meter.h"
 #include "logql/exec/window_merger.h"
 
 namespace kvasir::logql {
@@ -105,6 +106,7 @@ class RangeWorker {
         table_(scan.context.budget()),
         full_(scan.plan.pipeline(false)),
         rest_(scan.plan.pipeline(true)),
+        meter_(scan.plan, full_, rest_),
         statistics_(scan.plan) {}
 
   Result<void> start() {
@@ -123,13 +125,24 @@ class RangeWorker {
   Result<void> scan_unique(const ScanUnit& unit) {
     std::vector<std::shared_ptr<const BlockHandle>> unanswered;
     for (const auto& handle : unit.handles) {
-      if (take_statistics(*handle)) continue;
+      const bool answered = take_statistics(*handle);
+      note_answer(ScanProfile::kFooters, *handle, answered);
+      if (answered) continue;
       KVASIR_TRY(const bool counted, take_times(*handle));
+      note_answer(ScanProfile::kTimes, *handle, counted);
       if (!counted) unanswered.push_back(handle);
     }
     KVASIR_CHECK_OK(table_.account());
     KVASIR_TRY(auto blocks, scan_.plan.prepare_unique(unanswered, fields_.get(), scan_.context));
     return scan_blocks(blocks);
+  }
+
+  /// Of a short cut that answers for a whole block or not at all.
+  void note_answer(ScanProfile::Operator op, const BlockHandle& handle, bool answered) {
+    OperatorCounts* const counts = scan_.plan.counts(op);
+    if (counts == nullptr) return;
+    count_blocks(counts, 1, answered ? 1 : 0);
+    count_rows(counts, handle.rows(), answered ? handle.rows() : 0);
   }
 
   Result<void> scan_blocks(std::vector<ScannedBlock>& blocks) {
@@ -149,6 +162,7 @@ class RangeWorker {
   /// True if an exact block lies in one bucket and its statistics say everything.
   bool take_statistics(const BlockHandle& handle) {
     if constexpr (kCounts || kSums) {
+      const OperatorTimer timer(scan_.plan.counts(ScanProfile::kFooters));
       const auto bucket = scan_.grid.covering(handle.first(), handle.last());
       if (!bucket) return false;
       const auto shares = statistics_.shares(handle, kSums);
@@ -166,7 +180,8 @@ class RangeWorker {
       const auto group = statistics_.group_of_stream(handle);
       if (!group) return false;
       KVASIR_TRY(const auto scanned, scan_.plan.open(handle, scan_.context));
-      if (!scanned.rows.none()) count_rows(*scanned.block, scanned.rows, table_.find(*group));
+      const OperatorTimer timer(scan_.plan.counts(ScanProfile::kTimes));
+      if (!scanned.rows.none()) count_times(*scanned.block, scanned.rows, table_.find(*group));
       return true;
     } else {
       return false;
@@ -182,12 +197,12 @@ class RangeWorker {
   bool take_columns(ScannedBlock& scanned) {
     const ColumnPlan* plan = scan_.columns[scanned.filtered].get();
     if (plan == nullptr) return false;
-    const auto columns = ColumnBlock::open(*plan, *scanned.block);
-    if (columns == nullptr) return false;
     RowSet rows = scanned.rows;
-    columns->select(rows);
-    scanned.rows = columns->unknown();
+    const auto columns = select_by_columns(*plan, scan_.plan, scanned, rows);
+    if (columns == nullptr) return false;
     if (rows.none()) return scanned.rows.none();
+    const OperatorTimer timer(scan_.plan.counts(ScanProfile::kResult));
+    if (OperatorCounts* const counts = scan_.plan.counts(ScanProfile::kResult)) counts->rows_in += rows.count();
     std::vector<std::size_t> series(columns->group_count());
     for (std::size_t g = 0; g < series.size(); ++g) series[g] = table_.find(columns->group_labels(g));
     add_column_rows(*scanned.block, rows, *columns, series);
@@ -195,7 +210,7 @@ class RangeWorker {
   }
 
   /// One group, counted: the times at which buckets end, and the number of rows between them.
-  bool count_rows(LogBlock& block, const RowSet& rows, std::size_t series) {
+  bool count_times(LogBlock& block, const RowSet& rows, std::size_t series) {
     if constexpr (kCounts) {
       if (count_intervals(block, rows, series)) return true;
       const auto times = block.timestamps();
@@ -236,7 +251,7 @@ class RangeWorker {
 
   void add_column_rows(LogBlock& block, const RowSet& rows, const ColumnBlock& columns,
                        const std::vector<std::size_t>& series) {
-    if (series.size() == 1 && count_rows(block, rows, series[0])) return;
+    if (series.size() == 1 && count_times(block, rows, series[0])) return;
     const auto times = block.timestamps();
     const auto groups = columns.row_groups();
     std::optional<BucketGrid::Bucket> bucket;
@@ -285,10 +300,12 @@ class RangeWorker {
     runner.bind(block.stream()->labels);
     const bool needs_lines = pipeline.reads_line() || scan_.value == SampleValue::kLineBytes;
     if (needs_lines) {
-      KVASIR_CHECK_OK(fetch_lines(block, scanned.rows, lines_, scan_.context));
+      KVASIR_CHECK_OK(scan_.plan.read_lines(block, scanned.rows, lines_, scan_.context));
     } else {
       lines_.assign(block.rows(), std::string_view());
     }
+    const OperatorTimer timer(scan_.plan.counts(ScanProfile::kResult));
+    std::uint64_t samples = 0;
     const bool needs_metadata = block.has_metadata() && pipeline.reads_metadata();
     std::optional<BucketGrid::Bucket> bucket;
     std::optional<Error> error;
@@ -310,8 +327,10 @@ class RangeWorker {
         error = pipeline_error(runner.error(), runner.final_labels());
         return;
       }
+      ++samples;
       add(runner, {time.value, kNeedsSequence ? block.sequence(row) : 0, value_of(runner)}, bucket->index);
     });
+    if (OperatorCounts* const counts = scan_.plan.counts(ScanProfile::kResult)) counts->rows_in += samples;
     if (error) return fail(std::move(*error));
     return {};
   }
@@ -335,6 +354,7 @@ class RangeWorker {
   SeriesTable<State> table_;
   PipelineRunner full_;
   PipelineRunner rest_;
+  const StageMeter meter_;
   BlockStatistics statistics_;
   std::unique_ptr<FieldSelector> fields_;
   std::vector<std::string_view> lines_;

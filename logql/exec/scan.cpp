@@ -6,6 +6,7 @@
 
 #include "logql/exec/duplicates.h"
 #include "logql/exec/literal_hints.h"
+#include "logql/syntax/printer.h"
 
 namespace kvasir::logql {
 namespace {
@@ -44,7 +45,7 @@ void add_unique_units(Handles handles, std::vector<ScanUnit>& units) {
   for (const auto& [place, i] : order) {
     auto& handle = handles[i];
     if (place.file == nullptr || place != open) {
-      units.push_back({.first = handle->first(), .last = handle->last(), .unique = true});
+      units.push_back({{}, {}, handle->first(), handle->last(), true});
       open = place;
     }
     ScanUnit& unit = units.back();
@@ -123,6 +124,28 @@ void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, con
   });
 }
 
+void ScanPlan::start_profile(const ScanRequest& request, QueryContext& context) {
+  if (context.profile() == nullptr) return;
+  std::vector<std::string> names;
+  for (const auto& stage : stages_) names.push_back(print_stage(stage));
+  if (unwrap_ != nullptr) names.push_back(print_unwrap(*unwrap_));
+  profile_ = &context.profile()->add_scan(print(*request.selector), std::move(names));
+}
+
+Result<void> ScanPlan::read_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out,
+                                  QueryContext& context) const {
+  OperatorCounts* const counts = this->counts(ScanProfile::kLines);
+  {
+    const OperatorTimer timer(counts);
+    KVASIR_CHECK_OK(fetch_lines(block, rows, out, context));
+  }
+  if (counts == nullptr) return {};
+  const std::uint64_t count = rows.count();
+  count_rows(counts, count, count);
+  for (const auto line : out) counts->bytes += line.size();
+  return {};
+}
+
 Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, const QueryParams& params,
                                                   LogSource& source, QueryContext& context) {
   auto plan = std::make_unique<ScanPlan>();
@@ -132,6 +155,7 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
   plan->options_ = request.options;
   plan->pushdowns_ = params.pushdowns;
   KVASIR_TRY(plan->full_, Pipeline::compile(plan->stages_, request.unwrap, request.options));
+  plan->start_profile(request, context);
   plan->split_leading_filters();
   KVASIR_TRY(plan->rest_, Pipeline::compile(plan->stages(true), request.unwrap, request.options));
   plan->later_literals_ = required_line_literals(plan->stages(true));
@@ -144,8 +168,15 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
   plan->split_matchers(params, source, context, select);
   if (params.pushdowns.prune_literals) select.literals = required_line_literals(plan->stages_);
   if (request.range.empty()) return plan;
+  OperatorCounts* const counts = plan->counts(ScanProfile::kSelect);
+  const OperatorTimer timer(counts);
+  const std::uint64_t pruned_before = context.stats().blocks_pruned;
   KVASIR_TRY(auto handles, source.select(select, context));
   context.stats().blocks_selected += handles.size();
+  count_blocks(counts, handles.size() + context.stats().blocks_pruned - pruned_before, handles.size());
+  if (counts != nullptr) {
+    for (const auto& handle : handles) counts->rows_out += handle->rows();
+  }
   plan->make_units(std::move(handles), request);
   return plan;
 }
@@ -157,6 +188,15 @@ Result<std::unique_ptr<FieldSelector>> ScanPlan::make_field_selector() const {
 
 void ScanPlan::narrow(ScannedBlock& scanned) const {
   if (!pushdowns_.narrow_literals) return;
+  const bool looks = !leading_.empty() || !later_literals_.empty();
+  OperatorCounts* const counts = looks ? this->counts(ScanProfile::kLiterals) : nullptr;
+  const OperatorTimer timer(counts);
+  const std::uint64_t rows = counts == nullptr ? 0 : scanned.rows.count();
+  narrow_by_literals(scanned);
+  if (counts != nullptr) count_rows(counts, rows, scanned.rows.count());
+}
+
+void ScanPlan::narrow_by_literals(ScannedBlock& scanned) const {
   scanned.filtered = true;
   for (const auto& filter : leading_) {
     if (scanned.rows.none()) return;
@@ -174,6 +214,15 @@ void ScanPlan::narrow(ScannedBlock& scanned) const {
 }
 
 Result<void> ScanPlan::select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const {
+  OperatorCounts* const counts = this->counts(ScanProfile::kFields);
+  const OperatorTimer timer(counts);
+  const std::uint64_t rows = counts == nullptr ? 0 : scanned.rows.count();
+  KVASIR_CHECK_OK(select_by_fields(scanned, fields, context));
+  if (counts != nullptr) count_rows(counts, rows, scanned.rows.count());
+  return {};
+}
+
+Result<void> ScanPlan::select_by_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const {
   RowSet unknown(0);
   fields.narrow(*scanned.block, pushdowns_, scanned.rows, unknown);
   if (unknown.none()) return {};
@@ -188,11 +237,15 @@ Result<void> ScanPlan::select_fields(ScannedBlock& scanned, FieldSelector& field
 Result<ScannedBlock> ScanPlan::open(const BlockHandle& handle, QueryContext& context) const {
   KVASIR_CHECK_OK(context.check());
   ScannedBlock scanned;
+  OperatorCounts* const counts = this->counts(ScanProfile::kOpen);
+  const OperatorTimer timer(counts);
   KVASIR_TRY(scanned.block, handle.open());
   ++context.stats().blocks_opened;
   scanned.distinct = handle.distinct();
   scanned.handle = &handle;
   scanned.rows = rows_in_range(*scanned.block, range_);
+  count_blocks(counts, 1, scanned.rows.none() ? 0 : 1);
+  if (counts != nullptr) count_rows(counts, scanned.block->rows(), scanned.rows.count());
   return scanned;
 }
 

@@ -21,6 +21,7 @@
 #include "logql/engine.h"
 #include "logql/exec/field_selector.h"
 #include "logql/pipeline/pipeline.h"
+#include "logql/query_profile.h"
 #include "logql/syntax/ast.h"
 
 namespace kvasir::logql {
@@ -75,6 +76,11 @@ class ScanPlan {
   const PipelineOptions& options() const { return options_; }
   bool has_field_selectors() const { return !field_matchers_.empty(); }
   const Pushdowns& pushdowns() const { return pushdowns_; }
+  /// Null unless the query is explained.
+  ScanProfile* profile() const { return profile_; }
+  OperatorCounts* counts(ScanProfile::Operator op) const {
+    return profile_ == nullptr ? nullptr : &profile_->operators[op];
+  }
 
   /// One block and its rows in the time range, nothing else looked at.
   Result<ScannedBlock> open(const BlockHandle& handle, QueryContext& context) const;
@@ -83,6 +89,9 @@ class ScanPlan {
   /// The same for some blocks of a unique unit.
   Result<std::vector<ScannedBlock>> prepare_unique(std::span<const std::shared_ptr<const BlockHandle>> handles,
                                                    FieldSelector* fields, QueryContext& context) const;
+  /// As fetch_lines(), counted.
+  Result<void> read_lines(LogBlock& block, const RowSet& rows, std::vector<std::string_view>& out,
+                          QueryContext& context) const;
   /// Null if the query has no field selectors.
   Result<std::unique_ptr<FieldSelector>> make_field_selector() const;
 
@@ -92,6 +101,7 @@ class ScanPlan {
     bool negated = false;
   };
 
+  void start_profile(const ScanRequest& request, QueryContext& context);
   void split_leading_filters();
   void split_matchers(const QueryParams& params, LogSource& source, const QueryContext& context, SelectRequest& select);
   void make_units(std::vector<std::unique_ptr<BlockHandle>> handles, const ScanRequest& request);
@@ -99,13 +109,16 @@ class ScanPlan {
                         QueryContext& context) const;
   Result<void> narrow_all(std::vector<ScannedBlock>& blocks, FieldSelector* fields, QueryContext& context) const;
   void narrow(ScannedBlock& scanned) const;
+  void narrow_by_literals(ScannedBlock& scanned) const;
   Result<void> select_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;
+  Result<void> select_by_fields(ScannedBlock& scanned, FieldSelector& fields, QueryContext& context) const;
 
   TimeRange range_;
   std::vector<Stage> stages_;
   const Unwrap* unwrap_ = nullptr;
   PipelineOptions options_;
   Pushdowns pushdowns_;
+  ScanProfile* profile_ = nullptr;
   std::vector<LeadingFilter> leading_;
   std::vector<std::string> later_literals_;  // that every kept line holds because of the stages after the leading ones
   std::vector<LabelMatcher> field_matchers_;

@@ -7,6 +7,7 @@
 #include "logql/exec/column_scan.h"
 #include "logql/exec/parallel.h"
 #include "logql/exec/row_filter.h"
+#include "logql/exec/stage_meter.h"
 #include "logql/exec/stats_groups.h"
 
 namespace kvasir::logql {
@@ -78,6 +79,7 @@ class StatsWorker {
       : scan_(scan),
         full_(scan.plan.pipeline(false)),
         rest_(scan.plan.pipeline(true)),
+        meter_(scan.plan, full_, rest_),
         groups_(scan.grid.buckets(), StatsGroups(scan.stats)) {}
   ~StatsWorker() { scan_.context.budget().release(charged_); }
 
@@ -115,12 +117,13 @@ class StatsWorker {
   /// Leaves in `scanned` the rows that only the pipeline can judge.
   Result<void> take_columns(ScannedBlock& scanned) {
     const ColumnPlan* plan = scan_.columns[scanned.filtered].get();
-    const auto columns = plan == nullptr ? nullptr : ColumnBlock::open(*plan, *scanned.block);
-    if (columns == nullptr) return {};
+    if (plan == nullptr) return {};
     RowSet rows = scanned.rows;
-    columns->select(rows);
-    scanned.rows = columns->unknown();
-    if (rows.none()) return {};
+    const auto columns = select_by_columns(*plan, scan_.plan, scanned, rows);
+    if (columns == nullptr || rows.none()) return {};
+    OperatorCounts* const counts = scan_.plan.counts(ScanProfile::kResult);
+    const OperatorTimer timer(counts);
+    if (counts != nullptr) counts->rows_in += rows.count();
     const auto times = scanned.block->timestamps();
     const auto row_groups = columns->row_groups();
     std::vector<FieldReader> readers = make_readers(*columns);
@@ -198,10 +201,13 @@ class StatsWorker {
     PipelineRunner& runner = scanned.filtered ? rest_ : full_;
     runner.bind(block.stream()->labels);
     if (pipeline.reads_line() || scan_.plan.options().needs_line) {
-      KVASIR_CHECK_OK(fetch_lines(block, scanned.rows, lines_, scan_.context));
+      KVASIR_CHECK_OK(scan_.plan.read_lines(block, scanned.rows, lines_, scan_.context));
     } else {
       lines_.assign(block.rows(), std::string_view());
     }
+    OperatorCounts* const counts = scan_.plan.counts(ScanProfile::kResult);
+    const OperatorTimer timer(counts);
+    std::uint64_t taken = 0;
     Result<void> done;
     std::uint64_t grown = 0;
     std::size_t until_check = kRowsBetweenChecks;
@@ -212,12 +218,14 @@ class StatsWorker {
       if (!filter_.empty() && !filter_.keeps(runner.final_labels())) return;
       StatsGroups& groups = groups_[bucket->index];
       const std::uint64_t before = groups.bytes();
+      ++taken;
       add(runner, time, groups);
       grown += groups.bytes() - before;
       if (--until_check > 0) return;
       until_check = kRowsBetweenChecks;
       done = account(std::exchange(grown, 0));
     });
+    if (counts != nullptr) counts->rows_in += taken;
     if (!done) return done;
     return account(grown);
   }
@@ -243,6 +251,7 @@ class StatsWorker {
   const StatsScan& scan_;
   PipelineRunner full_;
   PipelineRunner rest_;
+  const StageMeter meter_;
   std::unique_ptr<FieldSelector> fields_;
   RowFilter filter_;
   std::vector<StatsGroups> groups_;  // per step

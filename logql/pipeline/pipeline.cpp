@@ -1,6 +1,7 @@
 #include "logql/pipeline/pipeline.h"
 
 #include <algorithm>
+#include <chrono>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -77,6 +78,7 @@ bool Pipeline::empty() const { return compiled_->steps.empty(); }
 bool Pipeline::reads_line() const { return compiled_->reads_line; }
 bool Pipeline::changes_line() const { return compiled_->changes_line; }
 bool Pipeline::reads_metadata() const { return compiled_->reads_metadata; }
+std::size_t Pipeline::counted_stages() const { return compiled_->stages + 1; }
 bool Pipeline::has_unwrap() const { return compiled_->unwrap_label != kNoName; }
 
 PipelineRunner::PipelineRunner(std::shared_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) {
@@ -100,22 +102,47 @@ void PipelineRunner::bind(const Labels& stream) {
   state_->labels.bind(stream);
 }
 
+bool PipelineRunner::apply(std::size_t begin, std::size_t end) {
+  if (!counts_.empty()) return apply_counted(begin, end);
+  const auto& steps = pipeline_->compiled_->steps;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (!steps[i]->apply(*state_)) return false;
+  }
+  return true;
+}
+
+/// Reading the clock for every step of every entry would cost more than many steps do.
+bool PipelineRunner::apply_counted(std::size_t begin, std::size_t end) {
+  if (begin == 0) ++processed_;
+  const bool sampled = processed_ % kStageSampledEvery == 0;
+  using Clock = std::chrono::steady_clock;
+  const CompiledPipeline& compiled = *pipeline_->compiled_;
+  for (std::size_t i = begin; i < end; ++i) {
+    StageCounts& counts = counts_[compiled.stage_of[i]];
+    // Unwrap's filters come behind its own step: what came to that came to all of them.
+    const bool first = i == 0 || compiled.stage_of[i - 1] != compiled.stage_of[i];
+    const bool last = i + 1 == compiled.steps.size() || compiled.stage_of[i + 1] != compiled.stage_of[i];
+    if (first) ++counts.rows_in, counts.bytes_in += state_->line.size();
+    const auto begun = sampled ? Clock::now() : Clock::time_point();
+    const bool kept = compiled.steps[i]->apply(*state_);
+    if (sampled) counts.sampled_ns += static_cast<std::uint64_t>((Clock::now() - begun).count());
+    if (!kept) return false;
+    if (last) ++counts.rows_out;
+  }
+  return true;
+}
+
 bool PipelineRunner::process(TimestampNs timestamp, std::string_view line, std::span<const LabelView> metadata) {
   if (state_->names.size() > kNamesMax || state_->keys.size() > kKeysMax) start_afresh();
   EntryState& state = *state_;
   state.line = line;
   const CompiledPipeline& compiled = *pipeline_->compiled_;
-  for (std::size_t i = 0; i < compiled.line_filters; ++i) {
-    if (!compiled.steps[i]->apply(state)) return false;
-  }
+  if (!apply(0, compiled.line_filters)) return false;
   state.arena.reset();
   state.environment.heap.reset();
   state.timestamp = timestamp;
   state.labels.start_entry(metadata);
-  for (std::size_t i = compiled.line_filters; i < compiled.steps.size(); ++i) {
-    if (!compiled.steps[i]->apply(state)) return false;
-  }
-  return true;
+  return apply(compiled.line_filters, compiled.steps.size());
 }
 
 std::string_view PipelineRunner::line() const { return state_->line; }

@@ -75,6 +75,8 @@ class Pipeline {
   /// Some stage or the result reads structured metadata; otherwise process() may be given none.
   bool reads_metadata() const;
   bool has_unwrap() const;
+  /// The stages by which StageCounts are counted: those that were compiled, and one for unwrap and its filters.
+  std::size_t counted_stages() const;
 
  private:
   friend class PipelineRunner;
@@ -83,6 +85,17 @@ class Pipeline {
 };
 
 struct EntryState;  // internal
+
+/// The clock is read for one entry of so many while stages are counted.
+inline constexpr std::uint64_t kStageSampledEvery = 7;
+
+/// What one stage did with the entries that came to it; see PipelineRunner::count_stages().
+struct StageCounts {
+  std::uint64_t rows_in = 0;
+  std::uint64_t rows_out = 0;
+  std::uint64_t bytes_in = 0;    // of the lines as they came to the stage
+  std::uint64_t sampled_ns = 0;  // of one entry in kStageSampledEvery
+};
 
 class PipelineRunner {
  public:
@@ -95,6 +108,9 @@ class PipelineRunner {
 
   /// False: the entry is dropped (or, with unwrap, gives no sample).
   bool process(TimestampNs timestamp, std::string_view line, std::span<const LabelView> metadata);
+  /// From now on process() counts by stage. `counts` has counted_stages() items and outlives the runner or the next
+  /// call; empty: no counting, as at first.
+  void count_stages(std::span<StageCounts> counts) { counts_ = counts; }
 
   // ---- valid after process() gave true
 
@@ -123,10 +139,14 @@ class PipelineRunner {
 
  private:
   void start_afresh();
+  bool apply(std::size_t begin, std::size_t end);
+  bool apply_counted(std::size_t begin, std::size_t end);
   std::uint64_t hash_result() const;
 
   std::shared_ptr<const Pipeline> pipeline_;
   std::unique_ptr<EntryState> state_;
+  std::span<StageCounts> counts_;
+  std::uint64_t processed_ = 0;  // while stages are counted
   const Labels* stream_ = nullptr;
   mutable std::optional<std::uint64_t> stream_hash_;  // of the stream's labels alone
 };

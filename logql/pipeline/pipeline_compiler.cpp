@@ -95,8 +95,11 @@ class Compiler {
       out_->reads_line |= reads_the_line(*planned.stage);
       out_->changes_line |= changes_the_line(*planned.stage);
       out_->steps.push_back(std::move(planned.step));
+      out_->stage_of.push_back(static_cast<std::size_t>(planned.stage - stages.data()));
     }
     for (StepPtr& step : unwrap_steps_) out_->steps.push_back(std::move(step));
+    out_->stages = stages.size();
+    out_->stage_of.resize(out_->steps.size(), stages.size());
     return std::move(out_);
   }
 

@@ -18,6 +18,8 @@ namespace kvasir::logql {
 struct CompiledPipeline {
   NameTable names;
   std::vector<StepPtr> steps;
+  std::vector<std::size_t> stage_of;  // for each step: its place among the stages, or their number for unwrap's
+  std::size_t stages = 0;
   std::size_t line_filters =
       0;  // the first of the steps that only look at the line; they run before labels are touched
   PipelineOptions options;
