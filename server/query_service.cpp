@@ -251,6 +251,7 @@ Result<logql::LogPage> PagedQuery::next() {
     if (std::find(warnings_.begin(), warnings_.end(), warning) == warnings_.end()) warnings_.push_back(warning);
   }
   if (!page) error_ = page.error();
+  else if (call_.in_order) page->ordered_by_field = true;
   return page;
 }
 
@@ -282,6 +283,7 @@ Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySet
   MemoryBudget budget("query", 0, &services_.query_budget);
   logql::QueryContext context(services_.clock, deadline_of(settings, begun), ticket->stop_token(), budget,
                               engine_limits(settings, partial));
+  context.set_profile(call.profile);
   services_.metrics.queries_in_progress().Increment();
   auto result = evaluate(call, expr, params, context);
   services_.metrics.queries_in_progress().Decrement();

@@ -38,6 +38,8 @@ struct QueryCall {
   bool check_limits = true;             // entries and length (not for the history of a tail)
   bool may_use_cache = true;            // false: Cache-Control: no-cache
   bool may_select_all = false;          // {} is the server's own way to find an entry, whatever the tenant allows
+  bool in_order = false;                // of pages: streams, read one after the other, are in the order of the query
+  logql::QueryProfile* profile = nullptr;  // where operators count what they do; outlives run()
   bool log_queries_allowed = true;      // false: a plain log query is an error (instant)
 };
 

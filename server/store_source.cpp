@@ -83,6 +83,19 @@ void hide_deleted_rows(Handles& handles, std::span<const DeletePtr> requests) {
   }
 }
 
+std::uint64_t blocks_in_range(const chunks::SegmentReader& reader, std::span<const ingest::Segment::Stream> streams,
+                              TimeRange range) {
+  std::uint64_t count = 0;
+  for (const auto& stream : streams) {
+    const auto [begin, end] = reader.blocks_of(stream.ordinal);
+    for (std::size_t block = begin; block < end; ++block) {
+      const auto& entry = reader.blocks()[block];
+      count += range.overlaps(entry.first.timestamp, entry.last.timestamp) ? 1 : 0;
+    }
+  }
+  return count;
+}
+
 bool inside(const logql::BlockHandle& block, TimeRange range) {
   return range.contains(block.first()) && range.contains(block.last());
 }
@@ -110,8 +123,8 @@ struct StoreSource::State {
   Result<Handles> handles(const logql::SelectRequest& request, logql::QueryContext& context);
   void note_segments(const std::string& tenant, const std::shared_ptr<const ingest::SegmentSet>& set);
   Result<void> add_segment(const std::shared_ptr<const ingest::Segment>& segment, std::span<const index::StreamId> ids,
-                           const logql::SelectRequest& request, const index::StreamIndex& index, MemoryBudget& budget,
-                           Handles& out);
+                           const logql::SelectRequest& request, const index::StreamIndex& index,
+                           logql::QueryContext& context, Handles& out);
 
   ingest::Storage& storage;
   const ingest::Ingester& ingester;
@@ -131,7 +144,8 @@ StoreSource::~StoreSource() = default;
 
 Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest::Segment>& segment,
                                              std::span<const index::StreamId> ids, const logql::SelectRequest& request,
-                                             const index::StreamIndex& index, MemoryBudget& budget, Handles& out) {
+                                             const index::StreamIndex& index, logql::QueryContext& context,
+                                             Handles& out) {
   std::vector<ingest::Segment::Stream> wanted;
   for_common_streams(ids, segment->streams(), [&](const ingest::Segment::Stream& stream) {
     if (request.range.overlaps(stream.first, stream.last)) wanted.push_back(stream);
@@ -144,15 +158,21 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
     prune.ids = request.tokens;
   }
   const chunks::BlockPruner pruner(*reader, std::move(prune));
-  if (pruner.nothing_matches()) return {};
+  if (pruner.nothing_matches()) {
+    if (context.profile() != nullptr) context.stats().blocks_pruned += blocks_in_range(*reader, wanted, request.range);
+    return {};
+  }
   auto& known = identities(request.tenant);
-  const auto queried = std::make_shared<const QueriedSegment>(segment, reader, cache, &budget);
+  const auto queried = std::make_shared<const QueriedSegment>(segment, reader, cache, &context.budget());
   for (const auto& stream : wanted) {
     const auto [begin, end] = reader->blocks_of(stream.ordinal);
     for (std::size_t block = begin; block < end; ++block) {
       const auto& entry = reader->blocks()[block];
       if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
-      if (pruner.cannot_match(block)) continue;
+      if (pruner.cannot_match(block)) {
+        ++context.stats().blocks_pruned;
+        continue;
+      }
       out.push_back(make_segment_handle(known.get(index, stream.id), queried, block));
     }
   }
@@ -186,7 +206,7 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
   for (const auto& segment : snapshot.segments->segments) {
     KVASIR_CHECK_OK(context.check());
     if (!request.range.overlaps(segment->info().first, segment->info().last)) continue;
-    KVASIR_CHECK_OK(add_segment(segment, ids, request, index, context.budget(), out));
+    KVASIR_CHECK_OK(add_segment(segment, ids, request, index, context, out));
   }
   mark_overlaps(out);
   KVASIR_CHECK_OK(context.keep_bytes(out.size() * kHandleBytes));
@@ -275,17 +295,24 @@ Result<std::vector<StreamVolume>> StoreSource::volumes(const VolumeRequest& requ
   std::map<const logql::StreamIdentity*, StreamVolume> streams;
   for (const auto& handle : handles) {
     auto& volume = streams[handle->stream().get()];
-    if (volume.stream == nullptr) volume = {handle->stream(), std::vector<std::uint64_t>(buckets)};
+    if (volume.stream == nullptr) volume = {handle->stream(), std::vector<std::uint64_t>(buckets), 0, 0};
     if (inside(*handle, request.range) && bucket_of(handle->first()) == bucket_of(handle->last())) {
       volume.bytes[bucket_of(handle->first())] += handle->line_bytes() + handle->metadata_bytes();
+      volume.chunks += handle->rows() > 0 ? 1 : 0;
+      volume.entries += handle->rows();
       continue;
     }
     KVASIR_CHECK_OK(context.check());
     KVASIR_TRY(const auto block, handle->open());
+    std::uint64_t rows = 0;
     for (std::size_t row = 0; row < block->rows(); ++row) {
       const TimestampNs t{block->timestamps()[row]};
-      if (request.range.contains(t)) volume.bytes[bucket_of(t)] += row_bytes(*block, row);
+      if (!request.range.contains(t)) continue;
+      volume.bytes[bucket_of(t)] += row_bytes(*block, row);
+      ++rows;
     }
+    volume.chunks += rows > 0 ? 1 : 0;
+    volume.entries += rows;
   }
   std::vector<StreamVolume> out;
   for (auto& [stream, volume] : streams) {

@@ -35,10 +35,13 @@ struct IndexStats {
   std::uint64_t entries = 0;
 };
 
-/// Bytes of one stream, per step: bucket i covers [begin + i * step, begin + (i + 1) * step) cut to the range.
+/// What one stream has in the range; its bytes per step: bucket i covers [begin + i * step, begin + (i + 1) * step) cut
+/// to the range.
 struct StreamVolume {
   std::shared_ptr<const logql::StreamIdentity> stream;
   std::vector<std::uint64_t> bytes;
+  std::uint64_t chunks = 0;   // blocks with an entry in the range
+  std::uint64_t entries = 0;
 };
 
 struct VolumeRequest {

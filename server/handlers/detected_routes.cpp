@@ -126,7 +126,7 @@ void write_field(JsonWriter& w, const std::string& name, const DetectedField& fi
 
 net::HttpResponse detected_fields(const Services& services, QueryExchange& exchange) {
   const auto request = collect_fields(services, exchange);
-  if (!request) return bare_error(request.error());
+  if (!request) return refused(exchange, bare_error(request.error()));
   std::string body;
   JsonWriter w(body);
   w.begin_object();
@@ -142,7 +142,7 @@ net::HttpResponse detected_fields(const Services& services, QueryExchange& excha
 
 net::HttpResponse detected_values(const Services& services, QueryExchange& exchange) {
   const auto request = collect_fields(services, exchange);
-  if (!request) return bare_error(request.error());
+  if (!request) return refused(exchange, bare_error(request.error()));
   const auto& fields = request->collector->fields();
   const auto found = fields.find(std::string(exchange.request.path_params.value_or_empty("name")));
   std::string body;
@@ -201,7 +201,7 @@ net::HttpResponse patterns(const Services& services, QueryExchange& exchange) {
   };
   if (!services.config.pattern_ingester_enabled) return bare_error(404, "");
   const auto found = run();
-  if (!found) return bare_error(found.error());
+  if (!found) return refused(exchange, bare_error(found.error()));
   std::string body;
   write_patterns(body, *found);
   return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);

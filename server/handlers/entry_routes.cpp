@@ -137,7 +137,7 @@ Result<std::string> entry_with_context(const Services& services, const QueryExch
 void add_entry_routes(net::HttpServer& server, const Services& services) {
   add_query_route(server, services, "/api/v1/entry/{cursor}", QueryHandler([&services](QueryExchange& exchange) {
                     auto body = entry_with_context(services, exchange);
-                    if (!body) return bare_error(body.error());
+                    if (!body) return refused(exchange, bare_error(body.error()));
                     return json_answer(exchange.request, std::move(*body), services.config.querier.compress_responses);
                   }));
 }

@@ -3,99 +3,94 @@
 #include <algorithm>
 
 #include "common/json_writer.h"
+#include "logql/query_profile.h"
 #include "logql/syntax/parser.h"
 #include "logql/syntax/printer.h"
 #include "server/answer.h"
 #include "server/handlers/query_route.h"
 #include "server/params.h"
-#include "server/query_readings.h"
 #include "server/query_service.h"
 
 namespace kvasir::server {
 namespace {
 
-struct Cost {
-  std::uint64_t rows = 0;
-  StatsSummary stats;
-};
+using logql::OperatorCounts;
+using logql::ScanProfile;
+
+/// Operators that answer for blocks or rows instead of handing them on.
+bool is_short_cut(ScanProfile::Operator op) {
+  return op == ScanProfile::kFooters || op == ScanProfile::kTimes || op == ScanProfile::kColumns;
+}
 
 class Explanation {
  public:
-  Explanation(const Services& services, const QueryExchange& exchange, const RangeParams& range)
-      : services_(services), exchange_(exchange), range_(range) {}
+  explicit Explanation(std::string& body) : writer_(body) {}
 
-  Result<std::string> run() {
-    KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(range_.query));
-    KVASIR_TRY(const QueryOutcome whole, run_whole());
+  void write(const logql::Expr& expr, const logql::QueryProfile& profile, const QueryOutcome& outcome) {
     writer_.begin_object().key("status").string("success").key("data").begin_object();
-    writer_.key("query").string(logql::print(*expr)).key("operators").begin_array();
-    for (const auto& reading : collect_readings(*expr)) KVASIR_CHECK_OK(explain(reading));
-    const auto* streams = std::get_if<logql::Streams>(&whole.result);
-    begin_operator(streams != nullptr ? "limit" : "evaluate", logql::print(*expr));
-    if (const auto* matrix = std::get_if<logql::Matrix>(&whole.result)) write_series(matrix->series);
-    if (const auto* vector = std::get_if<logql::Vector>(&whole.result)) write_series(vector->series);
-    if (streams != nullptr) writer_.key("rows").unsigned_integer(whole.stats.entries_returned);
-    write_cost(whole.stats);
+    writer_.key("query").string(logql::print(expr)).key("operators").begin_array();
+    for (const auto& scan : profile.scans()) write_scan(scan);
+    write_answer(logql::print(expr), outcome);
     writer_.end_array().end_object().end_object();
-    return std::move(body_) + "\n";
   }
 
  private:
-  QueryCall call(std::string query) const {
-    QueryCall call;
-    call.tenants = exchange_.tenants;
-    call.route = "explain";
-    call.peer = exchange_.request.peer;
-    call.client = exchange_.client;
-    fill_range(call.params, range_);
-    call.params.query = std::move(query);
-    return call;
-  }
-
-  Result<QueryOutcome> run_whole() const { return QueryService(services_).run(call(range_.query)); }
-
-  /// The rows that a selector with some stages gives, over the whole range.
-  Result<Cost> count(const Reading& reading, std::size_t stages) const {
-    logql::LogQuery query;
-    query.selector = *reading.selector;
-    query.stages.assign(reading.stages->begin(), reading.stages->begin() + static_cast<std::ptrdiff_t>(stages));
-    // Log queries read [start, end), windows of metrics (end - width, end]; ranges are written in whole milliseconds.
-    const Duration exact = range_.bounds.end - range_.bounds.start + reading.before;
-    const Duration width = std::chrono::ceil<std::chrono::milliseconds>(exact);
-    const Duration excluded{reading.before.count() == 0 ? 1 : 0};
-    if (width.count() <= 0) return Cost();
-    // Lines that a parser stumbles over are rows too.
-    const std::string lines = logql::print(query) + (stages > 0 ? " | drop __error__, __error_details__" : "");
-    QueryCall counting = call("sum(count_over_time(" + lines + " [" + logql::print_range_duration(width) + "]))");
-    counting.params.instant = true;
-    counting.check_limits = counting.check_selectors = false;
-    counting.params.start = counting.params.end = range_.bounds.end - reading.offset - excluded;
-    KVASIR_TRY(const QueryOutcome outcome, QueryService(services_).run(counting));
-    const auto* vector = std::get_if<logql::Vector>(&outcome.result);
-    Cost cost{0, outcome.stats};
-    if (vector != nullptr && !vector->series.empty())
-      cost.rows = static_cast<std::uint64_t>(vector->series.front().points.front().value);
-    return cost;
-  }
-
-  Result<void> explain(const Reading& reading) {
-    Cost before;
-    for (std::size_t stages = 0; stages <= reading.stages->size(); ++stages) {
-      KVASIR_TRY(const Cost cost, count(reading, stages));
-      const bool select = stages == 0;
-      begin_operator(select ? "select" : "stage",
-                     select ? logql::print(*reading.selector) : logql::print_stage((*reading.stages)[stages - 1]));
-      writer_.key("rows").unsigned_integer(cost.rows);
-      if (!select) writer_.key("rowsIn").unsigned_integer(before.rows);
-      write_own(before.stats, cost.stats);
-      write_cost(cost.stats);
-      before = cost;
+  void write_scan(const ScanProfile& scan) {
+    for (int i = ScanProfile::kSelect; i <= ScanProfile::kLines; ++i) {
+      const auto op = static_cast<ScanProfile::Operator>(i);
+      const OperatorCounts& counts = scan.operators[i];
+      if (op == ScanProfile::kSelect || counts.blocks_in > 0 || counts.rows_in > 0) write_operator(scan, op, counts);
     }
-    return {};
+    std::uint64_t stages_ns = 0;
+    for (std::size_t i = 0; i < scan.stages.size(); ++i) {
+      const OperatorCounts& stage = scan.stages[i];
+      stages_ns += stage.cpu_ns;
+      if (stage.rows_in == 0) continue;
+      begin_operator("stage", scan.stage_names[i]);
+      write_rows(stage);
+      writer_.key("bytes").unsigned_integer(stage.bytes);
+      end_operator(stage.cpu_ns);
+    }
+    const OperatorCounts& result = scan.operators[ScanProfile::kResult];
+    if (result.rows_in == 0) return;
+    begin_operator("result", scan.selector);
+    writer_.key("rowsIn").unsigned_integer(result.rows_in);
+    end_operator(result.cpu_ns - std::min<std::uint64_t>(stages_ns, result.cpu_ns));  // the stages run within it
   }
 
-  void begin_operator(std::string_view kind, std::string_view text) {
-    writer_.begin_object().key("operator").string(kind).key("text").string(text);
+  void write_operator(const ScanProfile& scan, ScanProfile::Operator op, const OperatorCounts& counts) {
+    begin_operator(ScanProfile::name(op), scan.selector);
+    if (counts.blocks_in > 0 || op == ScanProfile::kSelect) {
+      writer_.key("blocksIn").unsigned_integer(counts.blocks_in);
+      writer_.key(is_short_cut(op) ? "blocksAnswered" : "blocks").unsigned_integer(counts.blocks_out);
+    }
+    if (op == ScanProfile::kSelect) {
+      writer_.key("blocksPruned").unsigned_integer(counts.blocks_in - counts.blocks_out);
+      writer_.key("rows").unsigned_integer(counts.rows_out);
+    } else if (counts.rows_in > 0) {
+      write_rows(counts);
+    }
+    if (op == ScanProfile::kColumns) writer_.key("rowsLeft").unsigned_integer(counts.rows_left);
+    if (op == ScanProfile::kLines) writer_.key("bytes").unsigned_integer(counts.bytes);
+    end_operator(counts.cpu_ns);
+  }
+
+  void write_rows(const OperatorCounts& counts) {
+    writer_.key("rowsIn").unsigned_integer(counts.rows_in).key("rows").unsigned_integer(counts.rows_out);
+  }
+
+  void write_answer(const std::string& query, const QueryOutcome& outcome) {
+    const auto* streams = std::get_if<logql::Streams>(&outcome.result);
+    begin_operator(streams != nullptr ? "limit" : "evaluate", query);
+    if (const auto* matrix = std::get_if<logql::Matrix>(&outcome.result)) write_series(matrix->series);
+    if (const auto* vector = std::get_if<logql::Vector>(&outcome.result)) write_series(vector->series);
+    const StatsSummary& stats = outcome.stats;
+    if (streams != nullptr) writer_.key("rows").unsigned_integer(stats.entries_returned);
+    writer_.key("blocks").unsigned_integer(stats.blocks_selected);
+    writer_.key("blocksOpened").unsigned_integer(stats.blocks_opened);
+    writer_.key("linesRead").unsigned_integer(stats.lines_processed);
+    writer_.key("bytesRead").unsigned_integer(stats.bytes_processed);
+    writer_.key("seconds").number(stats.exec_seconds).end_object();
   }
 
   void write_series(const std::vector<logql::Series>& series) {
@@ -104,38 +99,37 @@ class Explanation {
     writer_.key("series").unsigned_integer(series.size()).key("points").unsigned_integer(points);
   }
 
-  /// What this operator adds to those before it.
-  void write_own(const StatsSummary& before, const StatsSummary& stats) {
-    const std::uint64_t bytes = stats.bytes_processed - std::min(stats.bytes_processed, before.bytes_processed);
-    writer_.key("ownBytes").unsigned_integer(bytes);
-    writer_.key("ownSeconds").number(std::max(0.0, stats.exec_seconds - before.exec_seconds));
+  void begin_operator(std::string_view kind, std::string_view text) {
+    writer_.begin_object().key("operator").string(kind).key("text").string(text);
+  }
+  void end_operator(std::uint64_t cpu_ns) {
+    writer_.key("cpuSeconds").number(static_cast<double>(cpu_ns) / 1e9).end_object();
   }
 
-  void write_cost(const StatsSummary& stats) {
-    writer_.key("blocks")
-        .unsigned_integer(stats.blocks_selected)
-        .key("blocksOpened")
-        .unsigned_integer(stats.blocks_opened);
-    writer_.key("linesRead")
-        .unsigned_integer(stats.lines_processed)
-        .key("bytesRead")
-        .unsigned_integer(stats.bytes_processed);
-    writer_.key("seconds").number(stats.exec_seconds).end_object();
-  }
-
-  const Services& services_;
-  const QueryExchange& exchange_;
-  const RangeParams& range_;
-  std::string body_;
-  JsonWriter writer_{body_};
+  JsonWriter writer_;
 };
 
 net::HttpResponse explain(const Services& services, QueryExchange& exchange) {
   const auto range = parse_range_params(exchange.params, services.clock.now());
-  if (!range) return bare_error(range.error());
-  auto body = Explanation(services, exchange, *range).run();
-  if (!body) return bare_error(body.error());
-  return json_answer(exchange.request, std::move(*body), services.config.querier.compress_responses);
+  if (!range) return refused(exchange, bare_error(range.error()));
+  logql::QueryProfile profile;
+  QueryCall call;
+  call.tenants = exchange.tenants;
+  call.route = "explain";
+  call.peer = exchange.request.peer;
+  call.client = exchange.client;
+  call.queued = exchange.queued;
+  call.may_use_cache = false;
+  call.profile = &profile;
+  fill_range(call.params, *range);
+  const auto outcome = QueryService(services).run(call);
+  if (!outcome) return bare_error(outcome.error());
+  const auto expr = logql::parse_query(range->query);
+  if (!expr) return bare_error(expr.error());
+  std::string body;
+  Explanation(body).write(**expr, profile, *outcome);
+  body += '\n';
+  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // explain_route.h -- GET /api/v1/explain: what each operator of a query lets through, reads and costs.
 //
-// Shape:    a query is explained by running it: first the selector alone, then with one stage more each time, without a
-//           limit, and at last as it is. So rows are exact, and bytes and seconds are those of the query up to that
-//           operator, with whatever short cuts the engine finds for it.
+// Shape:    the query is run once, as it is, with a profile (logql/query_profile.h). For each place at which it reads
+//           logs there are the operators that did something, short cuts included, then the stages that lines went
+//           through, then what was made of the rows; at the end the answer as a whole.
 // Errors:   those of a query.
 // Source:   docs/http-extensions.md
 #pragma once

@@ -74,7 +74,12 @@ net::HttpResponse index_shards(const Services& services, QueryExchange& exchange
   const auto volumes = VisibleStore(services.store, exchange.tenants)
                            .volumes({"", *matchers, *range, range->begin, Duration(0)}, context.get());
   if (!volumes) return bare_error(volumes.error());
-  for (const auto& volume : *volumes) streams[volume.stream->fingerprint.value].bytes += volume.bytes.front();
+  for (const auto& volume : *volumes) {
+    auto& stats = streams[volume.stream->fingerprint.value];
+    stats.chunks += volume.chunks;
+    stats.bytes += volume.bytes.front();
+    stats.entries += volume.entries;
+  }
   std::string body;
   JsonWriter w(body);
   w.begin_object().key("shards").begin_array();

@@ -82,6 +82,7 @@ net::HttpResponse label_values(const Services& services, QueryExchange& exchange
   if (!request) return bare_error(request.error());
   const VisibleStore store(services.store, exchange.tenants);
   const auto name = exchange.request.path_params.value_or_empty("name");
+  if (name.find('/') != std::string_view::npos) return plain_error(404, "404 page not found");
   const auto values = store.label_values(name, std::move(request->matchers), request->range);
   return values ? names_answer(exchange, *values, legacy) : bare_error(values.error());
 }

@@ -10,7 +10,6 @@ namespace kvasir::server {
 namespace {
 
 constexpr const char* kJsonType = "application/json; charset=UTF-8";
-constexpr const char* kCursorHeader = "X-Kvasir-Next-Cursor";
 
 struct LogForm {
   bool ndjson = false;
@@ -151,6 +150,13 @@ void send_pages(const LogForm& form, PagedQuery& query, logql::LogPage page,
 
 bool wants_ndjson(const net::HttpRequest& request) {
   return request.headers.value_or_empty("Accept").find(kNdjsonType) != std::string_view::npos;
+}
+
+Result<std::optional<EntryPosition>> resume_position(const QueryExchange& exchange) {
+  const auto cursor = exchange.params.value_or_empty("cursor");
+  if (cursor.empty()) return std::nullopt;
+  if (exchange.tenants.several) return fail(ErrorCode::kInvalidArgument, "a cursor belongs to one tenant");
+  return logql::parse_cursor(cursor).map([](EntryPosition position) { return std::optional(position); });
 }
 
 void answer_log_query(const Services& services, const QueryExchange& exchange, std::shared_ptr<PagedQuery> query,

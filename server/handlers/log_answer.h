@@ -20,7 +20,12 @@ inline constexpr std::uint64_t kPageBytes = 16 << 20;   // of entries in memory 
 
 /// Accept names application/x-ndjson.
 bool wants_ndjson(const net::HttpRequest& request);
+/// Where an answer that reached its limit goes on.
+inline constexpr const char* kCursorHeader = "X-Kvasir-Next-Cursor";
 inline constexpr const char* kNdjsonType = "application/x-ndjson";
+
+/// Where the client wants to go on: the `cursor` parameter, which may be empty. Errors: invalid_argument.
+Result<std::optional<EntryPosition>> resume_position(const QueryExchange& exchange);
 
 void answer_log_query(const Services& services, const QueryExchange& exchange, std::shared_ptr<PagedQuery> query,
                       const std::shared_ptr<net::HttpReply>& reply);

@@ -9,6 +9,7 @@
 #include "server/answer.h"
 #include "server/encode_result.h"
 #include "server/encoding_flags.h"
+#include "server/handlers/log_answer.h"
 #include "server/handlers/metadata_request.h"
 #include "server/query_service.h"
 #include "server/visible_store.h"
@@ -45,7 +46,7 @@ QueryCall metric_call(const QueryExchange& exchange, const char* route) {
 net::HttpResponse answer_metric(const Services& services, QueryExchange& exchange, QueryCall call) {
   const auto expr = logql::parse_query(call.params.query);
   if (expr && logql::is_log_query(**expr))
-    return prometheus_error(400, "bad_data", "the query gives log lines, not metrics");
+    return refused(exchange, prometheus_error(400, "bad_data", "the query gives log lines, not metrics"));
   const auto outcome = QueryService(services).run(call);
   if (!outcome) return error_answer(outcome.error());
   std::string body = "{\"status\":\"success\",\"data\":{\"resultType\":";
@@ -67,7 +68,7 @@ net::HttpResponse answer_metric(const Services& services, QueryExchange& exchang
 
 net::HttpResponse instant(const Services& services, QueryExchange& exchange) {
   auto params = parse_instant_params(exchange.params, services.clock.now());
-  if (!params) return error_answer(params.error());
+  if (!params) return refused(exchange, error_answer(params.error()));
   QueryCall call = metric_call(exchange, "prometheus_query");
   call.params.query = std::move(params->query);
   call.params.instant = true;
@@ -77,7 +78,7 @@ net::HttpResponse instant(const Services& services, QueryExchange& exchange) {
 
 net::HttpResponse range(const Services& services, QueryExchange& exchange) {
   auto params = parse_range_params(exchange.params, services.clock.now());
-  if (!params) return error_answer(params.error());
+  if (!params) return refused(exchange, error_answer(params.error()));
   QueryCall call = metric_call(exchange, "prometheus_query_range");
   call.params.query = std::move(params->query);
   call.params.start = params->bounds.start;
@@ -176,9 +177,9 @@ net::HttpResponse metadata(const Services&, QueryExchange&) {
 /// The newest lines behind a query that belong to a trace, one exemplar each.
 net::HttpResponse exemplars(const Services& services, QueryExchange& exchange) {
   auto params = parse_range_params(exchange.params, services.clock.now());
-  if (!params) return error_answer(params.error());
+  if (!params) return refused(exchange, error_answer(params.error()));
   const auto expr = logql::parse_query(params->query);
-  if (!expr) return error_answer(expr.error());
+  if (!expr) return refused(exchange, error_answer(expr.error()));
   std::string list;
   for (const auto* selector : logql::collect_selectors(**expr)) {
     QueryCall call = metric_call(exchange, "prometheus_exemplars");
@@ -202,28 +203,35 @@ bool is_trace_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0 || c == '-'; });
 }
 
-net::HttpResponse trace_logs(const Services& services, QueryExchange& exchange) {
-  const std::string id(exchange.request.path_params.value_or_empty("id"));
-  if (!is_trace_id(id)) return bare_error(400, "a trace id has 8 to 64 hexadecimal digits");
-  const auto limit = parse_limit(exchange.params, "limit", kTraceLinesDefault);
-  if (!limit) return bare_error(limit.error());
-  QueryCall call = metric_call(exchange, "trace_logs");
+/// Entries of a trace over all streams, in pages like any log query.
+void trace_logs(const Services& services, const std::shared_ptr<QueryExchange>& exchange,
+                const std::shared_ptr<net::HttpReply>& reply) {
+  const auto refuse = [&](net::HttpResponse response) { reply->send(refused(*exchange, std::move(response))); };
+  const std::string id(exchange->request.path_params.value_or_empty("id"));
+  if (!is_trace_id(id)) return refuse(bare_error(400, "a trace id has 8 to 64 hexadecimal digits"));
+  const auto limit = parse_limit(exchange->params, "limit", kTraceLinesDefault);
+  if (!limit) return refuse(bare_error(limit.error()));
+  const auto after = resume_position(*exchange);
+  if (!after) return refuse(bare_error(after.error()));
+  QueryCall call = metric_call(*exchange, "trace_logs");
   call.check_limits = false;
-  // Ordered by more than time the streams of the answer, read one after the other, are in order over all services.
-  call.params.query = "{trace_id=\"" + id + "\"} | order by timestamp, line";
+  call.in_order = true;
+  call.params.query = "{trace_id=\"" + id + "\"}";
   call.params.start = {0};
   call.params.end = services.clock.now() + std::chrono::hours(24);  // clocks differ
   call.params.limit = *limit;
   call.params.direction = logql::Direction::kForward;
-  const auto flags = encoding_flags(exchange.request);
-  EncodeOptions options{flags, asks_for_categories(flags), {}};
-  call.params.categorize_labels = options.categorize;
-  const auto outcome = QueryService(services).run(call);
-  if (!outcome) return bare_error(outcome.error());
-  options.warnings = outcome->warnings;
-  std::string body;
-  append_query_answer(body, outcome->result, outcome->stats, options);
-  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+  call.params.categorize_labels = asks_for_categories(encoding_flags(exchange->request));
+  auto pages = QueryService(services).open_pages(call, kPageBytes, *after);
+  if (!pages) return reply->send(bare_error(pages.error()));
+  answer_log_query(services, *exchange, std::move(*pages), reply);
+}
+
+/// A data source asks which Prometheus it speaks to; the version decides what it then uses.
+net::HttpResponse build_information() {
+  return net::HttpResponse::json(
+      200, "{\"status\":\"success\",\"data\":{\"version\":\"2.48.0\",\"revision\":\"kvasir\",\"branch\":\"\",\"buildUser\":\"\","
+           "\"buildDate\":\"\",\"goVersion\":\"\"}}\n");
 }
 
 }  // namespace
@@ -245,7 +253,19 @@ void add_prometheus_routes(net::HttpServer& server, const Services& services) {
   add_metadata("/api/v1/series", series);
   add("/api/v1/metadata", metadata);
   add("/api/v1/query_exemplars", exemplars);
-  add("/api/v1/trace/{id}/logs", trace_logs);
+  add_query_route(server, services, "/api/v1/trace/{id}/logs",
+                  StreamingQueryHandler([&services](const std::shared_ptr<QueryExchange>& exchange,
+                                                    const std::shared_ptr<net::HttpReply>& reply) {
+                    trace_logs(services, exchange, reply);
+                  }));
+  net::HttpRoute build;
+  build.methods = {"GET"};
+  build.pattern = "/api/v1/status/buildinfo";
+  build.pool = "admin";
+  build.handler = [](const net::HttpRequest&, const std::shared_ptr<net::HttpReply>& reply) {
+    reply->send(build_information());
+  };
+  server.add(std::move(build));
 }
 
 }  // namespace kvasir::server

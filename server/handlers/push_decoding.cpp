@@ -70,6 +70,7 @@ DecodedOrRefused decode_loki(const PushDecoding& decoding, net::HttpRequest& req
   if (const auto problem = media_type_problem(media_type); !problem.empty())
     return Refusal{400, std::string(problem), {}};
   auto push = decoding.pool.get();
+  push->made_bytes_max = decoding.limits.made_max;
   const auto decoded = decode_body(decoding.form, media_type, std::move(request.body), limit, *push);
   if (!decoded) return refusal_of(decoded.error());
   return push;
@@ -99,6 +100,7 @@ DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& req
   }
   if (auto refusal = undo_otlp_encoding(request, decoding.limits.decompressed_max)) return std::move(*refusal);
   auto push = decoding.pool.get();
+  push->made_bytes_max = decoding.limits.made_max;
   push->body = std::move(request.body);
   const auto decoded = json ? ingest::decode_otlp_json(decoding.otlp, decoding.now, *push)
                             : ingest::decode_otlp_protobuf(decoding.otlp, decoding.now, *push);

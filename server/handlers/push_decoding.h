@@ -17,6 +17,7 @@ enum class PushForm { kV1, kLegacy, kOtlp, kOtlpGrpc };
 struct PushBodyLimits {
   std::uint64_t wire_max = 100 << 20;
   std::uint64_t decompressed_max = std::uint64_t{5000} << 20;
+  std::uint64_t made_max = std::uint64_t{5000} << 20;  // of the lists and texts that are made of a body
 };
 
 struct PushDecoding {

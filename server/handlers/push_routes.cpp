@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
-#include "common/json_writer.h"
+#include "common/log.h"
 #include "ingest/push_verdicts.h"
 #include "ingest/validate.h"
 #include "ingest/wire/covers.h"
 #include "server/answer.h"
+#include "server/handlers/push_answer.h"
 #include "server/handlers/push_decoding.h"
 #include "server/handlers/push_metrics.h"
+#include "server/stored_lines.h"
 #include "server/tenant_settings.h"
 
 namespace kvasir::server {
@@ -19,50 +21,28 @@ using ingest::Rejections;
 using ingest::Validated;
 
 constexpr std::uint64_t kDecompressedAlwaysAllowed = 64 << 20;
+constexpr Duration kLookForStoredMax = std::chrono::seconds(5);  // then the verdicts say that they are incomplete
 
 /// What the answer to one push needs after its handler has returned.
 struct Pending {
   std::shared_ptr<net::HttpReply> reply;
   PushForm form;
+  bool json = false;         // the client sent JSON
+  std::uint64_t entries = 0; // sent
   PushMetrics::Origin origin;
   Rejections refused;        // by the validator's rules
   Rejections rate_refused;   // by a stream's rate
   std::shared_ptr<ingest::PushVerdicts> verdicts;  // null unless asked for
+  LineNames names;                                 // for the verdicts
+  bool verdicts_complete = true;                   // every line was looked for among the stored ones
   bool keeps_ledger = false;  // of what the push may say of files: it has an origin
 };
 
-/// What becomes of each line, when the client asked: the status stays, but 204 becomes 200, for it has a body.
-net::HttpResponse with_verdicts(net::HttpResponse response, const ingest::PushVerdicts& verdicts) {
-  std::string body;
-  JsonWriter w(body);
-  w.begin_object().key("accepted").unsigned_integer(verdicts.accepted_count());
-  w.key("refused").unsigned_integer(verdicts.refused_count()).key("verdicts").begin_array();
-  for (const auto& verdict : verdicts.refused()) {
-    w.begin_object()
-        .key("stream")
-        .unsigned_integer(verdict.place.stream)
-        .key("entry")
-        .unsigned_integer(verdict.place.entry);
-    w.key("status").integer(verdict.status).key("reason").string(ingest::discard_reason_name(verdict.reason));
-    w.key("error").string(verdict.message).end_object();
-  }
-  w.end_array().end_object();
-  body += '\n';
-  auto out = net::HttpResponse::json(response.status == 204 ? 200 : response.status, std::move(body));
-  if (const auto wait = response.headers.get("Retry-After")) out.headers.set("Retry-After", std::string(*wait));
-  return out;
-}
-
 bool is_otlp(PushForm form) { return form == PushForm::kOtlp || form == PushForm::kOtlpGrpc; }
 
-/// google.rpc.Status with its message (field 2) alone.
-std::string encode_status(std::string_view message) {
-  std::string out = "\x12";
-  for (std::size_t size = message.size(); ; size >>= 7) {
-    out += static_cast<char>(size >= 0x80 ? size | 0x80 : size);
-    if (size < 0x80) break;
-  }
-  return out.append(message);
+bool is_json(const net::HttpRequest& request) {
+  const std::string_view type = request.headers.value_or_empty("Content-Type");
+  return net::equal_ignore_case(type.substr(0, type.find_first_of("; ")), "application/json");
 }
 
 net::HttpResponse refuse(PushForm form, int status, std::string_view text) {
@@ -70,7 +50,7 @@ net::HttpResponse refuse(PushForm form, int status, std::string_view text) {
   if (status == 500) status = 503;  // collectors retry only then
   net::HttpResponse response = net::HttpResponse::empty(status);
   response.headers.add("Content-Type", "application/octet-stream");
-  response.body = encode_status(text);
+  response.body = encode_rpc_status(text);
   return response;
 }
 
@@ -86,17 +66,21 @@ net::HttpResponse answer_error(PushForm form, const Error& error) {
   return response;
 }
 
+std::uint64_t memory_share(const ServerConfig& config) {
+  return std::max(effective_memory_limit(config.kvasir) / 32, kDecompressedAlwaysAllowed);
+}
+
 /// What the configuration allows, but no body may fill the memory of the process.
 std::uint64_t decompressed_max(const ServerConfig& config) {
-  const std::uint64_t share = std::max(effective_memory_limit(config.kvasir) / 32, kDecompressedAlwaysAllowed);
-  return std::min(config.ingester.max_decompressed_size, share);
+  return std::min(config.ingester.max_decompressed_size, memory_share(config));
 }
 
 class PushHandler {
  public:
   explicit PushHandler(const Services& services)
       : services_(services), validator_(services.clock), metrics_(services.metrics.registry()),
-        body_limits_{services.config.ingester.max_recv_msg_size, decompressed_max(services.config)} {}
+        body_limits_{services.config.ingester.max_recv_msg_size, decompressed_max(services.config),
+                     memory_share(services.config)} {}
 
   void handle(PushForm form, net::HttpRequest request, const std::shared_ptr<net::HttpReply>& reply) {
     const auto context = services_.gate.single_tenant(request, *reply, Role::kWrite);
@@ -105,9 +89,9 @@ class PushHandler {
     pending->reply = reply;
     pending->form = form;
     pending->origin = origin_of(*context, form);
-    const bool asks =
-        !is_otlp(form) && net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true");
-    if (asks) pending->verdicts = std::make_shared<ingest::PushVerdicts>();
+    pending->json = is_json(request);
+    if (net::equal_ignore_case(request.headers.value_or_empty("X-Kvasir-Verdicts"), "true"))
+      pending->verdicts = std::make_shared<ingest::PushVerdicts>();
     auto origin = push_origin(request.headers);
     if (!origin) return reply->send(refuse(form, 400, origin.error().message()));
     const std::shared_ptr<const ingest::TenantLimits> limits(context->settings, &context->settings->write);
@@ -116,6 +100,8 @@ class PushHandler {
     if (auto taken = take_covers(*std::get<0>(decoded), *origin); !taken)
       return reply->send(refuse(form, 400, taken.error().message()));
     pending->keeps_ledger = origin->has_value();
+    pending->entries = std::get<0>(decoded)->entries.size();
+    if (pending->verdicts != nullptr && is_otlp(form)) pending->names = LineNames(*std::get<0>(decoded));
     if (*origin && !(*origin)->covers.empty() && std::get<0>(decoded)->streams.empty())
       return store_covers(context->tenant, *std::move(*origin), std::move(pending));
     auto outcome = validator_.validate(context->tenant, std::move(std::get<0>(decoded)), limits, pending->verdicts);
@@ -161,14 +147,30 @@ class PushHandler {
     if (validated.batch.empty()) return finish(*pending, Rejections());
     const bool whole = pending->refused.empty() && pending->rate_refused.empty();
     if (whole) validated.batch.origin = origin;
+    if (pending->verdicts != nullptr) look_for_stored(validated.batch, *pending);
     services_.ingester.push(std::move(validated.batch),
                             [this, pending](Result<Rejections> result) { finish(*pending, std::move(result)); });
+  }
+
+  /// Says in the verdicts which lines were there before.
+  void look_for_stored(const ingest::PushBatch& batch, Pending& pending) {
+    MemoryBudget budget("verdicts", 0, &services_.query_budget);
+    logql::QueryContext context(services_.clock, services_.clock.steady() + kLookForStoredMax,
+                                pending.reply->stop_token(), budget, {});
+    const auto marked = mark_stored_lines(batch, services_.store, context);
+    pending.verdicts_complete = marked.has_value();
+    if (marked) return;
+    log::warn("push", "stored lines could not be looked for",
+              {{"tenant", batch.tenant}, {"error", marked.error().message()}});
   }
 
   /// Storage's refusals come before the validator's: they are the ones worth a retry.
   void finish(Pending& pending, Result<Rejections> result) {
     if (!result) return pending.reply->send(answer_error(pending.form, result.error()));
     metrics_.discarded(pending.origin, *result);
+    if (is_otlp(pending.form)) {
+      if (const auto partial = partial_success(pending, *result)) return send_otlp(pending, *partial);
+    }
     for (const Rejections* refused : {&*result, &pending.rate_refused}) {
       if (refused->empty()) continue;
       return send(pending, answer_rejections(pending.form, refused->status(), refused->first_message()));
@@ -177,8 +179,49 @@ class PushHandler {
     send(pending, answer_rejections(pending.form, pending.refused.status(), pending.refused.text()));
   }
 
+  /// What OTLP has words for: some records are stored, and sending the others again would not help. Who asks for
+  /// verdicts over gRPC gets them so when nothing is stored, too: an error has no room for them.
+  static std::optional<OtlpPartial> partial_success(const Pending& pending, const Rejections& stored) {
+    OtlpPartial partial;
+    for (const Rejections* refused : {&stored, &pending.refused, &pending.rate_refused}) {
+      if (refused->empty()) continue;
+      if (refused->status() != 400) return std::nullopt;
+      partial.rejected += refused->refused_entries();
+      partial.message += (partial.message.empty() ? "" : "; ") + refused->text();
+    }
+    const bool whole_too = pending.verdicts != nullptr && pending.form == PushForm::kOtlpGrpc;
+    if (partial.message.empty() || (partial.rejected >= pending.entries && !whole_too)) return std::nullopt;
+    return partial;
+  }
+
+  static void send_otlp(Pending& pending, const OtlpPartial& partial) {
+    if (pending.json) return send(pending, net::HttpResponse::json(200, otlp_response_json(partial)));
+    net::HttpResponse response = net::HttpResponse::empty(200);
+    response.headers.set("Content-Type", "application/x-protobuf");
+    const bool asked = pending.verdicts != nullptr && pending.form == PushForm::kOtlpGrpc;
+    response.body = encode_otlp_response(
+        partial, asked ? verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete) : "");
+    send(pending, std::move(response));
+  }
+
+  /// What becomes of each line, when the client asked: the status stays, but 204 becomes 200, for it has a body.
+  static net::HttpResponse with_verdicts(const Pending& pending, net::HttpResponse response) {
+    auto body = verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete);
+    auto out = net::HttpResponse::json(response.status == 204 ? 200 : response.status, std::move(body));
+    if (const auto wait = response.headers.get("Retry-After")) out.headers.set("Retry-After", std::string(*wait));
+    return out;
+  }
+
   static void send(const Pending& pending, net::HttpResponse response) {
-    if (pending.verdicts != nullptr) response = with_verdicts(std::move(response), *pending.verdicts);
+    if (pending.verdicts != nullptr) {
+      if (pending.form != PushForm::kOtlpGrpc) {
+        response = with_verdicts(pending, std::move(response));
+      } else if (response.status == 204) {
+        response = net::HttpResponse::empty(200);
+        response.body =
+            encode_otlp_response({}, verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete));
+      }
+    }
     if (pending.keeps_ledger) response.headers.set("X-Kvasir-Ledger", "1");
     pending.reply->send(std::move(response));
   }

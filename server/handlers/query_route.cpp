@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "server/answer.h"
+#include "server/audit.h"
 #include "server/params.h"
 
 namespace kvasir::server {
@@ -12,7 +13,7 @@ namespace {
 void answer_safely(const StreamingQueryHandler& handler, const std::shared_ptr<QueryExchange>& exchange,
                    const std::shared_ptr<net::HttpReply>& reply) {
   auto params = merged_params(exchange->request);
-  if (!params) return reply->send(bare_error(params.error()));
+  if (!params) return reply->send(refused(*exchange, bare_error(params.error())));
   exchange->params = std::move(*params);
   try {
     handler(exchange, reply);
@@ -47,6 +48,16 @@ void queue_exchange(const Services& services, const StreamingQueryHandler& handl
 }
 
 }  // namespace
+
+net::HttpResponse refused(const QueryExchange& exchange, net::HttpResponse response) {
+  std::string tenants;
+  for (const auto& tenant : exchange.tenants.tenants) tenants += (tenants.empty() ? "" : "|") + tenant.tenant;
+  audit({"query refused", tenants, exchange.tenants.caller, exchange.request.peer, response.status},
+        {{"path", exchange.request.path.substr(0, kAuditedTextMax)},
+         {"query", std::string(exchange.params.value_or_empty("query").substr(0, kAuditedTextMax))},
+         {"reason", response.body.substr(0, kAuditedTextMax)}});
+  return response;
+}
 
 void add_query_route(net::HttpServer& server, const Services& services, std::string pattern, QueryHandler handler) {
   add_query_route(server, services, std::move(pattern),

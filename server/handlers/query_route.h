@@ -22,6 +22,9 @@ struct QueryExchange {
   std::stop_token client;
 };
 
+/// An answer to a request that was refused before it became a query: it leaves a line in the audit as queries do.
+net::HttpResponse refused(const QueryExchange& exchange, net::HttpResponse response);
+
 using QueryHandler = std::function<net::HttpResponse(QueryExchange&)>;
 
 /// Answers through the reply, now or later, on any thread. Dropping the reply without an answer is a 500.

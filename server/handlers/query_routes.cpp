@@ -14,6 +14,9 @@
 namespace kvasir::server {
 namespace {
 
+constexpr const char* kLegacyNeedsStreams =
+    "rpc error: code = Code(400) desc = legacy endpoints only support streams result type";
+
 EncodeOptions encode_options(const net::HttpRequest& request) {
   EncodeOptions options;
   options.encoding_flags = encoding_flags(request);
@@ -54,14 +57,6 @@ net::HttpResponse answer_outcome(const Services& services, QueryExchange& exchan
   return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
 }
 
-/// Where the client wants to go on: the `cursor` parameter, which may be empty.
-Result<std::optional<EntryPosition>> resume_position(const QueryExchange& exchange) {
-  const auto cursor = exchange.params.value_or_empty("cursor");
-  if (cursor.empty()) return std::nullopt;
-  if (exchange.tenants.several) return fail(ErrorCode::kInvalidArgument, "a cursor belongs to one tenant");
-  return logql::parse_cursor(cursor).map([](EntryPosition position) { return std::optional(position); });
-}
-
 /// Loki's answer to whoever accepts an encoding that is switched off.
 std::optional<net::HttpResponse> refuse_parquet(const net::HttpRequest& request) {
   const bool asked = request.headers.value_or_empty("Accept") == "application/vnd.apache.parquet";
@@ -75,9 +70,9 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
                  const std::shared_ptr<net::HttpReply>& reply) {
   if (auto refusal = refuse_parquet(exchange->request)) return reply->send(*std::move(refusal));
   auto range = parse_range_params(exchange->params, services.clock.now());
-  if (!range) return reply->send(bare_error(range.error()));
+  if (!range) return reply->send(refused(*exchange, bare_error(range.error())));
   const auto after = resume_position(*exchange);
-  if (!after) return reply->send(bare_error(after.error()));
+  if (!after) return reply->send(refused(*exchange, bare_error(after.error())));
   const EncodeOptions options = encode_options(exchange->request);
   QueryCall call = call_of(services, *exchange, "query_range");
   fill_range(call.params, *range);
@@ -93,7 +88,7 @@ void query_range(const Services& services, const std::shared_ptr<QueryExchange>&
 net::HttpResponse query_instant(const Services& services, QueryExchange& exchange) {
   if (auto refusal = refuse_parquet(exchange.request)) return *std::move(refusal);
   auto instant = parse_instant_params(exchange.params, services.clock.now());
-  if (!instant) return bare_error(instant.error());
+  if (!instant) return refused(exchange, bare_error(instant.error()));
   QueryCall call = call_of(services, exchange, "query");
   call.check_selectors = false;
   call.log_queries_allowed = false;
@@ -121,25 +116,34 @@ void append_legacy_streams(std::string& out, const logql::Streams& streams) {
 
 net::HttpResponse legacy_query(const Services& services, QueryExchange& exchange) {
   auto range = parse_range_params(exchange.params, services.clock.now());
-  if (!range) return bare_error(range.error());
+  if (!range) return refused(exchange, bare_error(range.error()));
   QueryCall call = call_of(services, exchange, "legacy_query");
   fill_range(call.params, *range);
   if (const auto regexp = exchange.params.value_or_empty("regexp"); !regexp.empty()) {
     call.params.query += " |~ ";
     append_go_quoted(call.params.query, regexp);
   }
-  const auto expr = logql::parse_query(call.params.query);
-  if (expr && !logql::is_log_query(**expr)) {
-    return bare_error(400, "rpc error: code = Code(400) desc = legacy endpoints only support streams result type");
-  }
-  const auto outcome = QueryService(services).run(call);
-  if (!outcome) return bare_error(outcome.error());
+  const auto after = resume_position(exchange);
+  if (!after) return refused(exchange, bare_error(after.error()));
+  const auto pages = QueryService(services).open_pages(call, 0, *after);
+  if (!pages) return bare_error(pages.error());
+  if (*pages == nullptr) return refused(exchange, bare_error(400, kLegacyNeedsStreams));
+  auto page = (*pages)->next();
+  if (!page) return bare_error(page.error());
+  const std::string cursor =
+      page->resume && !exchange.tenants.several ? logql::format_cursor(*page->resume) : std::string();
   std::string body = "{";
-  append_legacy_streams(body, std::get<logql::Streams>(outcome->result));
+  append_legacy_streams(body, logql::group_streams(std::move(*page)));
   body += ",\"stats\":";
-  append_stats(body, outcome->stats);
+  append_stats(body, (*pages)->stats());
+  if (exchange.params.has("cursor")) {
+    body += ",\"cursor\":";
+    append_json_string(body, cursor);
+  }
   body += "}\n";
-  return json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+  auto response = json_answer(exchange.request, std::move(body), services.config.querier.compress_responses);
+  if (!cursor.empty()) response.headers.set(kCursorHeader, cursor);
+  return response;
 }
 
 net::HttpResponse format_query(const net::HttpRequest& request) {

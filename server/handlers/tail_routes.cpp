@@ -6,6 +6,7 @@
 #include "common/number.h"
 #include "logql/syntax/parser.h"
 #include "server/answer.h"
+#include "server/audit.h"
 #include "server/encoding_flags.h"
 #include "server/params.h"
 #include "server/query_service.h"
@@ -126,7 +127,11 @@ void handle_tail(const Services& services, TailHub& hub, const net::HttpRequest&
   if (!tenants) return;
   if (tenants->several) return reply.send(bare_error(400, "multiple org IDs present"));
   auto tail = parse_tail(services, request, legacy);
-  if (!tail) return reply.send(bare_error(tail.error()));
+  if (!tail) {
+    audit({"tail refused", tenants->tenants.front().tenant, tenants->caller, request.peer, 400},
+          {{"query", std::string(request.params.value_or_empty("query").substr(0, kAuditedTextMax))}, {"reason", tail.error().message()}});
+    return reply.send(bare_error(tail.error()));
+  }
   const RequestContext& context = tenants->tenants.front();
   tail->options.tenant = context.tenant;
   tail->options.query = tail->query;

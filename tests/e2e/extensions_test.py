@@ -41,31 +41,98 @@ def check_entry(url):
 
 
 def check_explain(url):
+    """One execution, counted by operator: what went through the pipeline, and what short cuts answered in its place."""
     query = {"start": START, "end": START + 60_000_000_000}
-    plan = fetch_json(url + "/api/v1/explain", query='{app="shop"} |= "500" | json | status >= 500', **query)["data"]
-    rows = [(o["operator"], o["text"], o["rows"]) for o in plan["operators"]]
-    assert rows[:4] == [("select", '{app="shop"}', 100), ("stage", '|= "500"', 10), ("stage", "| json", 10),
-                        ("stage", "| status >= 500", 10)] or [r[2] for r in rows[:4]] == [100, 10, 10, 10], rows
-    assert rows[4][0] == "limit" and rows[4][2] == 10, rows
-    assert all(o["seconds"] >= 0 for o in plan["operators"])
-    assert [(o.get("rowsIn"), o["ownSeconds"] >= 0, o["ownBytes"] >= 0) for o in plan["operators"][:4]] == [
-        (None, True, True), (100, True, True), (10, True, True), (10, True, True)], plan
-    plan = fetch_json(url + "/api/v1/explain", query='sum by (app) (count_over_time({app=~".+"} [1m]))', step=10, **query)["data"]
-    assert [o["operator"] for o in plan["operators"]] == ["select", "evaluate"] and plan["operators"][1]["series"] == 2, plan
-    assert plan["operators"][0]["rows"] == 120, plan
+
+    def explain(text, **more):
+        plan = fetch_json(url + "/api/v1/explain", query=text, **query, **more)["data"]
+        assert all(o.get("cpuSeconds", o.get("seconds")) >= 0 for o in plan["operators"]), plan
+        return plan["operators"]
+
+    def named(operators, name):
+        return [o for o in operators if o["operator"] == name]
+
+    for state in ("in memory", "in segments"):
+        operators = explain('{app="shop"} |= "500" | json | status >= 500')
+        assert named(operators, "select")[0]["rows"] == 100 and named(operators, "open")[0]["rows"] == 100, (state, operators)
+        literals = sum(o["rows"] for o in named(operators, "literals")) if state == "in segments" else 10
+        stages = {o["text"]: (o["rowsIn"], o["rows"]) for o in named(operators, "stage")}
+        assert literals == 10 and stages["| json"] == (10, 10) and stages["| status>=500"] == (10, 10), (state, operators)
+        lines = named(operators, "lines")[0]
+        assert lines["rows"] in (10, 100) and lines["bytes"] > 100, (state, operators)
+        assert named(operators, "result")[0]["rowsIn"] == 10 and operators[-1]["operator"] == "limit" and operators[-1]["rows"] == 10
+        operators = explain('sum by (app) (count_over_time({app=~".+"} [1m]))', step=10)
+        counted = sum(o["rows"] for name in ("footers", "times") for o in named(operators, name))
+        through = sum(o["rowsIn"] for o in named(operators, "result"))
+        assert counted + through == 120 and operators[-1]["operator"] == "evaluate" and operators[-1]["series"] == 2, (state, operators)
+        assert named(operators, "lines") == [], (state, operators)
+        if state == "in segments":
+            assert counted == 120, operators
+            absent = explain('{app="shop"} |= "nowhere to be found"')
+            assert named(absent, "select")[0]["blocksPruned"] >= 1 and named(absent, "open") == [], absent
+            columns = explain('sum by (status) (count_over_time({app="shop"} | json | status >= 500 [1m]))')
+            if named(columns, "columns")[0]["blocksAnswered"]:
+                assert named(columns, "columns")[0]["rows"] == 10 and named(columns, "lines") == [], columns
+        assert fetch(url + "/flush", b"")[0] == 204
     assert fetch(url + "/api/v1/explain?query={")[0] == 400
 
 
 def check_shards(url):
     query = {"query": '{app=~".+"}', "start": START, "end": START + 60_000_000_000}
     one = fetch_json(url + "/loki/api/v1/index/shards", targetBytesPerShard="1MB", **query)["shards"]
-    assert len(one) == 1 and one[0]["stats"]["streams"] == 2, one
+    assert len(one) == 1 and one[0]["stats"]["streams"] == 2 and one[0]["stats"]["entries"] == 120, one
+    assert one[0]["stats"] == fetch_json(url + "/loki/api/v1/index/stats", **query), one
     assert one[0]["bounds"] == {"min": 0, "max": 2**64 - 1}, one
     two = fetch_json(url + "/loki/api/v1/index/shards", targetBytesPerShard="1B", **query)["shards"]
     assert len(two) == 2 and two[0]["bounds"]["max"] + 1 == two[1]["bounds"]["min"], two
-    assert sum(s["stats"]["bytes"] for s in two) == one[0]["stats"]["bytes"]
+    for field in ("streams", "chunks", "bytes", "entries"):
+        assert sum(s["stats"][field] for s in two) == one[0]["stats"][field] > 0, (field, two)
     assert fetch(url + "/loki/api/v1/index/shards?" + urllib.parse.urlencode(query)) == (
         400, "targetBytesPerShard must be a positive value")
+
+
+def check_pages(url):
+    """A trace and the legacy route are paged like any query; a label name with a slash is no label."""
+    trace = "feedfacefeedfacefeedfacefeedface"
+    times = [str(START + i) for i in range(30)]
+    streams = [{"stream": {"app": f"hop{part}"}, "values": [[t, f"step {i}", {"trace_id": trace}] for i, t in enumerate(times) if i % 3 == part]}
+               for part in range(3)]
+    assert push(url, streams)[0] == 204
+    seen, cursor = [], ""
+    for _ in range(10):
+        data = fetch_json(f"{url}/api/v1/trace/{trace}/logs", limit=7, cursor=cursor)["data"]
+        seen += [line for stream in data["result"] for _, line in stream["values"]]
+        cursor = data["cursor"]
+        if not cursor:
+            break
+    assert seen == [f"step {i}" for i in range(30)], seen
+    status, text = fetch(f"{url}/api/v1/trace/{trace}/logs", headers={"Accept": "application/x-ndjson"})
+    assert status == 200 and [json.loads(line)["line"] for line in text.splitlines()] == seen, text
+    assert fetch(f"{url}/api/v1/trace/{trace}/logs?cursor=x")[0] == 400
+    seen, cursor = [], ""
+    for _ in range(10):
+        answer = fetch_json(url + "/api/prom/query", query='{app=~"hop."}', start=START, end=START + 1000, limit=7, direction="forward", cursor=cursor)
+        seen += [entry["line"] for stream in answer["streams"] for entry in stream["entries"]]
+        cursor = answer["cursor"]
+        if not cursor:
+            break
+    assert sorted(seen) == sorted(f"step {i}" for i in range(30)), seen
+    assert fetch(url + "/loki/api/v1/label/a%2Fb/values") == (404, "404 page not found\n")
+    assert fetch_json(url + "/api/v1/status/buildinfo")["data"]["version"].startswith("2.")
+
+
+def check_audit(url, kvasir):
+    """What is refused before it is a query leaves a line too."""
+    paths = ("loki/api/v1/query_range?start=abc&query={a=%22A%22}", "loki/api/v1/query_range?query={B", "loki/api/v1/query?time=x&query=C",
+             "api/v1/explain?query={D", "loki/api/v1/detected_fields?query={E", "loki/api/v1/patterns?query={F", "loki/api/v1/tail?query={G",
+             "api/v1/query?query={H", "api/v1/query?query={a=%22I%22}", "api/v1/query_exemplars?query={J", "api/prom/query?query={K",
+             "api/prom/query?query=rate({a=%22L%22}[1m])", "api/v1/entry/M?query=M", "api/v1/trace/zz/logs?query=N",
+             "loki/api/v1/series?match={O", "loki/api/v1/index/stats?query={P")
+    for path in paths:
+        assert fetch(url + "/" + path)[0] == 400, path
+    log = lambda: [line for line in kvasir.log.read_text().splitlines() if "status=400" in line]
+    eventually("all are in the log", 5, lambda: all(any(f"{mark}" in line.split("query=", 1)[-1][:24] for line in log())
+                                                    for mark in "ABCDEFGHIJKLMNOP"))
 
 
 def check_table(url):
@@ -94,6 +161,51 @@ def check_verdicts(url):
     answer = json.loads(text)
     assert status == 400 and [(v["entry"], v["reason"]) for v in answer["verdicts"]] == [(0, "too_far_behind")], (status, text)
     assert push(url, [{"stream": {"app": "verdict"}, "values": [[str(time.time_ns()), "fine"]]}], **{"X-Kvasir-Verdicts": "true"})[0] == 200
+
+
+def verdicts_on(url, streams, **headers):
+    status, text = push(url, streams, **{"X-Kvasir-Verdicts": "true"}, **headers)
+    answer = json.loads(text)
+    assert status == 200 and answer["refused"] == 0, (status, text)
+    return answer["accepted"], answer["repeated"], [(v["stream"], v["entry"]) for v in answer["verdicts"] if v["reason"] == "repeated"]
+
+
+def check_repeated(url):
+    """Lines that are stored already are named: within a push, in memory, in segments, and by the range of their source."""
+    t = time.time_ns()
+    first = [{"stream": {"app": "again"}, "values": [[str(t), "a"], [str(t), "b", {"k": "v"}], [str(t), "a"]]}]
+    assert verdicts_on(url, first) == (2, 1, [(0, 2)])
+    assert verdicts_on(url, first) == (0, 3, [(0, 0), (0, 1), (0, 2)])
+    assert fetch(url + "/flush", b"")[0] == 204
+    second = [{"stream": {"app": "other"}, "values": [[str(t), "a"]]},
+              {"stream": {"app": "again"}, "values": [[str(t), "new"], [str(t), "a"], [str(t), "b"], [str(t), "b", {"k": "v"}]]}]
+    assert verdicts_on(url, second) == (3, 2, [(1, 1), (1, 3)])
+    source = {"X-Kvasir-Source": "file", "X-Kvasir-Range": "0-10"}
+    last = [{"stream": {"app": "again"}, "values": [[str(t + 1), "x"], [str(t + 2), "y"]]}]
+    assert verdicts_on(url, last, **source) == (2, 0, [])
+    assert verdicts_on(url, last, **source) == (0, 2, [(0, 0), (0, 1)])
+
+
+def check_otlp_verdicts(url):
+    """OTLP over HTTP: partial success in either form, and verdicts that name records."""
+    record = lambda t, text: {"timeUnixNano": str(t), "body": {"stringValue": text}}
+    t = time.time_ns()
+    mixed = {"resourceLogs": [{"scopeLogs": [{"logRecords": []}, {"logRecords": [record(t, "good"), record(1000, "ancient")]}]},
+                              {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "second"}}]},
+                               "scopeLogs": [{"logRecords": [record(1000, "ancient too"), record(t, "good too")]}]}]}
+    post = lambda body, **headers: fetch(url + "/otlp/v1/logs", json.dumps(body).encode(), {"Content-Type": "application/json", **headers})
+    status, text = post(mixed)
+    partial = json.loads(text)["partialSuccess"]
+    assert status == 200 and partial["rejectedLogRecords"] == "2" and "has timestamp too old" in partial["errorMessage"], (status, text)
+    status, text = post(mixed, **{"X-Kvasir-Verdicts": "true"})
+    answer = json.loads(text)
+    assert status == 200 and (answer["accepted"], answer["repeated"], answer["refused"]) == (0, 2, 2), (status, text)
+    places = [(v["resource"], v["scope"], v["record"], v["reason"]) for v in answer["verdicts"]]
+    assert places == [(0, 1, 1, "greater_than_max_sample_age"), (1, 0, 0, "greater_than_max_sample_age"), (0, 1, 0, "repeated"),
+                      (1, 0, 1, "repeated")], places
+    bad = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record(1000, "ancient")]}]}]}
+    assert post(bad)[0] == 400 and "too old" in post(bad)[1], post(bad)
+    assert post({"resourceLogs": [{"scopeLogs": [{"logRecords": [record(t, "fine")]}]}]}) == (204, "")
 
 
 def check_cancel(url):
@@ -161,11 +273,12 @@ def check_zstd(url):
 
 def main():
     with World() as world:
-        _, url = world.kvasir("pattern_ingester: {enabled: true}\nquerier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
+        kvasir, url = world.kvasir("pattern_ingester: {enabled: true}\nquerier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_explain, check_shards, check_table, check_verdicts, check_cancel, check_request_limits, check_exact, check_parquet, check_zstd):
+        for check in (check_entry, check_shards, check_explain, check_pages, check_table, check_verdicts, check_repeated, check_otlp_verdicts, check_cancel, check_request_limits, check_exact, check_parquet, check_zstd):
             check(url)
             print(check.__name__, "ok")
+        check_audit(url, kvasir)
 
 
 if __name__ == "__main__":

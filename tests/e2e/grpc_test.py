@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """OTLP over gRPC as strangers use and abuse it: TLS and client certificates with the OpenTelemetry SDK, and HTTP/2 that a hostile client
-makes by hand; grpc_test.py tls | mtls | hostile."""
+makes by hand; grpc_test.py tls | mtls | partial | hostile."""
 import json
 import os
 import re
@@ -77,6 +77,26 @@ def mtls():
         assert lines_over(url, *known) == 0, "no certificate, and a stranger's"
         exporter(python, port, **trust, OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=client, OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY=client_key)
         eventually("the lines are there", 20, lambda: lines_over(url, *known) == 3)
+
+
+def partial():
+    """Records that are refused beside good ones come back as OTLP's partial success; who asks gets a verdict for each."""
+    python = python_with(*OTEL) / "python"
+    with World() as world:
+        grpc_port = free_port()
+        world.kvasir(f"kvasir: {{otlp_grpc_listen_port: {grpc_port}}}\n")
+        send = lambda ask, *times: json.loads(run(python, CLIENTS / "otlp_verdicts.py", f"127.0.0.1:{grpc_port}", ask, *map(str, times)))
+        now = time.time_ns()
+        answer = send("no", now, 1000, now + 1)
+        assert answer["rejected"] == 1 and "has timestamp too old" in answer["message"] and answer["verdicts"] is None, answer
+        assert send("no", now) == {"rejected": 0, "message": "", "verdicts": None}
+        answer = send("no", 1000)
+        assert answer["code"] == "INVALID_ARGUMENT" and "has timestamp too old" in answer["details"], answer
+        verdicts = send("yes", now, 1000, now + 5)["verdicts"]
+        assert (verdicts["accepted"], verdicts["repeated"], verdicts["refused"]) == (1, 1, 1), verdicts
+        assert [(v["record"], v["reason"]) for v in verdicts["verdicts"]] == [(1, "greater_than_max_sample_age"), (0, "repeated")], verdicts
+        answer = send("yes", 1000, 2000)
+        assert answer["rejected"] == 2 and answer["verdicts"]["refused"] == 2, answer
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -178,4 +198,4 @@ def hostile():
 
 
 if __name__ == "__main__":
-    run_part((tls, mtls, hostile))
+    run_part((tls, mtls, partial, hostile))

@@ -37,7 +37,7 @@ def fetch(url, body=None, headers=None, method=None):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        return error.code, error.read().decode(errors="replace")
 
 
 def fetch_json(url, **params):
