@@ -1,6 +1,6 @@
 // query_profile.h -- what each operator of one query did: rows in and out, blocks, bytes, CPU time. For `explain`.
 //
-// Use:      a context that has a profile gets one ScanProfile for every place at which the query reads logs. Without one
+// Use:      a context that has a profile gets a ScanProfile for every place at which the query reads logs. Without one
 //           nothing is counted and no clock is read.
 // Shape:    a block takes one way: it is pruned by its filters, answered from its footer, answered from its times, or
 //           opened; rows of an opened block are answered from columns or go through the pipeline.

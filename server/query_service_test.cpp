@@ -25,8 +25,8 @@ struct World {
     }
     deletes = std::make_unique<DeleteRequests>(store->storage(), clock);
     source = std::make_unique<StoreSource>(store->storage(), store->ingester(), deletes.get());
-    services.reset(new Services{clock, config, gate, settings, metrics, *source, store->ingester(), store->storage(),
-                                scheduler, running, budget, *deletes, results, answers});
+    services = std::make_unique<Services>(clock, config, gate, settings, metrics, *source, store->ingester(),
+                                          store->storage(), scheduler, running, budget, *deletes, results, answers);
   }
 
   QueryCall call(std::string query, std::vector<std::string> tenants = {"t"}) {

@@ -36,7 +36,8 @@ OtlpAttribute read_attribute(pbf_reader message, const Nesting& nesting);
 
 OtlpValue read_value(pbf_reader message, const Nesting& nesting) {
   nesting.count_value();
-  if (nesting.depth > kOtlpDepthMax) throw Failed{Error(ErrorCode::kInvalidArgument, "attribute value nested too deep")};
+  if (nesting.depth > kOtlpDepthMax)
+    throw Failed{Error(ErrorCode::kInvalidArgument, "attribute value nested too deep")};
   OtlpValue value;
   using Kind = OtlpValue::Kind;
   while (message.next()) {
@@ -96,7 +97,9 @@ OtlpRecord read_record(pbf_reader message, const DecodedPush& push) {
       case tag_and_type(1, pbf_wire_type::fixed64): record.time_unix_nano = message.get_fixed64(); break;
       case tag_and_type(2, pbf_wire_type::varint): record.severity_number = message.get_int32(); break;
       case tag_and_type(3, pbf_wire_type::length_delimited): record.severity_text = view(message.get_view()); break;
-      case tag_and_type(5, pbf_wire_type::length_delimited): record.body = read_value(message.get_message(), top); break;
+      case tag_and_type(5, pbf_wire_type::length_delimited):
+        record.body = read_value(message.get_message(), top);
+        break;
       case tag_and_type(6, pbf_wire_type::length_delimited):
         record.attributes.push_back(read_attribute(message.get_message(), top));
         break;
@@ -135,7 +138,9 @@ void read_scope_logs(pbf_reader message, OtlpMapper& mapper, const DecodedPush& 
   pbf_reader first = message;
   while (first.next(1, pbf_wire_type::length_delimited)) scope = read_scope(first.get_message(), push);
   require(mapper.begin_scope(scope));
-  while (message.next(2, pbf_wire_type::length_delimited)) require(mapper.add(read_record(message.get_message(), push)));
+  while (message.next(2, pbf_wire_type::length_delimited)) {
+    require(mapper.add(read_record(message.get_message(), push)));
+  }
 }
 
 void read_resource_logs(pbf_reader message, OtlpMapper& mapper, const DecodedPush& push) {

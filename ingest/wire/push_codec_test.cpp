@@ -70,6 +70,7 @@ TEST_CASE("a few bytes that stand for many are refused before the memory is take
   const std::string streams = R"({"streams":[)";
   CHECK(refused(true, streams + R"({"values":[)" + many("[],", 50'000) + "[]]}]}"));
   CHECK(refused(true, streams + many("{},", 50'000) + "{}]}"));
+  CHECK(refused(true, streams + R"({"stream":{)" + many(R"("a":"b",)", 50'000) + R"("a":"b"}}]})"));
   CHECK(refused(true, streams + many(R"({"stream":{"a":"b"}},)", 50'000) + "{}]}"));
   CHECK(refused(false, "\x0a\xd0\x86\x03" + many(std::string("\x12\x00", 2), 25'000)));
   CHECK(refused(false, many(std::string("\x0a\x00", 2), 50'000)));

@@ -29,6 +29,7 @@ constexpr std::size_t kParserBytesKept = 16 << 20;  // of body; the parser of a 
   throw Malformed{"loghttp.PushRequest.Streams: " + std::string(where) + ": " + std::string(what)};
 }
 
+constexpr std::size_t kBuiltLabelBytes = 2 * sizeof(Label);  // at least, while the label text is built
 constexpr std::size_t kFewNames = 64;  // of metadata: looked for one after the other
 
 constexpr std::string_view kStreamPart = "[]loghttp.LogProtoStream: unmarshalerDecoder";
@@ -109,6 +110,7 @@ class Decoder {
       const std::string_view text =
           type == json::json_type::string ? text_of(value, "label value") : number_text(value);
       labels.push_back({std::string(name), std::string(text)});
+      if (labels.size() * kBuiltLabelBytes > push_.made_bytes_max) throw TooMuch();
     }
     LabelTextBuilder builder;
     for (const auto& [name, value] : Labels::from_unsorted(std::move(labels))) builder.add(name, value);
