@@ -3,11 +3,14 @@
 
     tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
 
-Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, stopping, slow_client.
+Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, bombs, full_queue, stopping, slow_client.
 """
+import bz2
 import gzip
 import http.server
+import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -18,7 +21,7 @@ import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-from running import BIN, World, eventually, fetch, free_port, skip  # noqa: E402
+from running import BIN, World, eventually, fetch, fetch_json, free_port, skip  # noqa: E402
 
 MEMORY_MAX_MIB = 64
 
@@ -283,6 +286,56 @@ def case_dead_server():
                                        "per_stream_rate_limit: 1GB, per_stream_rate_limit_burst: 1GB}\n")
         eventually("everything is sent", 60, lambda: metric(url, "promtail_sent_entries_total") == 1_000_000)
         assert memory_mib(agent) <= MEMORY_MAX_MIB, memory_mib(agent)
+
+
+def case_bombs():
+    """Compressed files that unpack to far more than the memory limit."""
+    with World() as world:
+        folder, sink = logs(world), Sink()
+        plain = (b"x" * 999 + b"\n") * 16_000
+        for pack, name in ((gzip.compress, "a.gz"), (bz2.compress, "b.bz2")):
+            (folder / name).write_bytes(pack(plain) * 16)
+        client = f"  - {{url: '{sink.url}'}}"
+        agent, url = run_agent(world, agent_config(world, client, f"{folder}/*", "    decompression: {enabled: true}\n"))
+        eventually("all lines are sent", 120, lambda: metric(url, "promtail_sent_entries_total") == 2 * 16 * 16_000)
+        peak = memory_mib(agent)
+        print(f"bombs: {sum(f.stat().st_size for f in folder.iterdir()) >> 10} KiB of 488 MiB: peak {peak:.0f} MiB")
+        assert peak <= MEMORY_MAX_MIB, peak
+
+
+def case_full_queue():
+    """Pushes to an agent whose server is gone are refused when the queue is full, and none of their lines is lost or doubled."""
+    with World() as world:
+        port, listener = free_port(), free_port()
+        config = agent_config(world, f"  - {{url: 'http://127.0.0.1:{port}/loki/api/v1/push', backoff_config: {{min_period: 100ms, "
+                              "max_period: 500ms, max_retries: 0}}", f"{world.folder}/none.log",
+                              f"  - job_name: pushes\n    loki_push_api: {{server: {{http_listen_address: 127.0.0.1, http_listen_port: "
+                              f"{listener}}}, labels: {{via: push}}}}\n")
+        _, url = run_agent(world, config)
+
+        def push(number):
+            values = [[str(time.time_ns()), f"{number}-{i} {random.randbytes(4000).hex()}"] for i in range(60)]
+            body = json.dumps({"streams": [{"stream": {"job": "p"}, "values": values}]}).encode()
+            begin = time.monotonic()
+            status = fetch(f"http://127.0.0.1:{listener}/loki/api/v1/push", body, {"Content-Type": "application/json"})[0]
+            assert time.monotonic() - begin < 10, "the answer came late"
+            return status
+
+        eventually("the listener", 20, lambda: push(0) == 204)
+        answers = [push(number) for number in range(1, 40)]
+        assert 429 in answers and set(answers) <= {204, 429}, answers
+        _, server = world.kvasir(port=port, config="limits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, "
+                                                   "per_stream_rate_limit: 1GB, per_stream_rate_limit_burst: 1GB}\n")
+        taken = 1 + answers.count(204)
+        for number, answer in enumerate(answers, 1):
+            if answer == 429:
+                eventually("it is taken", 30, lambda: push(number) == 204)
+                taken += 1
+        eventually("everything is sent", 60, lambda: metric(url, "promtail_sent_entries_total") == 40 * 60)
+        query = 'sum(count_over_time({via="push"}[1h]))'
+        result = fetch_json(server + "/loki/api/v1/query", query=query)["data"]["result"]
+        assert float(result[0]["value"][1]) == 40 * 60, result
+        print(f"full queue: {answers.count(429)} of {taken} pushes refused and repeated")
 
 
 def case_stopping():
