@@ -13,15 +13,17 @@ from running import World, fetch
 
 READ_TIMEOUT = 2          # seconds, as configured below
 MEMORY_MAX = 400          # MiB that the whole run may take at most
+DECODER_LIMIT = 64        # MiB that a body may unpack to in the second run (a 32nd of the memory limit)
+DECODER_MAX = 8 * DECODER_LIMIT  # MiB that one push may take at its peak, whatever it holds (docs/security.md)
 CUT = "cut off"           # the connection is closed without an answer
 PUSH = "/loki/api/v1/push"
 NOW = time.time_ns()
 
 
 class Target:
-    def __init__(self, world):
+    def __init__(self, world, config=""):
         self.program, self.url = world.kvasir(
-            "limits_config: {max_global_streams_per_user: 1000, ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000}\n", multi_tenant=True,
+            config + "limits_config: {max_global_streams_per_user: 1000, ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000}\n", multi_tenant=True,
             server=", http_server_read_timeout: 2s, http_server_write_timeout: 3s")
         self.port = int(self.url.rsplit(":", 1)[1])
 
@@ -53,6 +55,17 @@ class Target:
 
     def query(self, text, path="/loki/api/v1/query_range", **params):
         return self.request(path, urllib.parse.urlencode({"query": text, **params}).encode(), Content_Type="application/x-www-form-urlencoded")
+
+    def otlp(self, body, kind="x-protobuf"):
+        return self.request("/otlp/v1/logs", gzip.compress(body, 1), Content_Type=f"application/{kind}", Content_Encoding="gzip")
+
+    def resident(self):
+        """(MiB now, MiB at most since the last call)"""
+        folder = f"/proc/{self.program.process.pid}"
+        status = open(f"{folder}/status").read()
+        now, most = (int(re.search(rf"{name}:\s+(\d+)", status).group(1)) // 1024 for name in ("VmRSS", "VmHWM"))
+        open(f"{folder}/clear_refs", "w").write("5")
+        return now, most
 
     def memory(self):
         status = open(f"/proc/{self.program.process.pid}/status").read()
@@ -86,6 +99,68 @@ def gzip_bomb(mib):
     for _ in range(mib):
         out.append(packer.compress(bytes(1 << 20)))
     return b"".join(out) + packer.flush()
+
+
+def repeated(piece, count):
+    """Snappy of `piece` (of two to 60 bytes) so many times: one literal, then copies of 60 bytes of what stands before."""
+    size = len(piece) * count
+    out, left = varint(size) + bytes([(len(piece) - 1) << 2]) + piece, size - len(piece)
+    copies, rest = divmod(left, 60)
+    out += (bytes([59 << 2 | 2]) + struct.pack("<H", len(piece))) * copies
+    return out + (bytes([(rest - 1) << 2 | 2]) + struct.pack("<H", len(piece)) if rest else b"")
+
+
+def field(number, content):
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def decoders(target):
+    """(what, what was answered): bodies just below what may be unpacked, made to take as much memory as they can."""
+    most = (DECODER_LIMIT << 20) - 1000
+    packed = lambda body: target.push(gzip.compress(body, 1), Content_Encoding="gzip")
+    protobuf = lambda body: target.push(body, Content_Type="application/x-protobuf")
+    filled = lambda head, piece, tail: head + piece * ((most - len(head) - len(tail)) // len(piece)) + tail
+    yield "JSON: 22 million empty entries", packed(filled(b'{"streams":[{"values":[', b"[],", b"[]]}]}"))
+    yield "JSON: 22 million empty streams", packed(filled(b'{"streams":[', b"{},", b"{}]}"))
+    yield "JSON: a million small streams", packed(b'{"streams":[' + b",".join(b'{"stream":{"a":"%d"},"values":[["1","x"]]}' % i for i in range(1_000_000)) + b"]}")
+    yield "JSON: 33 million brackets", packed(filled(b'{"streams":', b"[", b""))
+    yield "JSON: five million labels of a stream", packed(filled(b'{"streams":[{"stream":{', b'"a":"1234",', b'"b":""}}]}'))
+    yield "JSON: six million metadata of a line", packed(
+        b'{"streams":[{"values":[["1","x",{' + b",".join(b'"%x":""' % i for i in range(5_500_000)) + b"}]]}]}")
+    yield "JSON: text that is not UTF-8", packed(filled(b'{"streams":[{"stream":{"a":"b"},"values":[["1","', b"\xff", b'"]]}]}'))
+    yield "protobuf: 33 million empty streams", protobuf(repeated(b"\x0a\x00", most // 2))
+    inner = (most - 10) // 2
+    entries = b"\x0a" + varint(2 * inner) + b"\x12\x00"
+    yield "protobuf: 33 million empty entries", protobuf(
+        varint(len(entries) - 2 + 2 * inner) + bytes([(len(entries) - 1) << 2]) + entries +
+        repeated(b"\x12\x00", inner)[len(varint(2 * inner)) + 3:])
+    attribute = field(1, field(1, b"k") + field(2, field(1, b"v")))
+    yield "OTLP: 100,000 attributes that a million records repeat", target.otlp(field(1, field(1, attribute * 100_000) + field(2, b"\x12\x00" * 1_000_000)))
+    yield "OTLP: 33 million empty records", target.otlp(field(1, field(2, b"\x12\x00" * (most // 2))))
+    yield "OTLP: 33 million empty values of an array", target.otlp(field(1, field(2, field(2, field(5, field(5, b"\x0a\x00" * (most // 2 - 100)))))))
+    names = field(6, field(1, field(1, b"n" * 1_000_000) + field(2, field(6, attribute * 1_000_000))))
+    yield "OTLP: a map of a million names behind one of 1 MB", target.otlp(field(1, field(2, field(2, field(6, field(1, b"a") + field(2, names))))))
+    yield "OTLP: a body of brackets as JSON", target.otlp(filled(b'{"resourceLogs":', b"[", b""), "json")
+    yield "OTLP: a body of numbers as JSON", target.otlp(filled(b'{"resourceLogs":[', b"1,", b"1]}"), "json")
+    yield "OTLP: five million empty records as JSON", target.otlp(
+        b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + b"{}," * 5_000_000 + b"{}]}]}]}", "json")
+
+
+def decode():
+    """Each decoder at its worst, measured by itself."""
+    failures = []
+    with World() as world:
+        target = Target(world, "kvasir: {memory_limit: 2GB}\n")
+        assert target.push([stream({"a": "b"})]) == "204"
+        before, _ = target.resident()
+        for what, got in decoders(target):
+            after, most = target.resident()
+            good = got in ("400", "413", "429") and most - before < DECODER_MAX and fetch(target.url + "/ready")[0] == 200
+            print(f"| {what} | {got} | {most - before} |" + ("" if good else " <- wrong"), flush=True)
+            if not good:
+                failures.append(what)
+            before = after
+        assert not failures, failures
 
 
 def zstd_bomb():
@@ -259,6 +334,7 @@ def main():
         print(f"peak memory of the server: {peak} MiB")
         assert not failures, failures
         assert peak < MEMORY_MAX, peak
+    decode()
     print("1 passed, 0 failed")
 
 
