@@ -119,6 +119,7 @@ Result<void> verify_slices(const StoredSegment& segment, std::size_t part) {
 Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
   const auto& segment = static_cast<const StoredSegment&>(reader);  // the only kind there is
   SegmentDescription description;
+  description.format_version = segment.index().major;
   description.file_bytes = segment.file_bytes();
   description.streams.assign(segment.streams().begin(), segment.streams().end());
   description.id_bytes = segment.index().ids.bytes;

@@ -32,6 +32,7 @@ struct BlockDescription {
 };
 
 struct SegmentDescription {
+  std::uint32_t format_version = 0;
   std::uint64_t file_bytes = 0, rows = 0, line_bytes = 0;
   std::uint64_t block_bytes = 0, id_bytes = 0, filter_bytes = 0, trigram_bytes = 0, index_bytes = 0;
   std::uint64_t pooled_ids = 0;

@@ -18,9 +18,7 @@ constexpr std::size_t kTemplatesShown = 10;
 
 Result<std::shared_ptr<const chunks::SegmentReader>> open(const std::string& path) {
   KVASIR_TRY(auto file, posix_filesystem().open_random(path));
-  auto segment = chunks::SegmentReader::open(std::move(file));
-  if (!segment) return fail(segment.error().with_context(path));
-  return segment;
+  return chunks::SegmentReader::open(std::move(file));
 }
 
 double ratio(std::uint64_t part, std::uint64_t whole) {
@@ -28,9 +26,10 @@ double ratio(std::uint64_t part, std::uint64_t whole) {
 }
 
 void print_totals(const chunks::SegmentDescription& segment) {
-  std::cout << fmt::format("{} streams, {} blocks, {} stored, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
-                           segment.streams.size(), segment.entries.size(), segment.blocks.size(), segment.rows,
-                           segment.line_bytes, segment.file_bytes, ratio(segment.line_bytes, segment.file_bytes));
+  std::cout << fmt::format("format version {}, {} streams, {} blocks, {} stored, {} rows, {} line bytes, {} file bytes (1 : {:.2f})\n",
+                           segment.format_version, segment.streams.size(), segment.entries.size(),
+                           segment.blocks.size(), segment.rows, segment.line_bytes, segment.file_bytes,
+                           ratio(segment.line_bytes, segment.file_bytes));
   const std::vector<std::pair<std::string_view, std::uint64_t>> parts{{"blocks", segment.block_bytes},
                                                                       {"ids", segment.id_bytes},
                                                                       {"id filters", segment.filter_bytes},
@@ -104,7 +103,9 @@ void print_shared(const chunks::SegmentDescription& segment, bool templates) {
 }  // namespace
 
 Result<void> run_inspect(const InspectFlags& flags) {
-  KVASIR_TRY(const auto segment, open(flags.path));
+  const auto opened = open(flags.path);
+  if (!opened) return fail(opened.error().with_context(flags.path));
+  const auto& segment = *opened;
   KVASIR_TRY(const auto description, chunks::describe_segment(*segment));
   print_totals(description);
   if (flags.columns) print_columns(description);

@@ -138,6 +138,21 @@ def check_mistakes(ctl):
     assert "refused" in ctl.run("labels", "--addr", "http://127.0.0.1:1").stderr
 
 
+def check_segments(ctl, world, url):
+    assert fetch(url + "/flush", b"")[0] == 204
+    data = world.folder / "data"
+    segment = next(data.rglob("*.seg"))
+    assert ctl.lines("inspect", str(segment))[0].startswith("format version 3, "), ctl.lines("inspect", str(segment))
+    assert ctl.run("verify", str(data)).returncode == 0
+    damaged = world.folder / "damaged"
+    damaged.mkdir()
+    (damaged / "short.seg").write_bytes(segment.read_bytes()[:5])
+    done = ctl.run("verify", str(damaged))
+    assert done.returncode != 0 and done.stdout.count("short.seg") == 1, (done.stdout, done.stderr)
+    inspected = ctl.run("inspect", str(damaged / "short.seg"))
+    assert inspected.returncode != 0 and inspected.stderr.count("short.seg") == 1, inspected.stderr
+
+
 def main():
     with World() as world:
         _, url = world.kvasir(CONFIG)
@@ -151,6 +166,7 @@ def main():
         check_paging(ctl, url)
         check_files(ctl)
         check_mistakes(ctl)
+        check_segments(ctl, world, url)
     print("every command answered")
 
 
