@@ -5,7 +5,6 @@
 #include "alerts/alert_template.h"
 #include "alerts/yaml_source.h"
 #include "common/number.h"
-#include "common/utf8.h"
 #include "logql/syntax/parser.h"
 #include "logql/syntax/printer.h"
 
@@ -237,19 +236,8 @@ Result<RuleGroup> parse_rule_group(const YamlNode& node) {
   return group;
 }
 
-Result<YamlNode> parse_rule_yaml(std::string_view text) {
-  int line = 1;
-  for (std::size_t at = 0; at < text.size();) {
-    const Rune rune = decode_utf8(text.substr(at));
-    if (!rune.valid) return fail(ErrorCode::kParse, "yaml: line " + std::to_string(line) + ": not UTF-8");
-    if (rune.value == '\n') ++line;
-    at += rune.length;
-  }
-  return parse_yaml(text);
-}
-
 Result<std::vector<RuleGroup>> parse_rule_file(std::string_view text) {
-  KVASIR_TRY(const auto root, parse_rule_yaml(text));
+  KVASIR_TRY(const auto root, parse_yaml(text));
   std::vector<RuleGroup> groups;
   if (root.is_null()) return groups;
   const YamlNode* list = root.find("groups");

@@ -49,9 +49,6 @@ struct RuleGroup {
 /// namespace (file) -> groups, in the order they were written.
 using RuleNamespaces = std::map<std::string, std::vector<RuleGroup>>;
 
-/// The YAML of rules. Unlike other YAML it must be UTF-8, as it is written back; the error names the line.
-Result<YamlNode> parse_rule_yaml(std::string_view text);
-
 /// One bare group, as the rule API takes it. The first broken rule is the error.
 Result<RuleGroup> parse_rule_group(const YamlNode& node);
 

@@ -95,7 +95,7 @@ struct RuleFile {
 
 Result<RuleFile> read(std::string_view text) {
   RuleFile file;
-  KVASIR_TRY(file.root, parse_rule_yaml(text));
+  KVASIR_TRY(file.root, parse_yaml(text));
   KVASIR_TRY(file.groups, parse_rule_file(text));
   return file;
 }

@@ -7,6 +7,7 @@
 
 #include "common/labels.h"
 #include "common/number.h"
+#include "common/utf8.h"
 
 namespace kvasir {
 namespace {
@@ -77,8 +78,24 @@ class Converter {
   std::size_t nodes_ = 0;
 };
 
+/// YAML is UTF-8 without control characters; the library below takes a NUL for the end of the text.
+Result<void> check_characters(std::string_view text) {
+  int line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const Rune rune = decode_utf8(text.substr(at));
+    if (!rune.valid) return fail(at_line(line, "not UTF-8"));
+    const bool control = (rune.value < 0x20 && rune.value != '\t' && rune.value != '\n' && rune.value != '\r') ||
+                         rune.value == 0x7f;
+    if (control) return fail(at_line(line, "control characters are not allowed"));
+    if (rune.value == '\n') ++line;
+    at += rune.length;
+  }
+  return {};
+}
+
 Result<std::vector<YamlNode>> load(std::string_view text, bool all) {
   if (text.size() > kYamlBytesMax) return fail(ErrorCode::kLimitExceeded, "yaml: the document is too large");
+  KVASIR_CHECK_OK(check_characters(text));
   std::vector<YamlNode> documents;
   try {
     std::vector<YAML::Node> nodes;

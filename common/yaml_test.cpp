@@ -49,6 +49,10 @@ TEST_CASE("broken documents name the line") {
   f("a: 1\na: 2\n", "line 2: key \"a\" already set in map");
   f("a: [1\n", "yaml: line");
   f("? [a]\n: 1\n", "a key must be a scalar");
+  f("a: 1\nb: \x80\n", "line 2: not UTF-8");
+  f("a: 1\n\nb: x\x11y\n", "line 3: control characters are not allowed");
+  CHECK(!parse_yaml(std::string_view("a: x\0y", 6)).has_value());
+  CHECK(parse_yaml("a: \"x\\u0011\\0y\"\r\n")->find("a")->text == std::string("x\x11\0y", 4));
   std::string deep(200, '[');
   f(deep.c_str(), "yaml: line");
   std::string nested = std::string(100, '[') + std::string(100, ']');

@@ -113,7 +113,7 @@ class RuleApi {
   void set(const HttpRequest& request, HttpReply& reply) {
     const auto context = services_.gate.single_tenant(request, reply, Role::kAdmin);
     if (!context) return;
-    const auto node = alerts::parse_rule_yaml(request.body);
+    const auto node = parse_yaml(request.body);
     if (!node) return send_error(reply, 400, "unable to decoded rule group");
     auto group = alerts::parse_rule_group(*node);
     if (!group) return send_error(reply, 400, group.error().message());

@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     KVASIR_ASSERT(summary(*again) == summary(*groups), "a rule file changes when it is written");
     check_edits(text, *groups);
   }
-  const auto node = alerts::parse_rule_yaml(text);
+  const auto node = parse_yaml(text);
   if (!node) return 0;
   if (const auto group = alerts::parse_rule_group(*node)) {
     const auto printed = parse_yaml(alerts::rule_group_yaml(*group));
