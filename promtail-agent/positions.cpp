@@ -228,6 +228,16 @@ bool Positions::trusts(const FileRecord& record) const {
   return yaml_is_ours_ || !record.current || get(record.path) == std::to_string(record.offset);
 }
 
+std::optional<std::vector<FileRecord>> Positions::files_at(const std::string& path) const {
+  if (!yaml_is_ours_) return std::nullopt;
+  const MutexLock lock(mutex_);
+  std::vector<FileRecord> records;
+  for (const auto& [key, record] : files_) {
+    if (record.current && record.path == path) records.push_back(record);
+  }
+  return records;
+}
+
 std::optional<std::string> Positions::get(const std::string& key) const {
   const MutexLock lock(mutex_);
   const auto found = values_.find(key);

@@ -72,6 +72,9 @@ class Positions {
 
   /// False: the yaml file says something else about the record's path than the record; it was changed by somebody else.
   bool trusts(const FileRecord& record) const;
+  /// The files that the position of `path` is about, of any job. Nothing at all: the yaml file is not the one that this
+  /// state was written with, and its positions are about whatever has their path, as Promtail takes them.
+  std::optional<std::vector<FileRecord>> files_at(const std::string& path) const;
   /// What is known about a job's files from the last run.
   std::vector<FileRecord> files_of(const std::string& job) const;
   void put_file(const FileRecord& record);

@@ -124,7 +124,7 @@ class FileJob final : public Target, private LineSink {
   std::optional<std::uint64_t> offset_of_known(const TailedFile& file, std::uint64_t size);
   bool known_otherwise(const FileTarget& target, const TailKey& key, const std::string& path);
   void relabel(TailKey from, const FileTarget& target, const TailKey& key, const std::string& path);
-  std::uint64_t offset_by_path(const std::string& path, std::uint64_t size);
+  std::uint64_t offset_by_path(const TailedFile& file, std::uint64_t size);
   TailedFile& start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
   void watch(const std::string& path);
   void close_files();

@@ -183,9 +183,18 @@ void FileJob::take_over(std::unique_ptr<TailedFile> file, const FileTarget& targ
   files_.emplace(key, std::move(file));
 }
 
-std::uint64_t FileJob::offset_by_path(const std::string& path, std::uint64_t size) {
+/// What positions.yaml says of the path, if it is about this file: names move on, and a file that came to one while
+/// nobody looked would lose its first lines by what another had there.
+std::uint64_t FileJob::offset_by_path(const TailedFile& file, std::uint64_t size) {
+  const std::string& path = file.path;
   const auto saved = parts_.positions->get(path);
   if (!saved) return 0;
+  const auto is_this = [&](const FileRecord& record) {
+    if (record.device != file.key.device || record.inode != file.key.inode) return false;
+    return parts_.config.decompression.enabled || offset_of_record(file.fd(), size, record).has_value();
+  };
+  const auto owners = parts_.positions->files_at(path);
+  if (owners && std::none_of(owners->begin(), owners->end(), is_this)) return 0;
   const auto offset = parse_uint64(*saved);
   if (!offset) {
     log::error("filetarget", "position is not a number, reading from the start",
@@ -233,8 +242,8 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
   }
   if (const auto known = offset_of_known(file, size)) return *known;
   if (path_is_other_file || paths_seen_.contains(file.path)) return 0;
-  if (compressed) return offset_by_path(file.path, UINT64_MAX);
-  std::uint64_t start = offset_by_path(file.path, size);
+  if (compressed) return offset_by_path(file, UINT64_MAX);
+  std::uint64_t start = offset_by_path(file, size);
   if (start == 0 && !parts_.positions->get(file.path)) {
     struct stat status {};
     ::fstat(file.fd(), &status);

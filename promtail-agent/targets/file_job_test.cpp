@@ -15,6 +15,7 @@
 #include <random>
 #include <set>
 
+#include "common/crc32c.h"
 #include "promtail-agent/stages/pipeline_builder.h"
 
 namespace kvasir::agent {
@@ -482,6 +483,51 @@ TEST_CASE("a file that took the name of another while the agent was down is read
     files.write("first of the new one\nits second line\nand its third\n");
     files.start();
     files.expect({"and its third", "first of the new one", "first of the old one", "its second line"});
+  }
+}
+
+TEST_CASE("a position of a path is for the file that the state has there, or for whatever is there without a state") {
+  const std::string seen_already = "first of the file\n";
+  const struct {
+    const char* name;
+    bool state;
+    const char* owner;  // of the record about the file itself; nullptr: there is none
+    bool from_start;
+  } cases[] = {{"unknown file, name of one that moved on", true, nullptr, true},
+               {"the job was renamed", true, "before", false},
+               {"from Promtail", false, nullptr, false}};
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    Harness files;
+    files.write("of the known one\n");
+    files.start();
+    files.expect({"of the known one"});
+    files.stop();
+    files.write(seen_already + "second of the file\n", "1.log");
+    auto state = parse_state(files.read("positions.yaml.state"));
+    REQUIRE(state);
+    const std::string yaml = print_positions(
+        {{files.path(), "17"}, {files.path("1.log"), std::to_string(seen_already.size())}});
+    if (c.owner != nullptr) {
+      FileRecord record = state->files.at(0);
+      record.id += kFileIdRoom;
+      record.job = c.owner;
+      record.path = files.path("1.log");
+      record.inode = files.inode("1.log");
+      record.offset = seen_already.size();
+      record.head = record.anchor = {};
+      record.marks.clear();
+      state->files.push_back(record);
+    }
+    state->yaml_checksum = crc32c(yaml);
+    std::filesystem::remove(files.path("positions.yaml"));
+    std::filesystem::remove(files.path("positions.yaml.state"));
+    files.write(yaml, "positions.yaml");
+    if (c.state) files.write(print_state(*state), "positions.yaml.state");
+    files.start();
+    std::set<std::string> lines{"of the known one", "second of the file"};
+    if (c.from_start) lines.insert("first of the file");
+    files.expect(lines);
   }
 }
 
