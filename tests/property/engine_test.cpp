@@ -10,6 +10,7 @@
 #include "logql/exec/testing_query.h"
 #include "logql/syntax/parser.h"
 #include "logql/syntax/printer.h"
+#include "tests/property/odd_lines.h"
 #include "tests/property/query_generator.h"
 
 using namespace kvasir;
@@ -185,21 +186,14 @@ struct Tally {
   std::size_t points = 0;
 };
 
-void check_metric(std::uint64_t seed, Tally& tally) {
-  QueryGenerator generate(seed);
-  Setup setup = make_setup(generate);
-  const std::string query = generate.metric_query();
-  const bool instant = generate.one_in(3);
-  CAPTURE(seed);
+/// Runs the query in several ways, each against the judge; of an instant query, the end of the options is its time.
+void judge_metric(const Setup& setup, const std::string& query, bool instant, QueryGenerator& generate, Tally& tally) {
   CAPTURE(query);
   const auto expr = parse_query(query);
   REQUIRE_MESSAGE(expr.has_value(), (expr ? "" : expr.error().message()));
   const auto again = parse_query(print(**expr));
   REQUIRE(again);
   CHECK(print(**again) == print(**expr));
-  setup.options.step = static_cast<double>(1 + generate.below(20));
-  setup.options.end = setup.options.step * static_cast<double>(generate.below(8));
-  if (instant) setup.options.start = setup.options.end;
 
   NaiveEvaluator naive(setup.rows);
   const Verdict strict = judge(naive, **expr, setup, instant, false);
@@ -212,6 +206,18 @@ void check_metric(std::uint64_t seed, Tally& tally) {
     ++(result ? tally.answered : tally.failed);
     if (result) tally.points += points_of(*result).size();
   }
+}
+
+void check_metric(std::uint64_t seed, Tally& tally) {
+  QueryGenerator generate(seed);
+  Setup setup = make_setup(generate);
+  const std::string query = generate.metric_query();
+  const bool instant = generate.one_in(3);
+  CAPTURE(seed);
+  setup.options.step = static_cast<double>(1 + generate.below(20));
+  setup.options.end = setup.options.step * static_cast<double>(generate.below(8));
+  if (instant) setup.options.start = setup.options.end;
+  judge_metric(setup, query, instant, generate, tally);
 }
 
 // ---- logs
@@ -237,17 +243,10 @@ TimeRange range_of(const Setup& setup) {
           {static_cast<std::int64_t>(setup.options.end) * kNsPerSecond}};
 }
 
-void check_logs(std::uint64_t seed, bool ordered) {
-  QueryGenerator generate(seed);
-  Setup setup = make_setup(generate);
-  const std::string query = ordered ? generate.ordered_query() : generate.log_query();
-  CAPTURE(seed);
+void judge_logs(const Setup& setup, const std::string& query, QueryGenerator& generate) {
   CAPTURE(query);
   const auto parsed = parse_log_query(query);
   REQUIRE_MESSAGE(parsed.has_value(), (parsed ? "" : parsed.error().message()));
-  set_range(setup, generate);
-  setup.options.categorize = generate.one_in(4);
-  if (generate.one_in(5)) setup.options.interval = static_cast<double>(1 + generate.below(5));
   NaiveEvaluator naive(setup.rows);
   naive.set({.field_selectors = setup.options.limits.field_selectors,
              .categorize = setup.options.categorize,
@@ -277,6 +276,17 @@ void check_logs(std::uint64_t seed, bool ordered) {
     if (by_field) CHECK_MESSAGE(read == *want, "want\n", text(*want), "got\n", text(read));
     if (!by_field) CHECK_MESSAGE(got == wanted, "want\n", text(*want), "got\n", text(read));
   }
+}
+
+void check_logs(std::uint64_t seed, bool ordered) {
+  QueryGenerator generate(seed);
+  Setup setup = make_setup(generate);
+  const std::string query = ordered ? generate.ordered_query() : generate.log_query();
+  CAPTURE(seed);
+  set_range(setup, generate);
+  setup.options.categorize = generate.one_in(4);
+  if (generate.one_in(5)) setup.options.interval = static_cast<double>(1 + generate.below(5));
+  judge_logs(setup, query, generate);
 }
 
 void check_table(std::uint64_t seed) {
@@ -310,7 +320,70 @@ void check_table(std::uint64_t seed) {
   }
 }
 
+// ---- lines that nobody expects
+
+constexpr const char* kOddMetrics[] = {
+    R"(sum by (app) (count_over_time({app=~".+"} [30s])))",
+    R"(sum(bytes_over_time({app=~".+"} |= "error" [30s])))",
+    R"(sum by (level) (count_over_time({app=~".+"} | json | status >= 500 [30s])))",
+    R"(sum by (level) (count_over_time({app=~".+"} | logfmt | drop __error__, __error_details__ [30s])))",
+    R"(max_over_time({app=~".+"} | json | unwrap status | __error__="" [30s]))",
+    R"(sum by (path) (count_over_time({app=~".+"} | pattern `<_> "<method> <path> <_>"` [30s])))",
+    R"(count_over_time({app=~".+"} !~ `err.r\s` [30s]))"};
+
+constexpr const char* kOddLogs[] = {R"({app=~".+"})",
+                                    R"({app=~".+"} |= "error" != "crlf")",
+                                    R"({app=~".+"} |~ "(?i)ERROR$")",
+                                    R"({app=~".+"} |= "\x00")",
+                                    R"({app=~".+"} | json | line_format "{{.level}}/{{.status}}")",
+                                    R"({app=~".+"} | logfmt | duration > 1s)",
+                                    R"({trace_id="0123456789abcdef"} |= "x error y")"};
+
+void judge_odd(std::vector<NaiveRow> rows) {
+  QueryGenerator generate(1);
+  Setup setup;
+  for (NaiveRow& row : rows) row.sequence = setup.rows.size(), setup.rows.push_back(std::move(row));
+  setup.source.exact = false;  // some lines are there twice
+  setup.options.limits.series_max = 0;
+  setup.options.limits.field_selectors = true;
+  setup.options.start = 0;
+  setup.options.end = 60;
+  setup.options.step = 30;
+  setup.options.limit = 5'000;
+  Tally tally;
+  for (const char* query : kOddMetrics) judge_metric(setup, query, false, generate, tally);
+  CHECK(tally.answered > 4 * std::size(kOddMetrics) / 2);
+  CHECK(tally.points > 0);
+  for (const char* query : kOddLogs) judge_logs(setup, query, generate);
+}
+
+NaiveRow odd_row(std::int64_t ns, std::string line) {
+  return {Labels{{"app", "a"}}, {ns}, 0, std::move(line), {{"trace_id", "0123456789abcdef"}}};
+}
+
 }  // namespace
+
+TEST_CASE("invalid UTF-8, NUL, CRLF, empty and half-parsable lines give what the naive evaluator gives") {
+  std::vector<NaiveRow> rows;
+  const auto lines = odd_lines();
+  for (std::size_t i = 0; i < 200; ++i) {
+    rows.push_back(odd_row(static_cast<std::int64_t>(i) * 250'000'000, lines[i % lines.size()]));
+  }
+  judge_odd(std::move(rows));
+}
+
+TEST_CASE("a line of 10 MiB gives what the naive evaluator gives") {
+  judge_odd({odd_row(1, std::string(10 << 20, 'x') + " error " + std::string(1 << 20, 'y')), odd_row(2, "error"),
+             odd_row(3, ""), odd_row(4, "{\"status\":503,\"level\":\"" + std::string(1 << 20, 'z') + "\"}")});
+}
+
+TEST_CASE("many lines of one instant give what the naive evaluator gives") {
+  std::vector<NaiveRow> rows;
+  for (std::size_t i = 0; i < 2'000; ++i) {
+    rows.push_back(odd_row(20 * kNsPerSecond, "error level=l" + std::to_string(i % 3) + " n=" + std::to_string(i % 1'800)));
+  }
+  judge_odd(std::move(rows));
+}
 
 TEST_CASE("metric queries give what the naive evaluator gives") {
   Tally tally;

@@ -15,6 +15,7 @@
 #include "logql/exec/memory_source.h"
 #include "logql/exec/testing_query.h"
 #include "server/store_source.h"
+#include "tests/property/odd_lines.h"
 
 namespace kvasir {
 namespace {
@@ -260,31 +261,9 @@ std::string many_words() {
 /// Damaged and unusual lines, all in one stream or spread over many.
 std::vector<TestEntry> odd_entries(int count, int streams) {
   std::vector<TestEntry> odd;
-  const std::string json = R"({"level":"error","status":503,"duration_ms":12})";
-  const std::string texts[] = {"",
-                               std::string("nul \0 error", 11),
-                               "crlf error\r\n",
-                               "two\nlines error",
-                               "\xff\xfe error",
-                               json,
-                               json + "\r\n",
-                               json + " tail",
-                               std::string("{\"level\":\"a\0b\",\"status\":501}", 28),
-                               "{\"level\":\"\xff\",\"status\":502}",
-                               "{\"status\":\"5e2\",\"level\":\"x\"}",
-                               "level=error status=503 duration=1s",
-                               "level=\"a\\u0041\" duration=2s",
-                               "\xef\xbf\xbd error",
-                               "{}",
-                               "[1,2]",
-                               "null",
-                               "=",
-                               "\"\"",
-                               "10.0.0.1 - - [x] \"GET /a HTTP/1.1\" 200 7",
-                               "10.0.0.1 - - [x] \"GET /a\xff HTTP/1.1\" 200 7",
-                               "a - - [b] \"c d"};
+  const std::vector<std::string> texts = odd_lines();
   for (int i = 0; i < count; ++i) {
-    const std::string& line = texts[static_cast<std::size_t>(i) % std::size(texts)];
+    const std::string& line = texts[static_cast<std::size_t>(i) % texts.size()];
     const std::string stream = streams == 1 ? "a" : "a" + std::to_string(i / 7 % streams);
     odd.push_back({stream, kOddStart + i * 10'000'000LL, line, i % 5 == 0 ? "0123456789abcdef0123456789abcdef" : ""});
   }
