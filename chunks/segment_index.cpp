@@ -230,6 +230,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   if (major < kSegmentMajorFirst || major > kSegmentMajor)
     return fail(ErrorCode::kUnsupported, "segment of format version " + std::to_string(major) +
                                              ": this program reads 1 to " + std::to_string(kSegmentMajor));
+  const auto minor = header.fixed<std::uint16_t>();
+  if (header.fixed<std::uint64_t>() != 0) return fail(damaged("header"));
   const std::string_view footer = file.substr(file.size() - kFooterBytes);
   ByteReader foot(footer);
   const auto offset = foot.fixed<std::uint64_t>();
@@ -239,6 +241,8 @@ Result<SegmentIndex> read_segment_index(std::string_view file) {
   std::uint32_t footer_crc;
   std::memcpy(&footer_crc, footer.data() + kFooterBytes - 12, 4);
   if (crc32c(footer.substr(0, kFooterBytes - 12)) != footer_crc) return fail(damaged("footer checksum"));
+  if (foot.fixed<std::uint16_t>() != major || foot.fixed<std::uint16_t>() != minor)
+    return fail(damaged("header and footer name different versions"));
   const std::uint64_t limit = file.size() - kFooterBytes;
   if (offset < kHeaderBytes || offset > limit || stored != limit - offset || raw_bytes > kIndexBytesMax)
     return fail(damaged("index place"));
