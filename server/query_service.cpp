@@ -1,5 +1,6 @@
 #include "server/query_service.h"
 
+#include <malloc.h>
 #include <prometheus/gauge.h>
 
 #include <algorithm>
@@ -287,6 +288,8 @@ Result<QueryOutcome> QueryService::execute(const QueryCall& call, const QuerySet
   services_.metrics.queries_in_progress().Increment();
   auto result = evaluate(call, expr, params, context);
   services_.metrics.queries_in_progress().Decrement();
+  // What the query took lies free in malloc's arenas, where the threads of the next one may not find it.
+  if (!result && result.error().code() == ErrorCode::kLimitExceeded) malloc_trim(0);
   if (!result) return fail(std::move(result).error());
   outcome.result = std::move(*result);
   outcome.stats = summarise(context.stats(), services_.clock.steady() - begun, call.queued);

@@ -67,11 +67,7 @@ class Evaluator {
 
   Result<StepValue> operator()(const LabelReplace& node) const {
     KVASIR_TRY(auto operand, evaluate_vector(*node.operand));
-    const std::uint64_t before = vector_bytes(operand);
-    KVASIR_TRY(auto out, replace_label(node, std::move(operand)));
-    const std::uint64_t after = vector_bytes(out);
-    if (after > before) KVASIR_CHECK_OK(evaluation_.context.keep_bytes(after - before));
-    return StepValue(std::move(out));
+    return replace_label(node, std::move(operand), evaluation_.context);
   }
 
   Result<StepValue> operator()(const VectorFunction& node) const {

@@ -1,5 +1,6 @@
 #include <charconv>
 #include <map>
+#include <utility>
 
 #include <re2/re2.h>
 
@@ -81,13 +82,23 @@ class Expansion {
   std::vector<Part> parts_;
 };
 
+constexpr std::uint64_t kChargedAtOnce = 64 << 10;  // what grows uncharged
+
+/// By how much a label with this value is larger than the one that is there.
+std::uint64_t growth(const Labels& labels, const std::string& name, const std::string& value) {
+  const auto old = labels.get(name);
+  if (!old) return sizeof(Label) + name.size() + value.size();
+  return value.size() > old->size() ? value.size() - old->size() : 0;
+}
+
 }  // namespace
 
-Result<StepVector> replace_label(const LabelReplace& node, StepVector operand) {
+Result<StepVector> replace_label(const LabelReplace& node, StepVector operand, QueryContext& context) {
   KVASIR_TRY(const auto regex, compile_regex("^(?:" + node.regex + ")$", {}));
   const Expansion expansion(node.replacement, *regex);
   const auto groups = static_cast<std::size_t>(regex->NumberOfCapturingGroups()) + 1;
   std::vector<re2::StringPiece> found(groups);
+  std::uint64_t grown = 0;
   for (auto& series : operand) {
     const std::string value(series.labels.value_or_empty(node.source));
     const RegexSubject subject(value);
@@ -96,8 +107,11 @@ Result<StepVector> replace_label(const LabelReplace& node, StepVector operand) {
     std::vector<std::string_view> texts;
     for (const auto& piece : found) texts.emplace_back(subject.original(piece).data(), subject.original(piece).size());
     const std::string replaced = expansion.apply(texts);
+    if (!replaced.empty()) grown += growth(series.labels, node.target, replaced);
+    if (grown >= kChargedAtOnce) KVASIR_CHECK_OK(context.keep_bytes(std::exchange(grown, 0)));
     replaced.empty() ? series.labels.erase(node.target) : series.labels.set(node.target, replaced);
   }
+  KVASIR_CHECK_OK(context.keep_bytes(grown));
   return operand;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/result.h"
 #include "logql/exec/step_series.h"
+#include "logql/query_context.h"
 #include "logql/syntax/ast.h"
 
 namespace kvasir::logql {
@@ -23,6 +24,7 @@ Result<StepVector> combine_vectors(const BinaryOperation& node, const StepVector
 /// One side is a number.
 StepVector combine_with_number(const BinaryOperation& node, StepVector vector, double number, bool number_is_left);
 
-Result<StepVector> replace_label(const LabelReplace& node, StepVector operand);
+/// Charges what the labels grow by while it makes them. Errors: limit_exceeded, too.
+Result<StepVector> replace_label(const LabelReplace& node, StepVector operand, QueryContext& context);
 
 }  // namespace kvasir::logql

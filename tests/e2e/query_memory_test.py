@@ -15,7 +15,7 @@ query_range: {{cache_results: false}}
 """
 LINES = 240_000
 PUSH = 20_000
-PEAK_MAX = 3 * LIMIT  # with what the allocator keeps, and what one operation makes before it is counted
+PEAK_MAX = 2 * LIMIT  # with what the allocator keeps
 
 
 def push_lines(url, start):
