@@ -81,18 +81,17 @@ Result<std::shared_ptr<SharedBlock>> StoredSegment::shared_block(std::size_t ind
   return block;
 }
 
-void StoredSegment::keep_recent(std::uint32_t part, const std::shared_ptr<SharedBlock>& block) const {
+void StoredSegment::keep_recent(const std::shared_ptr<SharedBlock>& block) const {
+  std::shared_ptr<SharedBlock> before = block;  // is freed without the lock
   MutexLock lock(recent_mutex_);
-  const bool kept = std::any_of(recent_.begin(), recent_.end(),
-                                [&](const auto& item) { return item.second != nullptr && item.first == part; });
-  if (!kept) recent_[next_recent_++ % kRecentParts] = {part, block};
+  recent_.swap(before);
 }
 
 Result<std::unique_ptr<Block>> StoredSegment::open_block(std::size_t index) const {
   const BlockEntry& entry = index_.blocks[index];
   KVASIR_TRY(auto shared, shared_block(index));
   if (shared != nullptr) {
-    keep_recent(entry.part, shared);
+    keep_recent(shared);
     return SliceBlock::open(std::move(shared), entry, shared_from_this());
   }
   KVASIR_TRY(std::unique_ptr<StoredBlock> block, open_part(entry, RowOrder::kByTime));

@@ -1,8 +1,8 @@
 // stored_segment.h -- the SegmentReader over a file's bytes, with the doors that pruning and inspection need.
 //
 // Parts:    stored blocks; several blocks may be slices of one. Filters, trigrams and ids are kept by part.
-// Memory:   the kRecentParts shared blocks of which open_block() opened a slice last stay open, for the slices that
-//           come next.
+// Memory:   the shared block of which open_block() opened a slice last stays open, for the slices that come next: who
+//           reads stream after stream meets the slices of one shared block together.
 #pragma once
 
 #include <array>
@@ -58,14 +58,13 @@ class StoredSegment final : public SegmentReader {
   const SegmentIndex& index() const { return index_; }
 
  private:
-  static constexpr std::size_t kRecentParts = 4;
   static constexpr std::size_t kStripes = 8;
   /// The shared blocks that somebody holds, of every kStripes-th part.
   struct OpenParts {
     Mutex mutex;
     std::unordered_map<std::uint32_t, std::weak_ptr<SharedBlock>> by_part KVASIR_GUARDED_BY(mutex);
   };
-  void keep_recent(std::uint32_t part, const std::shared_ptr<SharedBlock>& block) const;
+  void keep_recent(const std::shared_ptr<SharedBlock>& block) const;
 
   std::shared_ptr<const RandomFile> file_;  // may be null
   std::string_view bytes_;
@@ -77,9 +76,7 @@ class StoredSegment final : public SegmentReader {
   std::vector<std::uint32_t> slot_counts_;  // of each part: how many of these are its own
   mutable std::array<OpenParts, kStripes> open_parts_;
   mutable Mutex recent_mutex_;
-  mutable std::array<std::pair<std::uint32_t, std::shared_ptr<SharedBlock>>, kRecentParts> recent_
-      KVASIR_GUARDED_BY(recent_mutex_);
-  mutable std::size_t next_recent_ KVASIR_GUARDED_BY(recent_mutex_) = 0;
+  mutable std::shared_ptr<SharedBlock> recent_ KVASIR_GUARDED_BY(recent_mutex_);
   mutable std::atomic<int> filters_state_{0};  // 0 not looked at, 1 usable, 2 damaged
   mutable std::atomic<std::shared_ptr<const std::optional<TrigramIndex>>> trigrams_;
 };

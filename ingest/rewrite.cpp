@@ -244,7 +244,7 @@ std::vector<std::shared_ptr<const Segment>> fitting(const std::vector<std::share
   TimestampNs first = TimestampNs::max();
   TimestampNs last = TimestampNs::min();
   Duration own{0};
-  for (std::size_t i = begin; i < tier.size(); ++i) {
+  for (std::size_t i = begin; i < tier.size() && chosen.size() < rules.segments_max; ++i) {
     const auto& info = tier[i]->info();
     first = std::min(first, info.first);
     last = std::max(last, info.last);
@@ -256,23 +256,36 @@ std::vector<std::shared_ptr<const Segment>> fitting(const std::vector<std::share
   return chosen;
 }
 
+/// Readers of our own, which are closed before the file is put together: what they have decoded and mapped goes with
+/// them.
+Result<Readers> open_all(const TenantStorage& tenant, std::span<const std::shared_ptr<const Segment>> inputs,
+                         Filesystem& filesystem) {
+  Readers readers;
+  for (const auto& segment : inputs) {
+    KVASIR_TRY(std::shared_ptr<const RandomFile> file, filesystem.open_random(tenant.segment_path(segment->info().id)));
+    KVASIR_TRY(auto reader, chunks::SegmentReader::open(std::move(file)));
+    readers.push_back(std::move(reader));
+  }
+  return readers;
+}
+
 }  // namespace
 
 Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const std::shared_ptr<const Segment>> inputs,
                                         Filesystem& filesystem, const RewriteOptions& options) {
-  Readers readers;
   ManifestEdit edit = options.also;
   SegmentInfo info{.first_sequence = UINT64_MAX};
   for (const auto& segment : inputs) {
-    KVASIR_TRY(auto reader, segment->reader());
-    readers.push_back(std::move(reader));
     edit.removed.push_back(segment->info().id);
     info.merges = std::max(info.merges, segment->info().merges + 1);
     info.first_sequence = std::min(info.first_sequence, segment->info().first_sequence);
     info.last_sequence = std::max(info.last_sequence, segment->info().last_sequence);
   }
   Rewrite rewrite(options, inputs.size());
-  KVASIR_CHECK_OK(rewrite.run(readers));
+  {
+    KVASIR_TRY(const Readers readers, open_all(tenant, inputs, filesystem));
+    KVASIR_CHECK_OK(rewrite.run(readers));
+  }
   RewriteOutcome outcome = rewrite.outcome();
   if (inputs.size() == 1 && outcome.rows_before == outcome.rows_after) {
     outcome.written = inputs.front()->info();  // nothing to leave out: the segment stays as it is
@@ -295,7 +308,9 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
 
 std::vector<std::shared_ptr<const Segment>> choose_merge(const SegmentSet& set, const MergeRules& rules) {
   std::map<int, std::vector<std::shared_ptr<const Segment>>> tiers;
-  for (const auto& segment : set.segments) tiers[tier_of(segment->info())].push_back(segment);
+  for (const auto& segment : set.segments) {
+    if (!segment->damaged()) tiers[tier_of(segment->info())].push_back(segment);
+  }
   for (auto& [tier, segments] : tiers) {
     if (segments.size() < rules.segments_min) continue;
     std::sort(segments.begin(), segments.end(),

@@ -7,7 +7,8 @@
 // Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
 // Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line,
 //           metadata) in a stream the one with the smallest sequence stays.
-// Memory:   the rows of one stream whose blocks overlap in time, and the finished blocks.
+// Memory:   the rows of one stream whose blocks overlap in time, one shared block of each input, the finished blocks.
+//           Inputs are read through readers of their own, which are closed before the new file is put together.
 // Threads:  one rewrite of a tenant at a time (the caller's concern); flushes go on meanwhile.
 // Errors:   io, corruption. Nothing has changed then.
 #pragma once
@@ -55,6 +56,7 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
 struct MergeRules {
   std::size_t segments_min = 8;
   std::size_t large_block_segments_min = 32;      // when blocks are of full size already, merging gains little
+  std::size_t segments_max = 32;                  // each keeps one shared block decoded while it is read
   std::uint64_t small_block_bytes = 256u << 10;
   std::uint64_t output_bytes_max = 512u << 20;    // raw
   Duration span_max = std::chrono::hours(24);

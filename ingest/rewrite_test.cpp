@@ -234,6 +234,7 @@ TEST_CASE_FIXTURE(Fixture, "what is merged") {
   const auto set = tenant().segments();
   CHECK(choose_merge(*set, {}).size() == 8);
   CHECK(choose_merge(*set, {.segments_min = 9}).empty());
+  CHECK(choose_merge(*set, {.segments_min = 3, .segments_max = 5}).size() == 5);
   CHECK(choose_merge(*set, {.small_block_bytes = 1}).empty());
   CHECK(choose_merge(*set, {.large_block_segments_min = 8, .small_block_bytes = 1}).size() == 8);
   CHECK(choose_merge(*set, {.segments_min = 3, .span_max = Duration(30)}).size() == 3);
