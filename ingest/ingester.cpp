@@ -85,6 +85,7 @@ class IngesterImpl final : public Ingester {
     KVASIR_TRY(ledger_, Ledger::open(filesystem_, options_.ledger_path));
     ReplayTarget target;
     target.ledger = ledger_.get();
+    target.on_progress = options_.on_replay;
     target.head = [this](std::string_view name) -> TenantHead& { return tenant(name).head; };
     target.charge = [this](std::uint64_t bytes) { return budget_->charge(bytes).has_value(); };
     target.after_file = [this]() -> Result<void> {

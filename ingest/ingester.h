@@ -61,6 +61,7 @@ struct IngesterOptions {
   std::uint32_t flush_threads = 1;                // at most half the cores are used
   std::function<AdmitLimits(std::string_view tenant)> limits;  // empty: no limits
   std::function<void(std::string_view)> on_fatal;   // for tests: instead of ending the process after a failed sync
+  std::function<void(unsigned percent)> on_replay;  // each percent of the log that was read, while open() runs
   bool background = true;                         // false: no flush threads; only flush() writes segments (tests)
 };
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -57,6 +59,21 @@ TEST_CASE("what was pushed is read from the head, from segments, and after resta
   auto store = Store::open(fs, by_hand()).value();
   CHECK(store->ingester().counters().replayed_entries == 0);
   CHECK(store->read_all() == want);
+}
+
+TEST_CASE("while the log is replayed each percent of it is told once, up to 100") {
+  MemFilesystem fs;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    for (int i = 0; i < 40; ++i) REQUIRE(store->push("t", some_entries(100 * i, 100 * i + 100)));
+  }
+  std::vector<unsigned> told;
+  IngesterOptions options = by_hand();
+  options.on_replay = [&](unsigned percent) { told.push_back(percent); };
+  REQUIRE(Store::open(fs, options));
+  REQUIRE(told.size() > 20);
+  CHECK(std::adjacent_find(told.begin(), told.end(), std::greater_equal<>()) == told.end());
+  CHECK(told.back() == 100);
 }
 
 TEST_CASE("sequences ascend over restarts, also when everything was flushed and the log is gone") {

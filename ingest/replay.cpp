@@ -36,6 +36,7 @@ class Replay {
     outcome_.start.files.push_back(kept);
     outcome_.start.next_file = number + 1;
     bytes_done_ += file->size();
+    tell_progress(0);
     return {};
   }
 
@@ -75,11 +76,13 @@ class Replay {
   }
 
   void tell_progress(std::uint64_t bytes_of_file) {
+    const std::uint64_t done = bytes_done_ + bytes_of_file;
+    const auto percent = std::min(100u, static_cast<unsigned>(done * 100 / std::max<std::uint64_t>(bytes_in_all_, 1)));
+    if (target_.on_progress && percent > percent_told_) target_.on_progress(percent_told_ = percent);
     if (clock_.steady() < next_progress_) return;
     next_progress_ = clock_.steady() + kProgressInterval;
-    const std::uint64_t done = bytes_done_ + bytes_of_file;
     log::info("ingest", "replaying the write-ahead log",
-              {{"percent", std::to_string(done * 100 / std::max<std::uint64_t>(bytes_in_all_, 1))},
+              {{"percent", std::to_string(percent)},
                {"bytes", std::to_string(done)},
                {"bytes_in_all", std::to_string(bytes_in_all_)},
                {"entries", std::to_string(outcome_.entries)}});
@@ -156,6 +159,7 @@ class Replay {
   const ReplayTarget& target_;
   const std::uint64_t bytes_in_all_;
   std::uint64_t bytes_done_ = 0;   // of whole files
+  unsigned percent_told_ = 0;
   Duration next_progress_ = clock_.steady() + kProgressInterval;
   ReplayOutcome outcome_;
   std::unordered_map<std::uint64_t, Stream> streams_;   // of the current file

@@ -32,6 +32,8 @@ struct ReplayTarget {
   std::function<Result<void>()> after_file;
   /// Reserves memory; false: go on without.
   std::function<bool(std::uint64_t bytes)> charge;
+  /// Told each percent of the log's bytes that has been read, ascending; may be empty.
+  std::function<void(unsigned percent)> on_progress;
   Ledger* ledger = nullptr;   // takes the covers that it does not have yet
 };
 

@@ -11,6 +11,7 @@
 namespace kvasir::server {
 
 struct LifeCycle {
+  std::atomic<unsigned> replayed_percent{0};  // of the log, at the start
   std::atomic<bool> ready{false};
   std::atomic<bool> stopping{false};
   std::atomic<bool> ingester_stopped{false};
