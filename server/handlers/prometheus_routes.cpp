@@ -76,6 +76,13 @@ net::HttpResponse instant(const Services& services, QueryExchange& exchange) {
   return answer_metric(services, exchange, std::move(call));
 }
 
+/// Points stand at start + k * step up to the end. Those of a start on a multiple of the step can be kept for others.
+void step_from_start(logql::QueryParams& params) {
+  const std::int64_t step = params.step.count();
+  params.align_steps = step > 0 && params.start <= params.end && params.start.value % step == 0;
+  if (params.align_steps) params.end = {params.end.value - params.end.value % step};
+}
+
 net::HttpResponse range(const Services& services, QueryExchange& exchange) {
   auto params = parse_range_params(exchange.params, services.clock.now());
   if (!params) return refused(exchange, error_answer(params.error()));
@@ -84,6 +91,7 @@ net::HttpResponse range(const Services& services, QueryExchange& exchange) {
   call.params.start = params->bounds.start;
   call.params.end = params->bounds.end;
   call.params.step = params->step;
+  step_from_start(call.params);
   return answer_metric(services, exchange, std::move(call));
 }
 

@@ -296,6 +296,20 @@ def check_parquet(url):
         assert answer == (400, "support for Parquet encoded responses is disabled. Enable with -frontend.support-parquet-encoding=true"), answer
 
 
+def check_prometheus_steps(url):
+    """Points of the Prometheus API stand at start + k * step and never behind the end; Loki's stand on multiples of the step."""
+    base = (NOW - 300) // 60 * 60
+    for start, end, step in ((20, 80, 30), (0, 60, 30), (0, 50, 30), (20, 20, 30), (1.5, 60, 7), (0, 59, 60)):
+        for _ in range(2):  # the second may come from the cache
+            data = fetch_json(url + "/api/v1/query_range", query="vector(1)", start=base + start, end=base + end, step=step)["data"]["result"]
+            wanted = [base + start + k * step for k in range(int((end - start) // step) + 1)]
+            assert [at for at, _ in data[0]["values"]] == wanted, (start, end, step, data)
+        counted = fetch_json(url + "/api/v1/query_range", query='sum(count_over_time({app="shop"}[1h]))', start=base + start, end=base + end, step=step)
+        assert [at for at, _ in counted["data"]["result"][0]["values"]] == wanted, (start, end, step, counted)
+    aligned = fetch_json(url + "/loki/api/v1/query_range", query="vector(1)", start=base + 20, end=base + 80, step=30)["data"]["result"]
+    assert [at for at, _ in aligned[0]["values"]] == [base + k for k in (0, 30, 60, 90)], aligned
+
+
 def check_zstd(url):
     """Bodies in zstd, around JSON."""
     body = json.dumps({"streams": [{"stream": {"app": "zstd"}, "values": [[str(time.time_ns()), "packed"]]}]}).encode()
@@ -312,7 +326,7 @@ def main():
     with World() as world:
         kvasir, url = world.kvasir("pattern_ingester: {enabled: true}\nquerier: {per_request_limits_enabled: true}\nlimits_config: {ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, per_stream_rate_limit: 1GB}\n")
         push_lines(url)
-        for check in (check_entry, check_shards, check_explain, check_pages, check_trace_blocks, check_table, check_verdicts, check_repeated, check_otlp_verdicts, check_cancel, check_request_limits, check_exact, check_parquet, check_zstd):
+        for check in (check_entry, check_shards, check_explain, check_pages, check_trace_blocks, check_table, check_verdicts, check_repeated, check_otlp_verdicts, check_cancel, check_request_limits, check_exact, check_parquet, check_prometheus_steps, check_zstd):
             check(url)
             print(check.__name__, "ok")
         check_audit(url, kvasir)
