@@ -11,24 +11,85 @@ namespace kvasir::server {
 namespace {
 
 constexpr std::size_t kNone = std::string_view::npos;
-constexpr std::size_t kGapMax = 64;  // quotes, backslashes, brackets and spaces between a name and its `=` or `:`
+constexpr std::size_t kGapMax = 64;        // bytes between a name and its `=` or `:`
+constexpr std::size_t kBracketMax = 4096;  // bytes between the brackets of `name[key]`
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
-bool word_byte(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '_'; }
+bool letter_or_digit(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
+
+bool word_byte(char c) { return letter_or_digit(c) || c == '_'; }
 
 /// What a byte is in a name: stages and the store write every byte that may not stand in a label as `_`.
 char name_byte(char c) { return word_byte(c) ? lower(c) : '_'; }
 
-bool same_in_name(char n, char t) { return n == name_byte(t); }
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char small = lower(c);
+  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+}
 
-bool starts_with_name(std::string_view text, std::string_view name) {
-  return text.size() >= name.size() && std::equal(name.begin(), name.end(), text.begin(), same_in_name);
+/// The byte that two hexadecimal digits at `at` stand for; -1: none.
+int hex_byte(std::string_view text, std::size_t at) {
+  if (at + 2 > text.size()) return -1;
+  const int high = hex_digit(text[at]), low = hex_digit(text[at + 1]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+struct Unit {
+  char byte;
+  std::size_t next;
+};
+
+Unit percent_unit(std::string_view text, std::size_t at) {
+  std::size_t digits = at + 1;
+  while (text.substr(digits, 2) == "25" && hex_byte(text, digits + 2) >= 0) digits += 2;  // encoded again
+  const int byte = hex_byte(text, digits);
+  return byte < 0 ? Unit{'%', at + 1} : Unit{static_cast<char>(byte), digits + 2};
+}
+
+Unit backslash_unit(std::string_view text, std::size_t at) {
+  const std::size_t kind = text.find_first_not_of('\\', at);
+  if (kind == kNone) return {'\\', at + 1};
+  const std::string_view rest = text.substr(kind);
+  const std::size_t digits = rest.starts_with("u00") ? 3 : rest.starts_with('x') ? 1 : 0;
+  const int byte = digits == 0 ? -1 : hex_byte(rest, digits);
+  if (byte >= 0) return {static_cast<char>(byte), kind + digits + 2};
+  if (rest.starts_with("033")) return {'\x1b', kind + 3};
+  return kind == at + 1 && std::string_view("nrt").find(rest[0]) != kNone ? Unit{'\n', at + 2} : Unit{'\\', at + 1};
+}
+
+/// The byte at `at` as those see it who decode the text: `%5B`, `%255B`, `\u005b` and `\x5b` are `[`.
+Unit unit_at(std::string_view text, std::size_t at) {
+  if (text[at] == '%') return percent_unit(text, at);
+  if (text[at] == '\\') return backslash_unit(text, at);
+  return {text[at], at + 1};
+}
+
+/// Past `name` that stands at `at`; kNone if it does not.
+std::size_t past_name(std::string_view text, std::size_t at, std::string_view name) {
+  for (const char n : name) {
+    if (at >= text.size()) return kNone;
+    const Unit unit = unit_at(text, at);
+    if (name_byte(unit.byte) != n) return kNone;
+    at = unit.next;
+  }
+  return at;
 }
 
 bool holds_name(std::string_view text, std::string_view name) {
   return std::search(text.begin(), text.end(), name.begin(), name.end(),
-                     [](char t, char n) { return same_in_name(n, t); }) != text.end();
+                     [](char t, char n) { return n == name_byte(t); }) != text.end();
+}
+
+/// Whether what follows a name within a longer one are bracket parts, also as a label writes them: `[]` and `__`,
+/// `[0]` and `_0_`, `[a].b` and `_a__b`, `%5Ba%5D` and `_5Ba_5D`.
+bool bracket_parts(std::string_view rest) {
+  if (rest.empty()) return true;
+  std::string name(rest);
+  std::transform(name.begin(), name.end(), name.begin(), name_byte);
+  return name[0] == '_' && (name.back() == '_' || name.find("__") != kNone || name.starts_with("_5b") ||
+                            name.starts_with("_255b"));
 }
 
 /// `user_email` -> `email`: the last key of a path that a JSON stage joins to that name.
@@ -36,24 +97,57 @@ std::string_view last_part(std::string_view name) { return name.substr(name.rfin
 
 /// Past the colour sequence (ESC [ digits m) that begins at `at`; `at` itself if none does.
 std::size_t past_colour(std::string_view text, std::size_t at) {
-  if (at + 1 >= text.size() || text[at] != '\x1b' || text[at + 1] != '[') return at;
-  const std::size_t end = text.find_first_not_of("0123456789;", at + 2);
+  const Unit escape = unit_at(text, at);
+  if (escape.byte != '\x1b' || escape.next >= text.size() || text[escape.next] != '[') return at;
+  const std::size_t end = text.find_first_not_of("0123456789;", escape.next + 1);
   return end != kNone && text[end] == 'm' ? end + 1 : at;
 }
 
 bool ends_in_colour(std::string_view text) {
-  const std::size_t escape = text.rfind('\x1b');
-  return escape != kNone && past_colour(text, escape) == text.size();
+  if (text.size() < 2 || text.back() != 'm') return false;
+  const std::size_t bracket = text.find_last_not_of("0123456789;", text.size() - 2);
+  return bracket != kNone && text[bracket] == '[';
 }
 
-/// Past all of `bytes` and colours from `at` on, no further than `last`.
-std::size_t skip(std::string_view text, std::size_t at, std::string_view bytes, std::size_t last) {
+/// `%5B`, `\u005b`, `\n`: their last byte looks like one of a word.
+bool ends_in_escape(std::string_view text) {
+  for (const std::size_t length : {2u, 3u, 4u, 5u, 6u, 7u}) {
+    if (text.size() < length) break;
+    const std::size_t at = text.size() - length;
+    if (text[at] != '%' && text[at] != '\\') continue;
+    const Unit unit = unit_at(text, at);
+    if (unit.next == text.size() && !word_byte(unit.byte)) return true;
+  }
+  return false;
+}
+
+/// Whether a word may begin after this text; underscores in front belong to it.
+bool word_begins_after(std::string_view text) {
+  if (text.empty() || !word_byte(text.back()) || ends_in_colour(text) || ends_in_escape(text)) return true;
+  const std::size_t last = text.find_last_not_of('_');
+  return last == kNone || (last + 1 < text.size() && !word_byte(text[last]));
+}
+
+/// Past all that `takes`, and colours, from `at` on, no further than `last`.
+template <class Takes>
+std::size_t skip(std::string_view text, std::size_t at, std::size_t last, const Takes& takes) {
   while (at < last) {
-    const std::size_t next = bytes.find(text[at]) != kNone ? at + 1 : past_colour(text, at);
-    if (next == at) break;
-    at = next;
+    const std::size_t colour = past_colour(text, at);
+    const Unit unit = unit_at(text, at);
+    if (colour == at && !takes(unit.byte)) break;
+    at = colour != at ? colour : unit.next;
   }
   return at;
+}
+
+bool separates(char c) { return c == '=' || c == ':'; }
+
+/// Past the `[key]` that begins at `at`; at the `=` or `:` when it is not closed.
+std::size_t past_brackets(std::string_view text, std::size_t at) {
+  const std::size_t last = std::min(text.size(), at + kBracketMax);
+  const auto to = [&](auto stops) { return skip(text, at, last, [&](char c) { return !stops(c); }); };
+  const std::size_t closed = to([](char c) { return c == ']'; });
+  return closed < last ? unit_at(text, closed).next : to(separates);
 }
 
 bool is_json(std::string_view line) {
@@ -105,11 +199,23 @@ std::string unescaped(std::string_view quoted) {
   return parser.parse(padded).get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
 }
 
-/// Where the value that follows a name at `at` begins; kNone when no `=` or `:` follows.
+/// Where the value that follows a name at `at` begins; kNone when no `=` or `:` follows. Between them may stand
+/// bytes that are none of a word, `[keys]`, and after these `.more` of a path.
 std::size_t value_begin(std::string_view text, std::size_t at) {
-  at = skip(text, at, "\"'\\ \t])", std::min(text.size(), at + kGapMax));
-  if (at >= text.size() || (text[at] != '=' && text[at] != ':')) return kNone;
-  return skip(text, at, "=:> \t\r\n", text.size());
+  bool path = false;
+  const auto between = [&path](char c) {
+    return path ? !separates(c) && c != ' ' && c != '[' && c != '\n' : !word_byte(c) && !separates(c) && c != '[';
+  };
+  for (std::size_t last = at;;) {
+    last = std::min(text.size(), at + kGapMax);
+    at = skip(text, at, last, between);
+    if (at >= text.size() || unit_at(text, at).byte != '[') break;
+    at = past_brackets(text, at);
+    path = at < text.size() && (unit_at(text, at).byte == '.' || unit_at(text, at).byte == '-');
+  }
+  if (path) at = skip(text, at, text.size(), [](char c) { return c == ' '; });
+  if (at >= text.size() || !separates(unit_at(text, at).byte)) return kNone;
+  return skip(text, at, text.size(), [](char c) { return std::string_view("=:> \t\r\n").find(c) != kNone; });
 }
 
 /// Past a value in free text: to its closing quote (a backslash in front of both belongs to them), or to the next
@@ -138,23 +244,34 @@ FieldMask::FieldMask(std::vector<std::string> names) : names_(std::move(names)) 
 }
 
 bool FieldMask::hides(std::string_view name) const {
-  return std::any_of(names_.begin(), names_.end(), [name](const std::string& own) {
-    return own.size() == name.size() && starts_with_name(name, own);
-  });
+  const std::size_t first = std::min(name.find_first_not_of('_'), name.size());
+  const bool closed = !name.empty() && !letter_or_digit(name.back());  // `user[email]`, `user_email_`
+  for (std::size_t at = first; at < name.size(); ++at) {
+    if (at > first && (!closed || letter_or_digit(name[at - 1]))) continue;
+    const bool hidden = std::any_of(names_.begin(), names_.end(), [&](const std::string& own) {
+      const std::size_t end = past_name(name, at, own);
+      return end != kNone && bracket_parts(name.substr(end));
+    });
+    if (hidden) return true;
+  }
+  return false;
 }
 
 /// Length of a name that stands at `at` as a whole word; 0: none. `parts`: the last part of a name is enough.
 std::size_t FieldMask::name_at(std::string_view text, std::size_t at, bool parts) const {
-  if (at > 0 && word_byte(text[at - 1]) && !ends_in_colour(text.substr(0, at))) return 0;
+  std::size_t length = 0;
   const auto stands = [&](std::string_view name) {
-    const std::size_t end = at + name.size();
-    return !name.empty() && starts_with_name(text.substr(at), name) && (end == text.size() || !word_byte(text[end]));
+    std::size_t end = name.empty() ? kNone : past_name(text, at, name);
+    if (end == kNone) return false;
+    const std::size_t begin = end;
+    while (end < text.size() && word_byte(text[end])) ++end;
+    length = end - at;
+    return bracket_parts(text.substr(begin, end - begin));
   };
-  for (const auto& name : names_) {
-    if (stands(name)) return name.size();
-    if (parts && stands(last_part(name))) return last_part(name).size();
-  }
-  return 0;
+  const bool found = std::any_of(names_.begin(), names_.end(), [&](const std::string& name) {
+    return stands(name) || (parts && stands(last_part(name)));
+  });
+  return found && word_begins_after(text.substr(0, at)) ? length : 0;
 }
 
 bool FieldMask::any_in(std::string_view text, bool parts) const {
@@ -177,7 +294,7 @@ bool FieldMask::hides_key(const std::vector<std::string>& above, std::string nam
 std::string_view FieldMask::apply(std::string_view line, std::string& storage) const {
   const std::size_t first = line.find_first_not_of(" \t\r\n");
   const bool begins_as_json = first != kNone && (line[first] == '{' || line[first] == '[');
-  const bool escapes = begins_as_json && line.find('\\') != kNone;  // a name may be written in escapes
+  const bool escapes = line.find_first_of("\\%") != kNone;  // a name may be written in escapes
   if (names_.empty() || (!escapes && !any_in(line, begins_as_json))) return line;
   storage.clear();
   if (begins_as_json && is_json(line)) {
@@ -195,7 +312,7 @@ void FieldMask::mask_json_string(std::string_view quoted, std::string& out) cons
     std::string shown;
     mask_json(text, shown);
     append_json_string(out, shown);
-  } else if (any_in(quoted, false)) {
+  } else if (any_in(quoted, false) || quoted.find_first_of("\\%") != kNone) {
     out += '"';
     mask_text(quoted.substr(1, quoted.size() - 2), Rest::kRead, out);
     out += '"';
@@ -224,7 +341,7 @@ void FieldMask::mask_json(std::string_view line, std::string& out) const {
       mask_json_string(text, out);
       continue;
     }
-    out += text;
+    mask_json_string(text, out);  // keys that hold text
     key = unescaped(text);
     if (!hides_key(above, key)) continue;
     const std::size_t value = skip_spaces(line, colon + 1);

@@ -6,7 +6,7 @@
 //           cannot be told (a line that begins as JSON and is none, a quote that is never closed) up to the end of the
 //           line. It hides rather too much.
 // Names:    compared without regard to case, as whole words, and as labels are written: `user.email`, `user-email` and
-//           `user_email` are one name, in JSON also the key `email` within `user`.
+//           `user_email` are one name, in JSON also the key `email` within `user`; so is `email[a]`.
 // Cost:     lines that hold no name are returned as they are.
 // Threads:  immutable after building.
 #pragma once

@@ -61,6 +61,46 @@ TEST_CASE("values are hidden in other text, rather too much than too little") {
   }
 }
 
+TEST_CASE("names with brackets, in escapes, and as labels write them") {
+  const FieldMask mask({"email", "card.number"});
+  for (const auto& line : std::vector<std::string>{
+           "email[]=SECRET", "email[0]=SECRET", "email[key]=SECRET", "email[a][b]=SECRET", "email[ a = b ]=SECRET",
+           "email[0].address=SECRET", "email[a]-b: SECRET", "email[cut=SECRET", "email%5B%5D=SECRET",
+           "a=1&email%5Bx%5D%5By%5D=SECRET", "email%255B%255D%253DSECRET", "/?next=%2Flogin%3Femail%3DSECRET",
+           "user[email]=SECRET", "user%5Bemail%5D=SECRET", "user[email][]=SECRET", "user.email=SECRET",
+           "card[number]=SECRET", "card%5Bnumber%5D=SECRET", "card[number][]=SECRET", "email__=SECRET",
+           "email_0_=SECRET", "_email=SECRET", "__email__: SECRET", "email*=SECRET", "email{}=SECRET",
+           "email_5B_5D=SECRET", R"("email[]": "SECRET")", R"({"email[]":"SECRET"})", R"({"email[0]":["SECRET"]})",
+           R"({"user[email]":"SECRET"})", R"({"email__":"SECRET"})", R"({"email%5B%5D":"SECRET"})",
+           R"({"email\u005b\u005d":"SECRET"})", R"({"card[number]":"SECRET"})", R"({"card":{"number[]":"SECRET"}})",
+           R"({"msg":"email[]=SECRET"})", R"({"msg":"email\u003dSECRET"})", R"({"msg":"em\u0061il=SECRET"})",
+           R"({"msg":"a\nemail=SECRET"})", R"({"msg":"email:\n  SECRET"})", R"({"email=SECRET":1})",
+           R"({"msg":"\u001b[36memail\u001b[0m=SECRET"})", R"({"em\u0061il":"SECRET")", R"({"a":"email[]=SECRET)",
+           R"({"msg":"{\"email[]\":\"SECRET\"}"})", R"({"url":"/x?email%5B%5D=SECRET"})", R"(\033[1memail=SECRET)",
+           R"([{"email[]":"SECRET"}])", R"(email[k\u005d=SECRET)", "email[x]\n=SECRET",
+           "email[" + std::string(300, 'k') + "]=SECRET",
+       }) {
+    std::string storage;
+    const std::string_view shown = mask.apply(line, storage);
+    CAPTURE(line);
+    CAPTURE(shown);
+    CHECK(shown.find("SECRET") == std::string_view::npos);
+    CHECK(shown.find(kMasked) != std::string_view::npos);
+  }
+  for (const std::string line : {
+           "email_verified=true", "emails=3", "e-mails[]=1", "email [INFO] user=bob", "100% of 5=5", "myemail[]=x",
+           R"({"email_verified":true,"emails":["a"]})", R"({"a":"C:\\new"})",
+       }) {
+    std::string storage;
+    CHECK(mask.apply(line, storage) == line);
+  }
+  for (const std::string_view name : {"email__", "email_0_", "email[]", "email[a][b]", "_email_", "user_email_",
+                                      "email_5B_5D", "email%5B%5D", "card_number__", "email_0__address"})
+    CHECK_MESSAGE(mask.hides(name), name);
+  for (const std::string_view name : {"email_verified", "emails", "user_email_hash", "card", "_", ""})
+    CHECK_MESSAGE(!mask.hides(name), name);
+}
+
 TEST_CASE("a name is hidden in every way that a stage would write it so") {
   const FieldMask mask({"user.email", "card_number"});
   struct Case {
