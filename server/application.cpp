@@ -9,6 +9,7 @@
 #include "common/filesystem.h"
 #include "common/log.h"
 #include "common/memory_budget.h"
+#include "common/mutex.h"
 #include "ingest/ingester.h"
 #include "ingest/storage.h"
 #include "server/answer.h"
@@ -108,6 +109,7 @@ struct Application::Parts {
   RulerParts ruler;
   std::unique_ptr<net::HttpServer> server;
   std::unique_ptr<net::GrpcServer> grpc;
+  Mutex reload_mutex;  // signals and requests ask for reloads
   Duration next_override_reload{0};
   bool stopped = false;
 };
@@ -309,6 +311,7 @@ void Application::tick() {
   const Duration now = system_clock().steady();
   if (runtime.files.empty() || runtime.period.count() <= 0 || now < parts_->next_override_reload) return;
   parts_->next_override_reload = now + runtime.period;
+  MutexLock lock(parts_->reload_mutex);
   const auto changed = reload_overrides();
   if (!changed) {
     parts_->metrics.reload_failures().Increment();
@@ -320,25 +323,26 @@ void Application::tick() {
 }
 
 Result<void> Application::reload() {
-  auto fresh = load_config(line_, environment_);
-  if (!fresh) {
-    parts_->metrics.reload_failures().Increment();
-    return fail(fresh.error());
-  }
-  for (const auto& warning : (*fresh)->notes.warnings) log::warn("config", warning);
-  auto authenticator = Authenticator::create((*fresh)->config.kvasir, system_clock());
-  if (!authenticator) {
-    parts_->metrics.reload_failures().Increment();
-    return fail(authenticator.error());
-  }
-  parts_->gate->set_authenticator(*std::move(authenticator));
-  log::set_level((*fresh)->config.http.log_level);
-  parts_->tenants->set_defaults((*fresh)->config.limits);
-  KVASIR_CHECK_OK(reload_overrides());
-  if (loaded_->config.http.tls.enabled()) {
+  MutexLock lock(parts_->reload_mutex);
+  auto done = reload_all();
+  if (!done) parts_->metrics.reload_failures().Increment();
+  return done;
+}
+
+/// Everything is read and checked before anything changes.
+Result<void> Application::reload_all() {
+  KVASIR_TRY(const auto fresh, load_config(line_, environment_));
+  std::vector<std::string> warnings = fresh->notes.warnings;
+  KVASIR_TRY(auto authenticator, Authenticator::create(fresh->config.kvasir, system_clock()));
+  KVASIR_TRY(auto tenants, parts_->tenants->prepare(fresh->config.limits, warnings));
+  if (loaded_->config.http.tls.enabled()) {  // these check before they change, too
     KVASIR_CHECK_OK(parts_->server->reload_tls());
     if (parts_->grpc) KVASIR_CHECK_OK(parts_->grpc->reload_tls());
   }
+  for (const auto& warning : warnings) log::warn("config", warning);
+  parts_->gate->set_authenticator(std::move(authenticator));
+  parts_->tenants->use(std::move(tenants));
+  log::set_level(fresh->config.http.log_level);
   log::info("config", "configuration was read again");
   return {};
 }

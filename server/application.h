@@ -43,6 +43,7 @@ class Application {
   Result<void> start_grpc();
   Result<void> start_rules();
   Result<bool> reload_overrides();
+  Result<void> reload_all();
 
   CommandLine line_;
   std::unique_ptr<LoadedConfig> loaded_;

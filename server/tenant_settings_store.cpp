@@ -15,21 +15,11 @@ std::shared_ptr<const TenantSettings> TenantSettingsStore::of(std::string_view t
   return found == tenants_.end() ? defaults_ : found->second;
 }
 
-void TenantSettingsStore::set_defaults(TenantSettings defaults) {
-  MutexLock lock(mutex_);
-  defaults_ = std::make_shared<const TenantSettings>(std::move(defaults));
-  texts_.clear();  // the next reload builds every tenant anew
-}
-
-Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const std::vector<std::string>& texts,
+Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const TenantSettings& defaults,
+                                                                       const std::vector<std::string>& texts,
                                                                        std::vector<std::string>& warnings) const {
   static constexpr std::array<std::string_view, 2> kOtherBlocks = {"configs", "multi_kv_config"};
   std::map<std::string, std::shared_ptr<TenantSettings>, std::less<>> read;
-  std::shared_ptr<const TenantSettings> defaults;
-  {
-    MutexLock lock(mutex_);
-    defaults = defaults_;
-  }
   for (std::size_t i = 0; i < texts.size(); ++i) {
     auto root = parse_yaml(texts[i]);
     if (!root) return fail(root.error().with_context(files_[i]));
@@ -42,7 +32,7 @@ Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const std
     if (overrides == nullptr) continue;
     for (const auto& tenant : overrides->entries) {
       auto& settings = read[tenant.key];
-      if (settings == nullptr) settings = std::make_shared<TenantSettings>(*defaults);
+      if (settings == nullptr) settings = std::make_shared<TenantSettings>(defaults);
       const auto table = tenant_settings_table(*settings, "");
       ConfigNotes notes;
       auto done = read_settings(tenant.value, "", table, ignored_limits(), notes);
@@ -54,21 +44,40 @@ Result<TenantSettingsStore::Tenants> TenantSettingsStore::read_tenants(const std
   return Tenants(read.begin(), read.end());
 }
 
-Result<bool> TenantSettingsStore::reload(std::vector<std::string>& warnings) {
+Result<std::vector<std::string>> TenantSettingsStore::read_files() const {
   std::vector<std::string> texts;
   for (const auto& file : files_) {
     KVASIR_TRY(std::string text, environment_.file(file));
     texts.push_back(std::move(text));
   }
+  return texts;
+}
+
+Result<bool> TenantSettingsStore::reload(std::vector<std::string>& warnings) {
+  KVASIR_TRY(auto texts, read_files());
+  std::shared_ptr<const TenantSettings> defaults;
   {
     MutexLock lock(mutex_);
     if (texts == texts_) return false;
+    defaults = defaults_;
   }
-  KVASIR_TRY(Tenants tenants, read_tenants(texts, warnings));
-  MutexLock lock(mutex_);
-  tenants_ = std::move(tenants);
-  texts_ = std::move(texts);
+  KVASIR_TRY(Tenants tenants, read_tenants(*defaults, texts, warnings));
+  use({std::move(defaults), std::move(tenants), std::move(texts)});
   return true;
+}
+
+Result<TenantSettingsStore::Prepared> TenantSettingsStore::prepare(TenantSettings defaults,
+                                                                   std::vector<std::string>& warnings) const {
+  KVASIR_TRY(auto texts, read_files());
+  KVASIR_TRY(Tenants tenants, read_tenants(defaults, texts, warnings));
+  return Prepared{std::make_shared<const TenantSettings>(std::move(defaults)), std::move(tenants), std::move(texts)};
+}
+
+void TenantSettingsStore::use(Prepared prepared) {
+  MutexLock lock(mutex_);
+  defaults_ = std::move(prepared.defaults);
+  tenants_ = std::move(prepared.tenants);
+  texts_ = std::move(prepared.texts);
 }
 
 }  // namespace kvasir::server

@@ -27,12 +27,21 @@ class TenantSettingsStore {
   std::shared_ptr<const TenantSettings> of(std::string_view tenant) const;
   /// Reads the files again. True: something changed. The warnings are for the log.
   Result<bool> reload(std::vector<std::string>& warnings);
-  /// After a reload of the main file.
-  void set_defaults(TenantSettings defaults);
+  using Tenants = std::map<std::string, std::shared_ptr<const TenantSettings>, std::less<>>;
+  /// What is read and checked, but not in use yet.
+  struct Prepared {
+    std::shared_ptr<const TenantSettings> defaults;
+    Tenants tenants;
+    std::vector<std::string> texts;
+  };
+  /// Reads the files again for a main file that was read again. Changes nothing.
+  Result<Prepared> prepare(TenantSettings defaults, std::vector<std::string>& warnings) const;
+  void use(Prepared prepared);
 
  private:
-  using Tenants = std::map<std::string, std::shared_ptr<const TenantSettings>, std::less<>>;
-  Result<Tenants> read_tenants(const std::vector<std::string>& texts, std::vector<std::string>& warnings) const;
+  Result<std::vector<std::string>> read_files() const;
+  Result<Tenants> read_tenants(const TenantSettings& defaults, const std::vector<std::string>& texts,
+                               std::vector<std::string>& warnings) const;
 
   std::vector<std::string> files_;
   EnvSource environment_;

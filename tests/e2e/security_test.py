@@ -247,11 +247,15 @@ def policies():
                               '{app=~".+"} | logfmt | password="hunter2"'):
                 assert query(url, narrowing, bearer(token))[1] == [], (token, narrowing)
         written = ['{"pass\\u0077ord":"hunter2"}', '\x1b[36mpassword=\x1b[0mhunter2 n=4', 'password=x,hunter2 n=5', 'password => "x hunter2"',
-                   'user[password]=hunter2', '{"card":{"number":"hunter2"}}', '{"card-number":"hunter2"}', 'card.number=hunter2']
+                   'user[password]=hunter2', 'password[]=hunter2', 'password[a][b]=hunter2', 'password%5B%5D=hunter2', 'password__=hunter2',
+                   '{"password[0]":"hunter2"}', '{"msg":"password\\u003dhunter2"}', '{"msg":"x\\npassword=hunter2"}', '{"card":{"number":"hunter2"}}', '{"card-number":"hunter2"}', 'card.number=hunter2']
         assert push(url, {"team": "c", "app": "kiosk"}, written, writer) == 204
-        for text in ('{team="c"}', '{team="c"} | json', '{team="c"} | decolorize | logfmt', '{team="c"} | unpack'):
+        for text in ('{team="c"}', '{team="c"} | json', '{team="c"} | regexp `(?P<all>.+)`', '{team="c"} | logfmt', '{team="c"} | decolorize | logfmt', '{team="c"} | unpack'):
             status, lines = query(url, text, bearer("bob"))
             assert status == 200 and len(lines) == len(written) and "hunter2" not in str(lines), (text, lines)
+        for text in ('{team="c"} |= "hunter2"', '{team="c"} | logfmt | password__="hunter2"', '{team="c"} | json | password_0_="hunter2"'):
+            assert query(url, text, bearer("bob"))[1] == [], text
+        assert push(url, {"team": "a", "app": "shop", "owner": "zoe"}, ["password[]=hunter2 n=2"], writer) == 204
         ann = bearer("ann")
         assert query(url, '{team="b"}', ann)[1] == [] and query(url, '{owner="zoe"}', ann)[0] == 400
         paths = {"/loki/api/v1/labels": None, "/loki/api/v1/label/app/values": None, "/loki/api/v1/label/owner/values": None,
@@ -260,7 +264,7 @@ def policies():
             status, body = fetch(url + path, headers=ann)
             assert status == 200 and "till" not in body and "zoe" not in body and '"b"' not in body, (path, status, body)
         total = fetch(url + "/loki/api/v1/query?" + urllib.parse.urlencode({"query": 'sum(count_over_time({app=~".+"}[1h]))'}), headers=ann)[1]
-        assert json.loads(total)["data"]["result"][0]["value"][1] == "2", total
+        assert json.loads(total)["data"]["result"][0]["value"][1] == "3", total
         everywhere(url, ann, writer)
         tails(url, ann, writer)
 
@@ -319,11 +323,11 @@ def tails(url, ann, writer):
         return text
 
     with tail('{app=~".+"}') as socket:
-        shown = lines(socket, 2)
+        shown = lines(socket, 3)
         assert push(url, {"team": "b", "app": "till"}, ["password=hunter2 of b"], writer) == 204
         assert push(url, {"team": "a", "app": "shop", "owner": "zoe"}, ["password=hunter2 live"], writer) == 204
         shown += lines(socket, 1)
-        assert shown.count('"stream"') == 3 and "********" in shown, shown
+        assert shown.count('"stream"') == 4 and "********" in shown, shown
         assert not any(secret in shown for secret in ("hunter2", "till", "zoe")), shown
     with tail('{owner="zoe"}') as socket:
         try:
@@ -341,7 +345,9 @@ def reload():
                             {"name": "reader", "token": token, "tenants": ["t"], "policy": "p"}]}}})
 
     with World() as world:
-        kvasir, url = world.kvasir(config("first"), multi_tenant=True)
+        runtime = world.folder / "runtime.yaml"
+        runtime.write_text("overrides: {}\n")
+        kvasir, url = world.kvasir(as_yaml({"runtime_config": {"file": str(runtime), "period": "1h"}}) + config("first"), multi_tenant=True)
         file, root, tenant = world.folder / "kvasir.yaml", bearer("root-secret"), {"X-Scope-OrgID": "t"}
         for team in "ab":
             assert push(url, {"team": team}, [f"line of {team}"], {**root, **tenant}) == 204
@@ -366,7 +372,30 @@ def reload():
         assert fetch(url + "/-/reload", b"", root)[0] == 500
         assert (seen("third"), seen("fourth")) == (["line of a"], 401)
         write("third")
+        half_broken(world, url, write, seen)
         audited(url, kvasir, {**root, **tenant})
+
+
+def half_broken(world, url, write, seen):
+    """A good main file next to a broken runtime file: nothing of the main file is taken, neither by POST nor by SIGHUP."""
+    kvasir, runtime = world.programs[0], world.folder / "runtime.yaml"
+    failures = lambda: re.search(r"kvasir_config_reload_failures_total (\d+)", fetch(url + "/metrics")[1]).group(1)
+    good = runtime.read_text()
+    for broken in ("overrides: [", "overrides: {t: {max_query_series: x}}"):
+        runtime.write_text(broken)
+        write("fifth")
+        status, body = fetch(url + "/-/reload", b"", bearer("root-secret"))
+        assert status == 500 and "runtime.yaml" in body, (status, body)
+        assert (seen("third"), seen("fifth")) == (["line of a"], 401), broken
+        before = failures()
+        kvasir.process.send_signal(1)
+        eventually("SIGHUP is heard", 10, lambda: failures() != before)
+        assert (seen("third"), seen("fifth")) == (["line of a"], 401), broken
+    runtime.write_text(good)
+    assert fetch(url + "/-/reload", b"", bearer("root-secret"))[0] == 200
+    assert (seen("third"), seen("fifth")) == (401, ["line of a"])
+    write("third")
+    assert fetch(url + "/-/reload", b"", bearer("root-secret"))[0] == 200
 
 
 def audited(url, kvasir, root):
