@@ -162,7 +162,7 @@ bool PushClient::push(const Entry& entry, const std::atomic<bool>& cancelled) {
   MutexLock lock(mutex_);
   const Stream& stream = stream_of(*entry.labels());
   Tenant& tenant = tenant_of(stream.tenant);
-  if (stopping_ || !wait_for_room(tenant, cancelled, lock)) return false;
+  if (stopping_ || !wait_for_room(tenant, cancelled, lock, !entry.sources().empty())) return false;
   const auto leave_out_as = [&](DropReason reason) {
     for (const SourceRange& range : entry.sources())
       open_batch(tenant).holds().leave_out(range, kReasonNames[reason], *parts_.progress);
@@ -198,23 +198,31 @@ void PushClient::leave_out(std::span<const SourceRange> ranges, std::string_view
   for (const SourceRange& range : ranges) open_batch(tenant).holds().leave_out(range, reason, *parts_.progress);
 }
 
-bool PushClient::wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock) {
+bool PushClient::wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock, bool has_position) {
   const std::uint64_t limit = parts_.spool_config.memory_bytes_max;
-  if (tenant.memory_bytes < limit) return true;
-  room_.wait(lock, [&] { return stopping_ || cancelled || tenant.memory_bytes < limit; });
+  // A request that was let in is taken whole, also when others have filled the queue since.
+  const std::uint64_t more = has_position ? 0 : tenant.request_bytes_max;
+  const auto room = [&] { return tenant.memory_bytes < limit + more; };
+  if (room()) return true;
+  room_.wait(lock, [&] { return stopping_ || cancelled || room(); });
   return !stopping_ && !cancelled;
 }
 
 bool PushClient::wait_for_room(const std::string& name, std::uint64_t bytes, Duration limit) {
   MutexLock lock(mutex_);
-  const auto found = tenants_.find(name.empty() ? parts_.config.tenant_id : name);
-  if (found == tenants_.end()) return !stopping_;
-  const Tenant& tenant = *found->second;
+  Tenant& tenant = tenant_of(name.empty() ? parts_.config.tenant_id : name);
+  const std::uint64_t bytes_max = parts_.spool_config.memory_bytes_max;
   const auto room = [&] {
-    return tenant.memory_bytes == 0 || tenant.memory_bytes + bytes <= parts_.spool_config.memory_bytes_max;
+    if (spool_ != nullptr) return tenant.memory_bytes < bytes_max;
+    const std::uint64_t waiting = tenant.memory_bytes + (tenant.open ? tenant.open->bytes() : 0);
+    return waiting == 0 || waiting + bytes <= bytes_max;
   };
+  const bool only_open = tenant.open && !tenant.open->empty() && tenant.queue.empty();
+  if (!room() && only_open) close_batch(tenant);  // sent while we wait
   room_.wait_for(lock, limit, [&] { return stopping_ || room(); });
-  return !stopping_ && room();
+  if (stopping_ || !room()) return false;
+  tenant.request_bytes_max = std::max(tenant.request_bytes_max, bytes);
+  return true;
 }
 
 void PushClient::wake() {

@@ -63,7 +63,8 @@ class PushClient {
   bool push(const Entry& entry, const std::atomic<bool>& cancelled);
   /// These will not be pushed; a server with a ledger is told. Call it before they are settled. Never waits.
   void leave_out(std::span<const SourceRange> ranges, std::string_view reason);
-  /// Waits at most `limit` for room for so many bytes of a tenant ("": the client's own). False: there is none.
+  /// Waits at most `limit` for room for so many bytes of a tenant ("": the client's own). False: there is none. True:
+  /// so much without a position (of a file) is taken at once. More than the queue holds is let in when it is empty.
   bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit);
   /// Lets waiting push() calls look at their `cancelled`.
   void wake();
@@ -89,7 +90,7 @@ class PushClient {
 
   const Stream& stream_of(const LabelSet& labels);
   Tenant& tenant_of(const std::string& name);
-  bool wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock);
+  bool wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelled, MutexLock& lock, bool has_position);
   bool admit_stream(Tenant& tenant, const Stream& stream);
   std::optional<std::string_view> fit_line(Tenant& tenant, std::string_view line);
   Batch& open_batch(Tenant& tenant);

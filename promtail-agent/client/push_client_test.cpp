@@ -161,6 +161,28 @@ TEST_CASE("a source that can refuse is told when the queue is full, and when the
   CHECK(sending.client->wait_for_room("other", 90'000, Duration(0)));
 }
 
+TEST_CASE("a request that was let in is taken whole, and counts from its first line on") {
+  Sending sending([](PushClientParts& parts) {
+    parts.config.batch_bytes = 1000;
+    parts.spool_config.memory_bytes_max = 10'000;
+  });
+  sending.server.script(std::vector<net::HttpResponse>(400, refusal(503, "1")));
+  const std::atomic<bool> cancelled{false};
+  std::uint64_t state = 1;
+  const auto push_request = [&](int lines) {  // of 100 bytes that cannot be compressed, ten in a batch
+    for (int line = 0; line < lines; ++line) {
+      std::string text(100, ' ');
+      for (char& c : text) c = static_cast<char>((state = state * 6364136223846793005ULL + 99) >> 56);
+      Entry entry;
+      entry.begin(make_label_set(Labels{{"job", "x"}}), TimestampNs{1}, text);
+      REQUIRE(sending.client->push(entry, cancelled));
+    }
+  };
+  CHECK(sending.client->wait_for_room("", 50'000, Duration(0)));  // larger than the queue, which is empty
+  push_request(500);
+  CHECK(!sending.client->wait_for_room("", 10, std::chrono::milliseconds(20)));
+}
+
 TEST_CASE("what a status makes of a batch") {
   const struct {
     int status;

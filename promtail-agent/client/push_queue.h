@@ -45,6 +45,7 @@ struct PushClient::Tenant {
   std::optional<Batch> open;
   std::list<Prepared> queue;             // references to the front stay good while others come and go
   std::uint64_t memory_bytes = 0;  // bodies in the queue
+  std::uint64_t request_bytes_max = 0;  // of those that wait_for_room() let in
   std::uint64_t sequence = 0;
   int attempts = 0;                // of the front
   int last_status = 0;

@@ -14,6 +14,15 @@ namespace kvasir::agent {
 namespace {
 inline constexpr Duration kTickInterval = std::chrono::milliseconds(100);
 inline constexpr Duration kRoomWait = std::chrono::seconds(1);
+inline constexpr std::uint64_t kEntryBytes = 24;  // that encode an entry, beside its line
+
+/// What the entries take in a queue, or a little more.
+std::uint64_t bytes_of(const ingest::DecodedPush& push) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : push.entries) bytes += entry.line.size() + kEntryBytes;
+  for (const auto& pair : push.metadata) bytes += pair.name.size() + pair.value.size() + kEntryBytes;
+  return bytes;
+}
 
 /// Nothing of the request was taken: the sender may repeat it.
 net::HttpResponse full() {
@@ -136,7 +145,7 @@ net::HttpResponse PushTarget::push(const net::HttpRequest& request) {
   if (auto result = decode(request, *decoded); !result)
     return net::HttpResponse::text(400, result.error().message() + "\n");
   const std::string tenant(config_.forward_tenant ? request.headers.get("X-Scope-OrgID").value_or("") : "");
-  if (!parts_.feeder->wait_for_room(tenant, request.body.size(), kRoomWait)) return full();
+  if (!parts_.feeder->wait_for_room(tenant, bytes_of(*decoded), kRoomWait)) return full();
   const auto taken = take(*decoded, request.headers.get("X-Scope-OrgID").value_or(""));
   if (!taken) return net::HttpResponse::text(400, taken.error().message() + "\n");
   net::HttpResponse response;

@@ -3,7 +3,8 @@
 
     tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
 
-Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, bombs, full_queue, stopping, slow_client.
+Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, bombs, full_queue,
+       full_small_queue, stopping, slow_client.
 """
 import bz2
 import gzip
@@ -336,6 +337,28 @@ def case_full_queue():
         result = fetch_json(server + "/loki/api/v1/query", query=query)["data"]["result"]
         assert float(result[0]["value"][1]) == 40 * 60, result
         print(f"full queue: {answers.count(429)} of {taken} pushes refused and repeated")
+
+
+def case_full_small_queue():
+    """With a queue much smaller than a batch every push is answered soon, also the one that would fill it."""
+    with World() as world:
+        listener = free_port()
+        config = agent_config(world, f"  - {{url: 'http://127.0.0.1:{free_port()}/loki/api/v1/push'}}", f"{world.folder}/none.log",
+                              f"  - job_name: pushes\n    loki_push_api: {{server: {{http_listen_address: 127.0.0.1, http_listen_port: "
+                              f"{listener}}}, labels: {{via: push}}}}\nspool: {{mode: 'off', memory_bytes: 256KB}}\n")
+        run_agent(world, config)
+
+        def push(lines):
+            values = [[str(time.time_ns()), random.randbytes(300).hex()] for _ in range(lines)]
+            body = json.dumps({"streams": [{"stream": {"job": "p"}, "values": values}]}).encode()
+            begin = time.monotonic()
+            status = fetch(f"http://127.0.0.1:{listener}/loki/api/v1/push", body, {"Content-Type": "application/json"})[0]
+            assert time.monotonic() - begin < 4, "the answer came late"
+            return status
+
+        answers = [push(2000)] + [push(200) for _ in range(6)]  # the first is larger than the queue, which is empty
+        assert answers == [204] + [429] * 6, answers
+        print("full small queue: every push was answered within 4 s")
 
 
 def case_stopping():
