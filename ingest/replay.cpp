@@ -197,14 +197,19 @@ Result<void> load_flushed(Storage& storage, const ReplayTarget& target, std::uin
   for (TenantStorage* tenant : storage.tenants()) {
     for (const auto& segment : tenant->segments()->segments) {
       if (segment->info().last_sequence < wal_begin) continue;
-      KVASIR_TRY(const auto reader, segment->reader());
-      KVASIR_TRY(const auto last, last_sequences(*reader));
+      const auto reader = segment->reader();
+      const auto last = reader ? last_sequences(**reader) : Result<std::vector<std::uint64_t>>(fail(reader.error()));
+      if (!last) {
+        const Error error = segment->note_damage(last.error());
+        if (!segment->damaged()) return fail(error);
+        continue;  // what the log still has of it comes back from there
+      }
       TenantHead& head = target.head(tenant->tenant());
-      for (std::size_t i = 0; i < last.size(); ++i) {
-        const auto& labels = reader->streams()[i].labels;
+      for (std::size_t i = 0; i < last->size(); ++i) {
+        const auto& labels = (*reader)->streams()[i].labels;
         auto identity =
             std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
-        head.set_flushed_sequence(*head.find_or_add(identity, 0), last[i]);
+        head.set_flushed_sequence(*head.find_or_add(identity, 0), (*last)[i]);
       }
     }
   }

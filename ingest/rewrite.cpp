@@ -308,7 +308,9 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
 
 std::vector<std::shared_ptr<const Segment>> choose_merge(const SegmentSet& set, const MergeRules& rules) {
   std::map<int, std::vector<std::shared_ptr<const Segment>>> tiers;
-  for (const auto& segment : set.segments) tiers[tier_of(segment->info())].push_back(segment);
+  for (const auto& segment : set.segments) {
+    if (!segment->damaged()) tiers[tier_of(segment->info())].push_back(segment);
+  }
   for (auto& [tier, segments] : tiers) {
     if (segments.size() < rules.segments_min) continue;
     std::sort(segments.begin(), segments.end(),

@@ -75,8 +75,9 @@ class TenantStorageOnDisk final : public TenantStorage {
         return fail(
             segment.error());  // it may be readable the next time: starting without it would hide rows for no reason
       } else {
-        log::error("storage", "segment cannot be read; its rows are missing from answers",
+        log::error("storage", "segment cannot be read; queries of its time range fail",
                    {{"tenant", tenant_}, {"path", segment_path(id)}, {"reason", segment.error().message()}});
+        set->unreadable.push_back({info, segment_path(id), segment.error().message()});
       }
     }
     forget_stale_catalogue();
@@ -290,6 +291,10 @@ class TenantStorageOnDisk final : public TenantStorage {
     std::sort(next->segments.begin(), next->segments.end(),
               [](const auto& a, const auto& b) { return a->info().id < b->info().id; });
     for (const auto& segment : gone) segment->remove_file_with_last_holder();
+    for (const auto& segment : segments_->unreadable) {
+      const auto removed = std::find(edit.removed.begin(), edit.removed.end(), segment.info.id);
+      if (removed == edit.removed.end()) next->unreadable.push_back(segment);  // else its file goes at the next start
+    }
     const std::unique_lock lock(snapshot_mutex_);
     if (swap) swap();
     segments_ = std::move(next);
@@ -384,12 +389,36 @@ Segment::~Segment() {
   }
 }
 
+Error Segment::note_damage(const Error& error) const {
+  if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kUnsupported) return error;
+  if (!damaged_.exchange(true))
+    log::error("storage", "segment is damaged", {{"path", path_}, {"reason", error.message()}});
+  return Error(ErrorCode::kCorruption, "segment " + path_ + ": " + error.message());
+}
+
+Result<void> SegmentSet::check_readable(TimeRange range) const {
+  for (const auto& segment : unreadable) {
+    if (!range.overlaps(segment.info.first, segment.info.last)) continue;
+    return fail(ErrorCode::kCorruption,
+                fmt::format("segment {} cannot be read ({}): its {} entries from {} to {} would be missing; restore the "
+                            "file, or give them up as told in docs/operations/runbooks.md#kvasirdamagedsegments",
+                            segment.path, segment.reason, segment.info.rows, format_rfc3339(segment.info.first),
+                            format_rfc3339(segment.info.last)));
+  }
+  return {};
+}
+
+std::size_t SegmentSet::damaged_segments() const {
+  const auto met = std::count_if(segments.begin(), segments.end(), [](const auto& one) { return one->damaged(); });
+  return unreadable.size() + static_cast<std::size_t>(met);
+}
+
 Result<std::shared_ptr<const chunks::SegmentReader>> Segment::reader() const {
   MutexLock lock(mutex_);
   if (reader_ != nullptr) return reader_;
   KVASIR_TRY(std::shared_ptr<const RandomFile> file, filesystem_.open_random(path_));
   auto opened = chunks::SegmentReader::open(std::move(file));
-  if (!opened) return fail(opened.error().with_context("segment " + path_));
+  if (!opened) return fail(note_damage(opened.error()));
   reader_ = std::move(*opened);
   return reader_;
 }

@@ -8,7 +8,7 @@
 // Lifetime: a SegmentSet is immutable; holding it keeps its segments readable even after they were removed from disk.
 // Threads:  any. Edits of one tenant are serialised inside.
 // Errors:   io, corruption. A manifest that cannot be read stops open() with its path; a segment that cannot be read is
-//           left out, counted and reported, never deleted.
+//           set apart: reads that touch its time range fail and name it. It is never deleted before its time.
 // Source:   docs/formats/manifest-v1.md, docs/formats/index-v1.md
 #pragma once
 
@@ -66,6 +66,10 @@ class Segment {
   std::span<const Stream> streams() const { return streams_; }
   Result<std::shared_ptr<const chunks::SegmentReader>> reader() const;
   void remove_file_with_last_holder() const { obsolete_ = true; }
+  /// For readers that met an error in it. Damage is reported once, counted, and the segment not merged from then on;
+  /// what is returned names the file. Other errors come back as they are.
+  Error note_damage(const Error& error) const;
+  bool damaged() const { return damaged_; }
 
  private:
   SegmentInfo info_;
@@ -73,13 +77,27 @@ class Segment {
   Filesystem& filesystem_;
   std::vector<Stream> streams_;
   mutable std::atomic<bool> obsolete_{false};
+  mutable std::atomic<bool> damaged_{false};
   mutable Mutex mutex_;
   mutable std::shared_ptr<const chunks::SegmentReader> reader_ KVASIR_GUARDED_BY(mutex_);
+};
+
+/// A segment that the manifest names and whose file is missing or could not be opened at the start.
+struct UnreadableSegment {
+  SegmentInfo info;
+  Path path;
+  std::string reason;
 };
 
 /// The live segments of a tenant at one moment, ascending by id.
 struct SegmentSet {
   std::vector<std::shared_ptr<const Segment>> segments;
+  std::vector<UnreadableSegment> unreadable;
+
+  /// Errors: corruption, naming a segment that cannot be read and may have entries in the range.
+  Result<void> check_readable(TimeRange range) const;
+  /// Unreadable ones, and those in which damage was met since.
+  std::size_t damaged_segments() const;
 };
 
 /// A persisted delete request; the query is compiled by server/.

@@ -42,6 +42,7 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
   auto& wal_bytes = gauge(r, "loki_ingester_wal_bytes_in_use", "Bytes of the log on disk");
   auto& head_bytes = gauge(r, "kvasir_head_bytes", "Bytes of entries in memory");
   auto& chunks = gauge(r, "loki_ingester_memory_chunks", "Chunks in memory");
+  auto& damaged = gauge(r, "kvasir_damaged_segments", "Segments that cannot be read, or in which damage was met");
   auto& streams = gauge(r, "loki_ingester_memory_streams", "Streams with entries in memory", {{"tenant", "all"}});
   auto& ingest_used =
       gauge(r, "kvasir_memory_budget_used_bytes", "Bytes charged to the account", {{"account", "ingest"}});
@@ -55,7 +56,7 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
   auto& cache_parts = gauge(r, "loki_embeddedcache_entries", "Entries in a cache", results);
   auto& cache_bytes = gauge(r, "loki_embeddedcache_memory_bytes", "Bytes held by a cache", results);
   services.metrics.on_collect([=, &services, &cache_asked, &cache_found, &cache_parts, &cache_bytes, &ingest_budget,
-                               &wal_bytes, &head_bytes, &chunks, &streams, &ingest_used, &query_used] {
+                               &wal_bytes, &head_bytes, &chunks, &damaged, &streams, &ingest_used, &query_used] {
     const auto c = services.ingester.counters();
     entries.set(c.entries);
     bytes.set(c.bytes);
@@ -71,6 +72,9 @@ void collect_metrics(const Services& services, const MemoryBudget& ingest_budget
     head_bytes.Set(static_cast<double>(c.head_bytes));
     chunks.Set(static_cast<double>(c.head_chunks));
     streams.Set(static_cast<double>(c.active_streams));
+    std::size_t damaged_segments = 0;
+    for (const auto* tenant : services.storage.tenants()) damaged_segments += tenant->segments()->damaged_segments();
+    damaged.Set(static_cast<double>(damaged_segments));
     ingest_used.Set(static_cast<double>(ingest_budget.used_bytes()));
     query_used.Set(static_cast<double>(services.query_budget.used_bytes()));
     const auto cached = services.results.counters();

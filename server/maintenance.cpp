@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "chunks/segment_inspect.h"
 #include "common/log.h"
 
 namespace kvasir::server {
@@ -30,6 +31,26 @@ bool may_touch(const CompiledDelete& request, const ingest::Segment& segment, co
   return std::any_of(streams.begin(), streams.end(), [&](const auto& stream) {
     return request.touches(*index.labels(stream.id), stream.first, stream.last);
   });
+}
+
+/// Finds out which of them a merge cannot read; the next one goes without these.
+void look_for_damage(std::span<const std::shared_ptr<const ingest::Segment>> segments) {
+  for (const auto& segment : segments) {
+    const auto reader = segment->reader();
+    if (!reader) continue;  // noted there
+    if (const auto sound = chunks::verify_segment(**reader); !sound)
+      log::warn("maintenance", "left out of merging", {{"reason", segment->note_damage(sound.error()).message()}});
+  }
+}
+
+/// The longest that an entry of the tenant may be kept. 0: for ever.
+Duration longest_retention(const RetentionSettings& settings) {
+  Duration longest = settings.retention_period;
+  for (const auto& rule : settings.retention_stream) {
+    if (rule.period.count() == 0 || longest.count() == 0) return Duration(0);
+    longest = std::max(longest, rule.period);
+  }
+  return longest;
 }
 
 }  // namespace
@@ -139,6 +160,13 @@ Result<void> Maintenance::expire(ingest::TenantStorage& tenant) {
       mixed.push_back(segment);
     }
   }
+  // Whose streams these have is not known.
+  const Duration longest = longest_retention(settings);
+  for (const auto& segment : tenant.segments()->unreadable) {
+    if (longest.count() == 0 || segment.info.last >= clock_.now() - longest) continue;
+    edit.removed.push_back(segment.info.id);
+    rows += segment.info.rows;
+  }
   if (!edit.removed.empty()) {
     edit.flushed_floor = ingester_.durable_floor();
     KVASIR_CHECK_OK(tenant.commit(edit, {}));
@@ -226,6 +254,8 @@ Result<void> Maintenance::erase(ingest::TenantStorage& tenant) {
 }
 
 Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request) {
+  const auto& asked = request.request();
+  KVASIR_CHECK_OK(tenant.segments()->check_readable({asked.start, asked.end + Duration(1)}));
   KVASIR_CHECK_OK(ingester_.flush());   // what was pushed before is in segments now
   const std::uint64_t floor = ingester_.durable_floor();
   std::vector<SegmentPtr> touched;
@@ -276,7 +306,12 @@ Result<void> Maintenance::merge(ingest::TenantStorage& tenant) {
     ingest::RewriteOptions rewrite;
     rewrite.stop = [this] { return stop_.load(); };
     rewrite.pace = std::cref(pace);
-    KVASIR_TRY(const auto outcome, ingest::rewrite_segments(tenant, chosen, filesystem_, rewrite));
+    const auto merged = ingest::rewrite_segments(tenant, chosen, filesystem_, rewrite);
+    if (!merged) {
+      if (merged.error().code() == ErrorCode::kCorruption) look_for_damage(chosen);
+      return fail(merged.error());
+    }
+    const auto& outcome = *merged;
     pace(0);  // what was done since the last block: ids, index, writing
     ++merges_;
     merge_rows_ += outcome.rows_after;

@@ -106,7 +106,8 @@ class SegmentLogBlock final : public logql::LogBlock {
   }
   std::uint64_t sequence(std::size_t row) const override { return opened_->sequence(row); }
   Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
-    return opened_->lines(rows, out);
+    const auto read = opened_->lines(rows, out);
+    return read ? read : Result<void>(fail(place_.in->segment->note_damage(read.error())));
   }
   std::span<const std::uint32_t> line_lengths() override { return opened_->line_lengths(); }
   bool has_metadata() const override { return opened_->has_metadata(); }
@@ -216,7 +217,7 @@ class SegmentHandle final : public StoreBlockHandle {
     auto opened = open_at(place_);
     if (!opened) {
       place_.in->budget->release(bytes);
-      return fail(std::move(opened).error());
+      return fail(place_.in->segment->note_damage(opened.error()));
     }
     return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(*opened), bytes);
   }

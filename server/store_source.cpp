@@ -195,6 +195,7 @@ Result<Handles> StoreSource::State::handles(const logql::SelectRequest& request,
   Handles out;
   const ingest::TenantStorage* tenant = storage.find(request.tenant);
   if (tenant == nullptr || request.range.empty()) return out;
+  KVASIR_CHECK_OK(tenant->segments()->check_readable(request.range));
   const auto& index = tenant->index();
   const auto ids = index.with_data(index.select(request.matchers), request.range);
   if (ids.empty()) return out;
@@ -226,6 +227,11 @@ Result<std::vector<std::unique_ptr<logql::BlockHandle>>> StoreSource::select(con
 bool StoreSource::has_stream_label(std::string_view tenant, std::string_view name) {
   const auto* stored = state_->storage.find(tenant);
   return stored != nullptr && stored->index().has_label(name);
+}
+
+Result<void> StoreSource::check_readable(std::string_view tenant, TimeRange range) const {
+  const auto* stored = state_->storage.find(tenant);
+  return stored == nullptr ? Result<void>() : stored->segments()->check_readable(range);
 }
 
 std::vector<std::string> StoreSource::label_names(std::string_view tenant, std::span<const LabelMatcher> matchers,

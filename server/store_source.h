@@ -63,6 +63,10 @@ class StoreSource final : public logql::LogSource {
                                                                   logql::QueryContext& context) override;
   bool has_stream_label(std::string_view tenant, std::string_view name) override;
 
+  /// Errors: corruption, if the tenant has a segment in the range that cannot be read. The labels and series below do
+  /// not know its streams.
+  Result<void> check_readable(std::string_view tenant, TimeRange range) const;
+
   /// Sorted. Streams count when they have data on a day that the range touches.
   std::vector<std::string> label_names(std::string_view tenant, std::span<const LabelMatcher> matchers,
                                        TimeRange range);

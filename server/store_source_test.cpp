@@ -285,6 +285,87 @@ TEST_CASE_FIXTURE(Fixture, "pushes are refused while the disk is nearly full, an
   CHECK(taken_with(900));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a segment that cannot be read fails what its time range touches, and nothing else") {
+  push({{"old", 10, "first", ""}, {"old", 20, "second", ""}});
+  flush();
+  push({{"new", 100, "third", ""}});
+  flush();
+  const Path file = store->storage().find("t")->segment_path(1);
+  const std::string sound = fs.read_all(file, 1 << 20).value();
+  std::string flipped = sound;
+  flipped[flipped.size() - 20] ^= 1;  // in the footer
+  const auto fails = [&](const auto& result) {
+    REQUIRE_FALSE(result);
+    CHECK(result.error().code() == ErrorCode::kCorruption);
+    CHECK(result.error().message().find(file) != std::string::npos);
+  };
+  const auto damaged = [&] { return store->storage().find("t")->segments()->damaged_segments(); };
+  const auto try_all = [&](bool at_start) {
+    if (at_start) restart();
+    CHECK(damaged() == (at_start ? 1 : 0));
+    logql::QueryContext context(clock, Duration::max(), {}, budget, {});
+    fails(source->select(request({matcher("s", MatchOp::kEqual, "old")}), context));
+    fails(source->stats("t", {}, kEver, context));
+    fails(source->volumes({"t", {}, kEver, {0}, Duration(0)}, context));
+    CHECK(damaged() == 1);
+    if (store->storage().find("t")->segments()->unreadable.size() == 1) fails(source->check_readable("t", kEver));
+    CHECK(source->check_readable("t", {{21}, {101}}));
+    CHECK(rows(request({}, {{21}, {101}})) == Rows{"new@100 third"});
+  };
+  REQUIRE(write_atomically(fs, file, flipped));
+  try_all(false);
+  try_all(true);
+  REQUIRE(write_atomically(fs, file, sound.substr(0, sound.size() - 5)));
+  try_all(true);
+  REQUIRE(fs.remove(file));
+  try_all(true);
+  REQUIRE(write_atomically(fs, file, sound));
+  restart();
+  CHECK(damaged() == 0);
+  CHECK(rows(request()) == Rows{"new@100 third", "old@10 first", "old@20 second"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "an unreadable segment goes when all it may have is expired") {
+  push({{"old", 10, "first", ""}});
+  flush();
+  REQUIRE(fs.remove(store->storage().find("t")->segment_path(1)));
+  restart();
+  const auto unreadable = [&] { return store->storage().find("t")->segments()->unreadable.size(); };
+  REQUIRE(unreadable() == 1);
+  for (const auto& [period, left] : {std::pair{Duration(0), 1u}, {Duration(kHour), 0u}}) {
+    auto options = quick();
+    options.retention_enabled = true;
+    options.retention = [period = period](std::string_view) {
+      RetentionSettings settings;
+      settings.retention_period = kHour;
+      settings.retention_stream.push_back({"", {matcher("s", MatchOp::kEqual, "b")}, 1, period});
+      return settings;
+    };
+    Maintenance(options, store->storage(), store->ingester(), *deletes, fs, clock).run_once();
+    CHECK(unreadable() == left);
+  }
+  restart();
+  CHECK(store->storage().find("t")->segments()->damaged_segments() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a damaged segment does not keep the others from being merged") {
+  for (int i = 0; i < 10; ++i) {
+    push({{"a", i * 10, "line " + std::to_string(i), ""}});
+    flush();
+  }
+  const Path file = store->storage().find("t")->segment_path(4);
+  std::string bytes = fs.read_all(file, 1 << 20).value();
+  bytes[20] ^= 1;  // in its only block
+  REQUIRE(write_atomically(fs, file, bytes));
+  Maintenance maintenance(quick(), store->storage(), store->ingester(), *deletes, fs, clock);
+  maintenance.run_once();
+  CHECK(maintenance.counters().failures == 1);
+  maintenance.run_once();
+  CHECK(maintenance.counters().merges == 1);
+  CHECK(store->storage().find("t")->segments()->segments.size() == 2);
+  CHECK(store->storage().find("t")->segments()->damaged_segments() == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "small segments are merged and the answers stay the same") {
   for (int i = 0; i < 20; ++i) {
     push({{"a", i * 10, "line " + std::to_string(i), ""}, {"b", i, "other", i % 2 == 0 ? "id" : ""}});

@@ -44,7 +44,10 @@ Result<VisibleStore::Choice> VisibleStore::choose(Matchers matchers) const {
 Result<VisibleStore::Names> VisibleStore::label_names(Matchers matchers, TimeRange range) const {
   KVASIR_TRY(const Choice choice, choose(std::move(matchers)));
   Names names;
-  for (const auto& tenant : choice.tenants) add_names(names, store_.label_names(tenant, choice.matchers, range));
+  for (const auto& tenant : choice.tenants) {
+    KVASIR_CHECK_OK(store_.check_readable(tenant, range));
+    add_names(names, store_.label_names(tenant, choice.matchers, range));
+  }
   if (tenants_.several && !names.empty()) add_names(names, {std::string(kTenantLabel)});
   return names;
 }
@@ -58,8 +61,10 @@ Result<VisibleStore::Values> VisibleStore::label_values(std::string_view name, M
     values.texts.assign(values.owned.begin(), values.owned.end());
     return values;
   }
-  for (const auto& tenant : choice.tenants)
+  for (const auto& tenant : choice.tenants) {
+    KVASIR_CHECK_OK(store_.check_readable(tenant, range));
     add_names(values.texts, store_.label_values(tenant, name, choice.matchers, range));
+  }
   const bool hidden = tenants_.policy != nullptr && tenants_.policy->mask.hides(name);
   if (hidden && !values.empty()) values.texts = {kMasked};
   return values;
@@ -76,6 +81,7 @@ Result<std::vector<std::shared_ptr<const Labels>>> VisibleStore::series(Matchers
   KVASIR_TRY(const Choice choice, choose(std::move(matchers)));
   std::vector<std::shared_ptr<const Labels>> found;
   for (const auto& tenant : choice.tenants) {
+    KVASIR_CHECK_OK(store_.check_readable(tenant, range));
     auto stored = store_.series(tenant, choice.matchers, range);
     for (auto& labels : stored) found.push_back(shown(labels, tenant));
   }
