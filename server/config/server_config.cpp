@@ -185,7 +185,7 @@ void add_compactor(ServerConfig& c, std::vector<Setting>& t) {
   t.insert(t.end(),
            {{"compactor.retention_enabled", &k.retention_enabled, "delete what is older than its retention period; needed for the delete API"},
             {"compactor.delete_request_store", &k.delete_request_store, "any value; required when retention is enabled"},
-            {"compactor.compaction_interval", &k.compaction_interval, "between two rounds of merging and retention"},
+            {"compactor.compaction_interval", &k.compaction_interval, "between two rounds of retention; merging looks for work every 15 s"},
             {"compactor.retention_delete_delay", &k.retention_delete_delay, "accepted; files go when no query reads them"},
             {"compactor.delete_request_cancel_period", &k.delete_request_cancel_period, "a delete request may be cancelled so long"},
             {"compactor.delete_max_interval", &k.delete_max_interval, "largest max_interval of a delete request"}});
