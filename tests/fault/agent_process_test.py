@@ -4,7 +4,7 @@
     tests/fault/agent_process_test.py [case ...]     (KVASIR_BIN: where the programs are)
 
 Cases: verify, verify_losses, spool_handover, many_files, long_lines, dead_server, bombs, full_queue,
-       full_small_queue, stopping, slow_client.
+       full_small_queue, stopping, slow_client, rotated_while_down.
 """
 import bz2
 import gzip
@@ -411,6 +411,51 @@ def case_slow_client():
         assert memory_mib(agent) <= MEMORY_MAX_MIB, memory_mib(agent)
         slow.go_on.set()
         eventually("the slow one has everything", 60, lambda: metric(url, "promtail_sent_entries_total", f'host="{host}"') == 300_000)
+
+
+def case_rotated_while_down():
+    """A kill just after a numbered rotation, and two more while the agent is down: each line is there once."""
+    with World() as world:
+        folder = logs(world)
+        _, server = world.kvasir()
+        config = agent_config(world, f"  - {{url: '{server}/loki/api/v1/push'}}", f"{folder}/app.log*", "spool: {mode: always}\n")
+        config.write_text(config.read_text().replace("sync_period: 500ms", "sync_period: 10s"))
+        written = 0
+
+        def write(lines):
+            nonlocal written
+            with (folder / "app.log").open("a") as f:
+                f.write("".join(f"{i:08} {'x' * 47}\n" for i in range(written, written + lines)))
+            written += lines
+
+        def rotate():
+            for number in range(9, 0, -1):
+                if (folder / f"app.log.{number}").exists():
+                    (folder / f"app.log.{number}").rename(folder / f"app.log.{number + 1}")
+            (folder / "app.log").rename(folder / "app.log.1")
+            (folder / "app.log").touch()
+
+        write(200)
+        agent, _ = run_agent(world, config)
+        time.sleep(2)
+        rotate()
+        write(220)
+        time.sleep(12)  # the state is saved once with the new file, and not yet with the next rotation
+        rotate()
+        time.sleep(1)
+        agent.process.kill()
+        agent.process.wait()
+        for _ in range(2):
+            write(250)
+            rotate()
+        write(100)
+        run_agent(world, config)
+        ask = server + "/loki/api/v1/query_range?limit=5000&query=" + urllib.parse.quote('{job="test"}')
+
+        def numbers():
+            return sorted(int(line[:8]) for stream in fetch_json(ask)["data"]["result"] for _, line in stream["values"])
+
+        eventually("every line is there once", 40, lambda: numbers() == list(range(written)))
 
 
 def main():
