@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "common/cpu_time.h"
 #include "common/mutex.h"
 
 namespace kvasir::logql {
@@ -67,9 +68,6 @@ class QueryProfile {
   Mutex mutex_;
   std::deque<ScanProfile> scans_;
 };
-
-/// CPU time that the calling thread has used.
-std::uint64_t thread_cpu_ns();
 
 /// Adds the CPU time of its scope; nothing if there are no counts.
 class OperatorTimer {

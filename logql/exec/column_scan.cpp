@@ -442,7 +442,10 @@ std::unique_ptr<ColumnBlock> select_by_columns(const ColumnPlan& columns, const 
   const OperatorTimer timer(counts);
   auto block = ColumnBlock::open(columns, *scanned.block);
   count_blocks(counts, 1, block == nullptr ? 0 : 1);
-  if (block == nullptr) return nullptr;
+  if (block == nullptr) {
+    if (counts != nullptr) count_rows(counts, scanned.rows.count(), 0, scanned.rows.count());
+    return nullptr;
+  }
   block->select(rows);
   if (counts != nullptr) count_rows(counts, scanned.rows.count(), rows.count(), block->unknown().count());
   scanned.rows = block->unknown();
