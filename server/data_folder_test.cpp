@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/mem_filesystem.h"
 
@@ -30,6 +31,7 @@ TEST_CASE("a data folder has one owner") {
   CHECK(free_disk_bytes(folder).value() > 0);
   CHECK_FALSE(DataFolderLock::take("/proc/no/such/folder").has_value());
   REQUIRE(posix_filesystem().remove(std::string(folder) + "/lock"));
+  CHECK(::rmdir(folder) == 0);
 }
 
 TEST_CASE("the memory of the control group counts, and of those around it the smallest") {
