@@ -93,18 +93,32 @@ class KubernetesSd final : public Discovery {
     net::HttpCall call = call_for(scope, "");
     call.timeout = kListTimeout;
     KVASIR_TRY(const net::HttpResponse response, http_->send(std::move(call)));
+    if (response.status == 403 && scope.lends_only) do_without(index);
     if (response.status != 200) {
       return fail(ErrorCode::kUnavailable,
                   fmt::format("list {}: server returned HTTP status {}", scope.path, response.status));
     }
     KVASIR_TRY(KubernetesList listed, parse_kubernetes_list(scope.role, response.body));
     version = std::move(listed.version);
+    replace(index, std::move(listed.objects));
+    return {};
+  }
+
+  void replace(std::size_t index, std::map<std::string, KubernetesObject> objects) {
     {
       const MutexLock lock(mutex_);
-      objects_[index] = std::move(listed.objects);
+      objects_[index] = std::move(objects);
     }
     publish();
-    return {};
+  }
+
+  /// What may not be read lends nothing, and the targets do not wait for it.
+  void do_without(std::size_t index) {
+    {
+      const MutexLock lock(mutex_);
+      if (!objects_.try_emplace(index).second) return;
+    }
+    publish();
   }
 
   /// Until the server ends the watch (then again from the newest version) or something is wrong.
@@ -149,10 +163,14 @@ class KubernetesSd final : public Discovery {
     return {};
   }
 
+  /// Nothing until every scope was listed: a target told before its lenders would be read without their labels.
+  /// One at a time: of two threads' lists, the older must not be told last.
   void publish() {
+    const MutexLock telling(telling_);
     std::vector<TargetGroup> groups;
     {
       const MutexLock lock(mutex_);
+      if (objects_.size() < scopes_.size()) return;
       std::map<std::string_view, const StringMap*> lenders;
       for (const auto& [index, objects] : objects_) {
         for (const auto& [key, object] : objects) {
@@ -195,6 +213,7 @@ class KubernetesSd final : public Discovery {
   std::unique_ptr<HttpSender> http_;
   Callback callback_;
   std::stop_source stop_;
+  Mutex telling_;  // taken before mutex_
   Mutex mutex_;
   Condition wake_;
   std::map<std::size_t, std::map<std::string, KubernetesObject>> objects_ KVASIR_GUARDED_BY(mutex_);

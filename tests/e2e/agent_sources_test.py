@@ -221,7 +221,7 @@ def journal(folder):
 
 
 def kubernetes(folder):
-    """Endpoint slices that borrow from pods and services; a bookmark, then 410 Gone, after which the list is fetched again."""
+    """Endpoint slices that borrow from pods and services (told late); a bookmark, then 410 Gone: the list is fetched again."""
     lists = {"endpointslices": 0}
     versions = []
     slice_of = {"metadata": {"name": "api-abc", "namespace": "shop", "labels": {"kubernetes.io/service-name": "api"}},
@@ -238,6 +238,8 @@ def kubernetes(folder):
                 if kind == "endpointslices":
                     assert url.path == "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices", url.path
                     lists[kind] += 1
+                if kind == "services":
+                    time.sleep(2)
                 items = {"endpointslices": slice_of, "pods": POD, "services": service}
                 return self.answer({"metadata": {"resourceVersion": "5"}, "items": [items[kind]]})
             self.begin_stream()
