@@ -1,6 +1,6 @@
 #include "logql/exec/evaluate.h"
 
-#include "logql/exec/held_bytes.h"
+#include "logql/exec/bucket_series.h"
 #include "logql/exec/range_scan.h"
 #include "logql/exec/stats_scan.h"
 #include "logql/exec/vector_operations.h"
@@ -11,6 +11,14 @@ namespace {
 
 // Beside an operand of n bytes an operation has up to so many times n at once.
 constexpr std::uint64_t kScratchOfOperand = 3;
+
+/// About what series take.
+std::uint64_t vector_bytes(const StepVector& vector) {
+  std::uint64_t bytes = 0;
+  for (const auto& series : vector)
+    bytes += sizeof series + labels_bytes(series.labels) + series.points.size() * sizeof(StepPoint);
+  return bytes;
+}
 
 /// A metric of `variants(...) of (range)`: its own aggregation, over what `of` says. Only unwrap may come from the
 /// metric.
@@ -46,8 +54,8 @@ class Evaluator {
       }
     }
     KVASIR_TRY(auto operand, evaluate_vector(*node.operand));
-    HeldBytes scratch(evaluation_.context.budget());  // points by step or state, and the result
-    KVASIR_CHECK_OK(scratch.add(kScratchOfOperand * vector_bytes(operand)));
+    MemoryBudget scratch("scratch", 0, &evaluation_.context.budget());  // points by step or state, and the result
+    KVASIR_CHECK_OK(scratch.charge(kScratchOfOperand * vector_bytes(operand)));
     return aggregate_vector(node, std::move(operand), steps());
   }
 
@@ -114,8 +122,8 @@ class Evaluator {
   std::size_t steps() const { return evaluation_.times.count; }
 
   Result<StepValue> combine(const BinaryOperation& node, const StepVector& left, const StepVector& right) const {
-    HeldBytes scratch(evaluation_.context.budget());  // points by step and by key on both sides, and the result
-    KVASIR_CHECK_OK(scratch.add(kScratchOfOperand * (vector_bytes(left) + vector_bytes(right))));
+    MemoryBudget scratch("scratch", 0, &evaluation_.context.budget());  // points by step and by key on both sides, and the result
+    KVASIR_CHECK_OK(scratch.charge(kScratchOfOperand * (vector_bytes(left) + vector_bytes(right))));
     KVASIR_TRY(auto out, combine_vectors(node, left, right, steps()));
     KVASIR_CHECK_OK(evaluation_.context.keep_bytes(vector_bytes(out)));
     return StepValue(std::move(out));

@@ -23,14 +23,9 @@ constexpr std::uint64_t kPageBytes = 8 << 20;
 constexpr std::size_t kPatternsShown = 300;
 
 QueryCall log_call(const QueryExchange& exchange, const char* route, const TimeBounds& bounds) {
-  QueryCall call;
-  call.tenants = exchange.tenants;
+  QueryCall call = query_call(exchange, route);
   call.tenants.several = false;  // the answers are merged without the tenant label
-  call.route = route;
-  call.peer = exchange.request.peer;
   call.tags = clean_query_tags(exchange.request.headers.get("X-Query-Tags").value_or(""));
-  call.client = exchange.client;
-  call.queued = exchange.queued;
   call.check_selectors = false;
   call.params.query = exchange.params.value_or_empty("query");
   call.params.start = bounds.start;
@@ -61,27 +56,8 @@ Result<void> for_each_page(const Services& services, QueryCall call,
   return {};
 }
 
-/// Bytes of a budget for as long as this lives.
-class Charged {
- public:
-  explicit Charged(MemoryBudget& budget) : budget_(budget) {}
-  ~Charged() { budget_.release(bytes_); }
-  Charged(const Charged&) = delete;
-  Charged& operator=(const Charged&) = delete;
-  Result<void> grow_to(std::uint64_t bytes) {
-    if (bytes <= bytes_) return {};
-    KVASIR_CHECK_OK(budget_.charge(bytes - bytes_));
-    bytes_ = bytes;
-    return {};
-  }
-
- private:
-  MemoryBudget& budget_;
-  std::uint64_t bytes_ = 0;
-};
-
 struct FieldRequest {
-  std::unique_ptr<Charged> charged;   // for the collector's values
+  std::unique_ptr<MemoryBudget> charged;   // for the collector's values
   std::unique_ptr<FieldCollector> collector;
   std::uint32_t field_limit = kFieldLimit;
 };
@@ -98,10 +74,11 @@ Result<FieldRequest> collect_fields(const Services& services, QueryExchange& exc
   KVASIR_TRY(const logql::ExprPtr expr, logql::parse_query(call.params.query));
   if (!logql::is_log_query(*expr)) return fail(ErrorCode::kInvalidArgument, "only log selector is supported");
   KVASIR_TRY(request.collector, FieldCollector::create(request.field_limit));
-  request.charged = std::make_unique<Charged>(services.query_budget);
+  request.charged = std::make_unique<MemoryBudget>("detected fields", 0, &services.query_budget);
   KVASIR_CHECK_OK(for_each_page(services, std::move(call), [&](const logql::Streams& streams) {
     request.collector->add(streams);
-    return request.charged->grow_to(request.collector->bytes());
+    const std::uint64_t bytes = request.collector->bytes(), charged = request.charged->used_bytes();
+    return bytes > charged ? request.charged->charge(bytes - charged) : Result<void>();
   }));
   return request;
 }
