@@ -54,12 +54,7 @@ struct Slice {
 
 Result<Rows> read_slice(const Services& services, const QueryExchange& exchange, const Slice& slice) {
   if (slice.limit == 0) return Rows();
-  QueryCall call;
-  call.tenants = exchange.tenants;
-  call.route = "entry";
-  call.peer = exchange.request.peer;
-  call.client = exchange.client;
-  call.queued = exchange.queued;
+  QueryCall call = query_call(exchange, "entry");
   call.check_limits = call.check_selectors = false;
   call.may_select_all = slice.every_stream;
   call.params.query = slice.query;

@@ -113,12 +113,7 @@ net::HttpResponse explain(const Services& services, QueryExchange& exchange) {
   const auto range = parse_range_params(exchange.params, services.clock.now());
   if (!range) return refused(exchange, bare_error(range.error()));
   logql::QueryProfile profile;
-  QueryCall call;
-  call.tenants = exchange.tenants;
-  call.route = "explain";
-  call.peer = exchange.request.peer;
-  call.client = exchange.client;
-  call.queued = exchange.queued;
+  QueryCall call = query_call(exchange, "explain");
   call.may_use_cache = false;
   call.profile = &profile;
   fill_range(call.params, *range);

@@ -31,14 +31,8 @@ net::HttpResponse error_answer(const Error& error) {
 }
 
 QueryCall metric_call(const QueryExchange& exchange, const char* route) {
-  QueryCall call;
-  call.tenants = exchange.tenants;
-  call.route = route;
-  call.peer = exchange.request.peer;
-  call.client = exchange.client;
-  call.may_use_cache =
-      exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
-  call.queued = exchange.queued;
+  QueryCall call = query_call(exchange, route);
+  call.may_use_cache = allows_cached(exchange.request);
   call.check_selectors = false;
   return call;
 }

@@ -49,6 +49,20 @@ void queue_exchange(const Services& services, const StreamingQueryHandler& handl
 
 }  // namespace
 
+QueryCall query_call(const QueryExchange& exchange, std::string route) {
+  QueryCall call;
+  call.tenants = exchange.tenants;
+  call.route = std::move(route);
+  call.peer = exchange.request.peer;
+  call.client = exchange.client;
+  call.queued = exchange.queued;
+  return call;
+}
+
+bool allows_cached(const net::HttpRequest& request) {
+  return request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
+}
+
 net::HttpResponse refused(const QueryExchange& exchange, net::HttpResponse response) {
   std::string tenants;
   for (const auto& tenant : exchange.tenants.tenants) tenants += (tenants.empty() ? "" : "|") + tenant.tenant;

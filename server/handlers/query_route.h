@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/net/http_server.h"
+#include "server/query_service.h"
 #include "server/services.h"
 
 namespace kvasir::server {
@@ -24,6 +25,12 @@ struct QueryExchange {
 
 /// An answer to a request that was refused before it became a query: it leaves a line in the audit as queries do.
 net::HttpResponse refused(const QueryExchange& exchange, net::HttpResponse response);
+
+/// Who asks, for whom and since when; the query itself is still to be filled in.
+QueryCall query_call(const QueryExchange& exchange, std::string route);
+
+/// False: `Cache-Control: no-cache`.
+bool allows_cached(const net::HttpRequest& request);
 
 using QueryHandler = std::function<net::HttpResponse(QueryExchange&)>;
 

@@ -25,17 +25,11 @@ EncodeOptions encode_options(const net::HttpRequest& request) {
 }
 
 QueryCall call_of(const Services& services, const QueryExchange& exchange, std::string route) {
-  QueryCall call;
-  call.tenants = exchange.tenants;
-  call.route = std::move(route);
-  call.peer = exchange.request.peer;
+  QueryCall call = query_call(exchange, std::move(route));
   call.tags = clean_query_tags(exchange.request.headers.get("X-Query-Tags").value_or(""));
   if (services.config.querier.per_request_limits_enabled)
     call.limits = exchange.request.headers.value_or_empty("X-Loki-Query-Limits");
-  call.client = exchange.client;
-  call.may_use_cache =
-      exchange.request.headers.value_or_empty("Cache-Control").find("no-cache") == std::string_view::npos;
-  call.queued = exchange.queued;
+  call.may_use_cache = allows_cached(exchange.request);
   return call;
 }
 
