@@ -76,6 +76,7 @@ void Agent::describe_build() {
 }
 
 Result<void> Agent::start() {
+  const MutexLock reloading(reload_mutex_);  // one that is asked for now waits for what it is to replace
   std::shared_ptr<Running> running;
   {
     const MutexLock lock(mutex_);
@@ -98,7 +99,9 @@ Result<void> Agent::start() {
   }
   saver_ = std::thread([this] { save_loop(); });
   log::info("main", "Starting Promtail", {{"version", std::string(kVersion)}, {"program", "kvasir-agent"}});
-  return start_jobs(*running);
+  KVASIR_CHECK_OK(start_jobs(*running));
+  started_ = true;
+  return {};
 }
 
 Result<std::unique_ptr<Spool>> Agent::open_spool(const ClientConfig& client, const Config& config) {
@@ -366,6 +369,7 @@ bool Agent::ready() const {
     running = running_;
   }
   if (!running->config.server.health_check_target) return true;
+  if (!started_) return false;
   for (const auto& job : running->jobs) {
     for (const auto& target : job->targets) {
       if (target->ready()) return true;

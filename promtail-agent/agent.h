@@ -78,6 +78,7 @@ class Agent {
   SeriesPtr reload_success_, reload_fail_, spool_damaged_;
   std::string origin_;
   std::uint64_t clients_made_ = 0;  // each numbers its batches anew
+  std::atomic<bool> started_{false};   // every source listens
   std::atomic<bool> stopping_{false};
 
   mutable Mutex mutex_;

@@ -93,7 +93,7 @@ class KubernetesSd final : public Discovery {
     net::HttpCall call = call_for(scope, "");
     call.timeout = kListTimeout;
     KVASIR_TRY(const net::HttpResponse response, http_->send(std::move(call)));
-    if (response.status == 403 && scope.lends_only) do_without(index);
+    if (response.status == 403) do_without(index);
     if (response.status != 200) {
       return fail(ErrorCode::kUnavailable,
                   fmt::format("list {}: server returned HTTP status {}", scope.path, response.status));
@@ -112,7 +112,7 @@ class KubernetesSd final : public Discovery {
     publish();
   }
 
-  /// What may not be read lends nothing, and the targets do not wait for it.
+  /// What may not be read has nothing; those of other namespaces do not wait for it.
   void do_without(std::size_t index) {
     {
       const MutexLock lock(mutex_);
@@ -163,14 +163,17 @@ class KubernetesSd final : public Discovery {
     return {};
   }
 
-  /// Nothing until every scope was listed: a target told before its lenders would be read without their labels.
-  /// One at a time: of two threads' lists, the older must not be told last.
+  /// Nothing until all that lend labels were listed: a target told before them would be read without these. Targets of
+  /// a namespace that may not be read keep no other's waiting. One at a time: of two threads' lists, the older must not
+  /// be told last.
   void publish() {
     const MutexLock telling(telling_);
     std::vector<TargetGroup> groups;
     {
       const MutexLock lock(mutex_);
-      if (objects_.size() < scopes_.size()) return;
+      for (std::size_t i = 0; i < scopes_.size(); ++i) {
+        if (scopes_[i].lends_only && !objects_.contains(i)) return;
+      }
       std::map<std::string_view, const StringMap*> lenders;
       for (const auto& [index, objects] : objects_) {
         for (const auto& [key, object] : objects) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sources of kvasir-agent against stand-ins for what they talk to; the entries are read from -dry-run.
 
-    tests/e2e/agent_sources_test.py [docker|gelf|http_sd|journal|kubernetes|push|syslog_tls]
+    tests/e2e/agent_sources_test.py [docker|gelf|http_sd|journal|kubernetes|push|ready|syslog_tls]
 """
 import gzip
 import http.server
@@ -22,11 +22,12 @@ import zlib
 from pathlib import Path
 
 from certificates import Authority
-from running import BIN, Program, eventually, fetch, free_port
+from running import ANSWER_SECONDS, BIN, Program, eventually, fetch, free_port
 
 POD = {"metadata": {"name": "api-5f7-x", "namespace": "shop", "uid": "u1", "labels": {"app": "api", "pod-template-hash": "5f7"}},
        "spec": {"nodeName": "n1", "containers": [{"name": "main", "ports": [{"containerPort": 8080}]}]},
        "status": {"podIP": "10.1.2.3"}}
+JOURNAL_ENTRIES = 4  # of data/node.journal.gz that have a message
 
 
 class Agent:
@@ -71,9 +72,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, body, kind="application/json"):
+    def answer(self, body, kind="application/json", status=200):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -87,6 +88,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def piece(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()
+
+
+def ready(folder):
+    """Who is told that the agent is ready finds every source listening."""
+    ports = [free_port() for _ in range(200)]
+    kinds = ("syslog", "gelf")
+    scrapes = [{"job_name": f"{i}", kinds[i % 2]: {"listen_address": f"127.0.0.1:{port}", "labels": {"job": f"{i}"}}} for i, port in enumerate(ports)]
+    with Agent(folder, scrapes[0], more={"scrape_configs": scrapes}) as agent:
+        end = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < end:
+            try:
+                if fetch(f"http://127.0.0.1:{agent.port}/ready")[0] == 200:
+                    break
+            except OSError:
+                pass
+        socket.create_connection(("127.0.0.1", ports[-2]), 60).close()
+        with socket.socket(type=socket.SOCK_DGRAM) as out:
+            out.connect(("127.0.0.1", ports[-1]))
+            out.send(b"{}")
+            time.sleep(0.1)
+            out.send(b"{}")  # refused if nobody took the first
 
 
 def serve(server):
@@ -165,7 +187,7 @@ def gelf(folder):
         out.sendto(b"no gelf", ("127.0.0.1", port))
         for text in ("plain", "gzip", "zlib", "chunked"):
             agent.wait_for('host="h"', 'job="gelf"', 'level="error"', f'"short_message": "{text}"')
-        assert agent.metric("promtail_gelf_target_parsing_errors_total") == 1
+        eventually("the broken one is counted", 20, lambda: agent.metric("promtail_gelf_target_parsing_errors_total") == 1)
 
 
 def http_sd(folder):
@@ -206,22 +228,21 @@ def journal(folder):
     (folder / "journal/node.journal").write_bytes(gzip.decompress(data.read_bytes()))
     scrape = {"job_name": "j", "journal": {"path": str(folder / "journal"), "max_age": "480000h", "labels": {"job": "journal"}}}
     with Agent(folder, scrape, url, ()) as agent:
-        total = eventually("entries", 20, lambda: agent.metric("promtail_journal_target_lines_total"))
-        eventually("all of them sent", 20, lambda: agent.metric("promtail_sent_entries_total") == agent.metric("promtail_journal_target_lines_total"))
-        total = agent.metric("promtail_journal_target_lines_total")
+        eventually("all of them sent", 20, lambda: agent.metric("promtail_sent_entries_total") == JOURNAL_ENTRIES)
         eventually("the position", 20, lambda: "cursor-j:" in (folder / "positions.yaml").read_text())
         time.sleep(1)
     for how in (signal.SIGKILL, signal.SIGTERM):
         with Agent(folder, scrape, url, ()) as agent:
-            eventually("the agent", 20, lambda: fetch(f"http://127.0.0.1:{agent.port}/ready")[0] == 200)
+            eventually("the journal is read", 20, lambda: agent.metric("promtail_journal_target_lines_total") is not None)
             time.sleep(2)
             again = agent.metric("promtail_journal_target_lines_total")
-            assert again == 0, f"{again} of {total} entries were read again"
+            assert again == 0, f"{again} of {JOURNAL_ENTRIES} entries were read again"
             agent.program.stop(how)
 
 
 def kubernetes(folder):
-    """Endpoint slices that borrow from pods and services (told late); a bookmark, then 410 Gone: the list is fetched again."""
+    """Endpoint slices that borrow from pods and services (told late), beside a namespace that may not be read; a bookmark, then 410 Gone:
+    the list is fetched again."""
     lists = {"endpointslices": 0}
     versions = []
     slice_of = {"metadata": {"name": "api-abc", "namespace": "shop", "labels": {"kubernetes.io/service-name": "api"}},
@@ -234,6 +255,8 @@ def kubernetes(folder):
             url = urllib.parse.urlparse(self.path)
             query = urllib.parse.parse_qs(url.query)
             kind = url.path.rsplit("/", 1)[1]
+            if "/namespaces/secret/" in url.path:
+                return self.answer({"code": 403, "message": "forbidden"}, status=403)
             if "watch" not in query:
                 if kind == "endpointslices":
                     assert url.path == "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices", url.path
@@ -261,7 +284,7 @@ def kubernetes(folder):
     (pods / "0.log").write_text("hello\n")
     scrape = {"job_name": "k",
               "kubernetes_sd_configs": [{"role": "endpointslice", "api_server": f"http://127.0.0.1:{server.server_address[1]}",
-                                         "namespaces": {"names": ["shop"]}}],
+                                         "namespaces": {"names": ["secret", "shop"]}}],
               "relabel_configs": [{"source_labels": ["__meta_kubernetes_service_label_team"], "target_label": "team"},
                                   {"source_labels": ["__meta_kubernetes_pod_label_app"], "target_label": "app"},
                                   {"source_labels": ["__meta_kubernetes_endpointslice_name"], "target_label": "slice"},
@@ -336,7 +359,7 @@ def syslog_tls(folder):
         context = ssl.create_default_context(cafile=authority.cert)
         if certificate:
             context.load_cert_chain(*map(str, certificate))
-        with socket.create_connection(("127.0.0.1", port), 5) as raw, context.wrap_socket(raw, server_hostname="localhost") as out:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw, context.wrap_socket(raw, server_hostname="localhost") as out:
             out.sendall(payload)
             out.settimeout(2)
             try:
@@ -359,7 +382,7 @@ def syslog_tls(folder):
         assert not any("stranger" in line for line in agent.lines())
 
 
-PARTS = {part.__name__: part for part in (docker, gelf, http_sd, journal, kubernetes, push, syslog_tls)}
+PARTS = {part.__name__: part for part in (docker, gelf, http_sd, journal, kubernetes, push, ready, syslog_tls)}
 
 
 def main():

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,6 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("KVASIR_BIN", ROOT / "build/release/bin"))
 TOOLS = Path(os.environ.get("KVASIR_TOOLS", ROOT / "build/tools/usr/bin"))
+PATIENCE = 5            # limits are written for a machine that is idle: a slow and busy one has so many times as long
+ANSWER_SECONDS = 120    # for one HTTP request
+CLAIMS = []             # of ports, for as long as this process lives
 
 
 def skip(reason):
@@ -24,17 +28,34 @@ def skip(reason):
     sys.exit(77)
 
 
+def ports():
+    """Those below the ones which the system gives to outgoing connections: of such a connection a server would find its port taken."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    return range(max(2000, lowest - 20_000), lowest) if lowest > 4000 else range(20_000, 60_000)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on which nobody listens, and that no test beside this one is given while this process lives, also when it is closed for a while."""
+    for port in random.sample(ports(), 1000):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0kvasir-test-port-{port}")
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(type=kind) as probe:
+                    probe.bind(("0.0.0.0", port))
+        except OSError:
+            claim.close()
+            continue
+        CLAIMS.append(claim)
+        return port
+    raise AssertionError("no free port")
 
 
 def fetch(url, body=None, headers=None, method=None):
     """(status, text) of one request; an HTTP error is an answer too."""
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
@@ -47,7 +68,8 @@ def fetch_json(url, **params):
 
 
 def eventually(what, seconds, check):
-    """The first true value of check(); fails with the name of the thing when the time is over."""
+    """The first true value of check(); fails with the name of the thing when it does not come in PATIENCE times that many seconds."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     last = None
     while time.monotonic() < end:
@@ -75,7 +97,7 @@ class Program:
         if self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(ANSWER_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
