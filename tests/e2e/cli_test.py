@@ -19,7 +19,7 @@ class Terminal:
 
     def run(self, *arguments, text=None):
         environment = {**os.environ, "TZ": "UTC", "LOKI_ADDR": self.url}
-        return subprocess.run([BIN / "kvasirctl", *arguments], input=text, capture_output=True, text=True, timeout=60, env=environment)
+        return subprocess.run([BIN / "kvasirctl", *arguments], input=text, capture_output=True, text=True, timeout=300, env=environment)
 
     def lines(self, *arguments, text=None):
         done = self.run(*arguments, "--quiet", text=text)

@@ -15,7 +15,7 @@ NODE = ("winston@3.17.0", "winston-loki@6.1.7", "pino@9.7.0", "pino-loki@3.0.0",
 
 
 def run(*command, **options):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=90, **options)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **options)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -135,7 +135,7 @@ def check_tail(command, environment=None):
             for i in range(10):
                 push(url, *(f"line {3 * i + j}" for j in range(3)))
                 time.sleep(0.05)
-            printed, _ = process.communicate(timeout=40)
+            printed, _ = process.communicate(timeout=200)
         finally:
             process.kill()
         assert process.returncode == 0 and printed.splitlines() == [f"line {i}" for i in range(30)], printed
@@ -158,7 +158,7 @@ def tail_resume():
                 assert process.stdout.readline() == "open\n"
                 if live:
                     push(url, *live)
-                *lines, last = process.communicate(timeout=40)[0].splitlines()
+                *lines, last = process.communicate(timeout=200)[0].splitlines()
             finally:
                 process.kill()
             return lines, last.split(" ")[1]

@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.parse
 
-from running import World, eventually, fetch, fetch_json
+from running import ANSWER_SECONDS, World, eventually, fetch, fetch_json
 
 NOW = int(time.time())
 START = (NOW - 600) * 1_000_000_000
@@ -258,9 +258,9 @@ def check_cancel(url):
     running = eventually("the query is listed", 10, lambda: fetch_json(url + "/api/v1/queries")["data"])
     assert running[0]["kind"] == "query_range" and "regexReplaceAll" in running[0]["query"], running
     assert fetch(f"{url}/api/v1/queries/{running[0]['id']}", method="DELETE")[0] == 204
-    thread.join(30)
+    thread.join(ANSWER_SECONDS)
     assert answers and answers[0] == (499, "the request was cancelled by the client"), answers
-    assert fetch_json(url + "/api/v1/queries")["data"] == []
+    eventually("no query is listed", 10, lambda: fetch_json(url + "/api/v1/queries")["data"] == [])
     assert fetch(f"{url}/api/v1/queries/{running[0]['id']}", method="DELETE")[0] == 404
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from certificates import Authority
 from clients_test import CLIENTS, OTEL, check_otlp, run
 from packages import python_with
-from running import BIN, World, eventually, fetch, free_port, run_part
+from running import ANSWER_SECONDS, BIN, World, eventually, fetch, free_port, run_part
 
 MEMORY_MAX = 300          # MiB that hostile connections may take together
 CALL_SECONDS = 3
@@ -39,7 +39,7 @@ kvasir: {{otlp_grpc_listen_port: {grpc_port}}}
 
 def exporter(python, port, **environment):
     """Runs the SDK against https://; its certificates come from the environment, as users set them."""
-    done = subprocess.run([python, CLIENTS / "otlp.py", "grpcs", f"https://127.0.0.1:{port}"], capture_output=True, text=True, timeout=90,
+    done = subprocess.run([python, CLIENTS / "otlp.py", "grpcs", f"https://127.0.0.1:{port}"], capture_output=True, text=True, timeout=300,
                           env={**os.environ, **{name: str(value) for name, value in environment.items()}})
     return done.stdout, done.stderr
 
@@ -71,9 +71,9 @@ def mtls():
         foreign, foreign_key = stranger.issue("foreign", "shipper")
         _, port, url = secured(world, authority, "RequireAndVerifyClientCert")
         known = ("--cacert", authority.cert, "--cert", client, "--key", client_key)
-        trust = {"OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE": authority.cert, "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": 2}
-        exporter(python, port, **trust)
-        exporter(python, port, **trust, OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=foreign, OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY=foreign_key)
+        trust = {"OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE": authority.cert}
+        exporter(python, port, **trust, OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=2)
+        exporter(python, port, **trust, OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=2, OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=foreign, OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY=foreign_key)
         assert lines_over(url, *known) == 0, "no certificate, and a stranger's"
         exporter(python, port, **trust, OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE=client, OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY=client_key)
         eventually("the lines are there", 20, lambda: lines_over(url, *known) == 3)
@@ -116,20 +116,19 @@ CALL = b"\x83\x86" + literal(b":path", EXPORT) + literal(b":authority", b"x") + 
        literal(b"content-type", b"application/grpc")
 
 
-def talk(port, *pieces, seconds=8.0):
-    """(bytes that came, whether the server closed) for frames that are sent without waiting for any answer."""
-    with socket.create_connection(("127.0.0.1", port), 10) as line:
-        line.settimeout(0.2)
-        got, end, closed = b"", time.monotonic() + seconds, False
+def talk(port, *pieces, seconds, until=None):
+    """(bytes that came, whether the server closed) for frames that are sent without waiting for any answer; ends with the bytes `until`."""
+    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as line:
+        got, closed = b"", False
         try:
-            line.settimeout(5)
             line.sendall(PREFACE + frame(SETTINGS, 0, 0))
             for piece in pieces:
                 line.sendall(piece)
         except OSError:
             closed = True  # cut off while we were still sending
         line.settimeout(0.2)
-        while time.monotonic() < end and not closed:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not closed and not (until and until in got):
             try:
                 data = line.recv(65536)
                 closed = not data
@@ -142,6 +141,7 @@ def talk(port, *pieces, seconds=8.0):
 
 
 ANSWERED = ("a message that promises 4 GiB", "a call that never ends")
+END_OF_STREAM = frame(HEADERS, 5, 1)[3:]
 
 
 def hostile():
@@ -176,9 +176,8 @@ def hostile():
         ]
         for name, frames, must_close in trials:
             if frames is None:
-                with socket.create_connection(("127.0.0.1", port), 10) as line:
+                with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as line:
                     line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                    line.settimeout(10)
                     data = line.recv(65536)
                     while data and len(data) < 10000:
                         more = line.recv(65536)
@@ -187,11 +186,12 @@ def hostile():
                             break
                     got, closed = data, closed
             else:
-                got, closed = talk(port, frames, seconds=CALL_SECONDS + 5 if must_close or "never" in name else 2)
+                got, closed = talk(port, frames, seconds=ANSWER_SECONDS if must_close or name in ANSWERED else 2,
+                                   until=END_OF_STREAM if name in ANSWERED else None)
             print(f"{name}: {'closed' if closed else 'open'}, {len(got)} bytes, {memory()} MiB at most")
             assert must_close is None or closed == must_close, (name, got[-200:])
             if name in ANSWERED:  # by headers that end the stream
-                assert closed or frame(HEADERS, 5, 1)[3:] in got, (name, got)
+                assert closed or END_OF_STREAM in got, (name, got)
             assert fetch(url + "/ready")[0] == 200, name
         assert memory() - before < MEMORY_MAX, (before, memory())
         check_otlp(url, run(python, CLIENTS / "otlp.py", "grpc", f"http://127.0.0.1:{port}"))

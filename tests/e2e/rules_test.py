@@ -96,7 +96,7 @@ class House:
         url = f"https://127.0.0.1:{self.ports['alertmanager']}/api/v2/alerts?" + urllib.parse.urlencode(filters)
         request = urllib.request.Request(url, headers={"Authorization": "Basic " + base64.b64encode(b"kvasir:test").decode()})
         context = ssl.create_default_context(cafile=str(self.authority.cert))
-        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=60) as answer:
             return {alert["labels"]["alertname"]: alert for alert in json.load(answer)}
 
     def rule_states(self):
@@ -111,11 +111,11 @@ def check_broken_files(house):
     assert states["no-metric-name"]["health"] == "err", states["no-metric-name"]
     eventually("a rule that breaks as it runs is told", 10, lambda: house.rule_states()["Regex"]["health"] == "err")
     assert 'loki_ruler_config_last_reload_successful{user="fake"} 0' in fetch(house.url + "/metrics")[1]
-    log = house.kvasir.log.read_text()
     for words in (("broken.yaml", "half", "Misspelt", "line 7"), ("broken.yaml", "half", "Template", "line 9"),
                   ("broken.yaml", "half", "no-metric-name", "line 12"), ("no-yaml.yaml", "line 3"),
                   ("broken.yaml", "half", "Regex", "line=14", "missing closing")):
-        assert any(all(word in line for word in words) for line in log.splitlines()), f"{words} stand in no line of the log"
+        eventually(f"{words} stand in a line of the log", 10,
+                   lambda: any(all(word in line for word in words) for line in house.kvasir.log.read_text().splitlines()))
 
 
 def check_evidence(house):

@@ -46,7 +46,7 @@ def push(url, labels, lines, headers):
 
 
 def curl(*arguments):
-    done = subprocess.run([tool("curl"), "-sS", "--max-time", "10", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run([tool("curl"), "-sS", "--max-time", "60", *map(str, arguments)], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -13,7 +13,7 @@ metadata = (("x-kvasir-verdicts", "true"),) if sys.argv[2] == "yes" else ()
 call = grpc.insecure_channel(sys.argv[1]).unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export",
                                                       request_serializer=ExportLogsServiceRequest.SerializeToString)
 try:
-    answer = call(request, timeout=10, metadata=metadata)
+    answer = call(request, timeout=60, metadata=metadata)
     partial = ExportLogsServiceResponse.FromString(answer).partial_success
     verdicts = answer[answer.index(b'{"accepted"'):].decode() if b'{"accepted"' in answer else "null"
     print(json.dumps({"rejected": partial.rejected_log_records, "message": partial.error_message, "verdicts": json.loads(verdicts)}))

@@ -8,7 +8,7 @@ left, cursor = int(sys.argv[2]), ""
 with connect(sys.argv[1]) as socket:
     print("open", flush=True)
     while left > 0:
-        frame = json.loads(socket.recv(timeout=30))
+        frame = json.loads(socket.recv(timeout=150))
         cursor = frame.get("cursor", cursor)
         for stream in frame["streams"]:
             for _, line, *_ in stream["values"]:
