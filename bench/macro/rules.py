@@ -63,7 +63,7 @@ def main():
         bodies = make_workload(options, folder)
         server = run.Server(str(Path(options.bin) / "kvasir"), folder)
         run.wait_ready(server.url)
-        run.push_all(server.url, bodies)
+        run.push_all(server.url, run.read_bodies(bodies))
         run.settle(server.pid)
         add_rules(server.url, options)
         before, cpu = counted(server.url), run.cpu_seconds(server.pid)

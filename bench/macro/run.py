@@ -119,20 +119,24 @@ def disk_bytes(folder):
     return sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
 
 
+def read_bodies(paths):
+    return (path.read_bytes() for path in sorted(paths))
+
+
 def push_all(url, bodies, connections=4):
-    """Every body over that many connections; the first error ends it."""
-    errors, lock, rest = [], threading.Lock(), list(reversed(bodies))
+    """Every body, as it comes, over that many connections; the first error ends it."""
+    errors, lock, rest = [], threading.Lock(), iter(bodies)
 
     def work():
         parts = urllib.parse.urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
         while not errors:
-            with lock:
-                if not rest:
-                    return
-                path = rest.pop()
             try:
-                request(url, "POST", "/loki/api/v1/push", path.read_bytes(), {"Content-Type": "application/x-protobuf"}, connection)
+                with lock:
+                    body = next(rest, None)
+                if body is None:
+                    return
+                request(url, "POST", "/loki/api/v1/push", body, {"Content-Type": "application/x-protobuf"}, connection)
             except Exception as error:  # noqa: BLE001 - reported by the caller
                 errors.append(error)
 
@@ -196,7 +200,7 @@ def measure_ingest(options, url, pid, data, folder, facts):
     gib = facts["raw_bytes"] / (1 << 30)
     before = cpu_seconds(pid)
     begin = time.perf_counter()
-    push_all(url, sorted((folder / "bodies").iterdir()))
+    push_all(url, read_bodies((folder / "bodies").iterdir()))
     pushed = time.perf_counter() - begin
     request(url, "POST", "/flush", b"")
     settle(pid)

@@ -10,13 +10,10 @@ room: about an eighth of the raw size. With --rg it is written to a file first, 
 over it too.
 """
 import argparse
-import http.client
 import json
-import queue
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 from pathlib import Path
@@ -43,42 +40,20 @@ def names_of(url, path, facts, query=""):
     return text
 
 
-def push_stream(url, pipe, connections=4):
-    """Bodies behind their lengths, as they come; the first error ends it."""
-    waiting, errors = queue.Queue(maxsize=2 * connections), []
-
-    def work():
-        parts = urllib.parse.urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
-        while (body := waiting.get()) is not None:
-            if errors:
-                continue
-            try:
-                run.request(url, "POST", "/loki/api/v1/push", body, {"Content-Type": "application/x-protobuf"}, connection)
-            except Exception as error:  # noqa: BLE001 - reported by the caller
-                errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    while not errors and (head := pipe.read(4)):
-        waiting.put(pipe.read(int.from_bytes(head, "little")))
-    for _ in threads:
-        waiting.put(None)
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+def bodies_of(pipe):
+    """Bodies behind their lengths."""
+    while head := pipe.read(4):
+        yield pipe.read(int.from_bytes(head, "little"))
 
 
 def push(options, server, folder, arguments):
     """Makes and pushes the workload; gives what was made."""
     if options.rg:
         subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
-        run.push_all(server.url, sorted((folder / "bodies").iterdir()))
+        run.push_all(server.url, run.read_bodies((folder / "bodies").iterdir()))
     else:
         with subprocess.Popen([*arguments, "--stream"], stdout=subprocess.PIPE) as maker:
-            push_stream(server.url, maker.stdout)
+            run.push_all(server.url, bodies_of(maker.stdout))
         if maker.returncode != 0:
             raise RuntimeError("kvasir-bench-data failed")
     return json.loads((folder / "facts.json").read_text())
