@@ -344,8 +344,12 @@ ruler:
         world.run("agent", BIN / "kvasir-agent", f"-config.file={world.folder / 'agent.yaml'}")
         agent = f"http://127.0.0.1:{port}/metrics"
         eventually("the agent has sent", 20, lambda: re.search(r"promtail_sent_entries_total\{.*\} 1", fetch(agent)[1]))
-        present = set(re.findall(r"^(\w+)", fetch(url + "/metrics")[1] + fetch(agent)[1], re.M)) | {"up"}
-        assert asked <= present, f"on no /metrics page: {sorted(asked - present)}"
+
+        def all_present():
+            absent = asked - set(re.findall(r"^(\w+)", fetch(url + "/metrics")[1] + fetch(agent)[1], re.M)) - {"up"}
+            assert not absent, f"on no /metrics page: {sorted(absent)}"
+            return True
+        eventually("every metric stands on a page", 10, all_present)
 
 
 def metric_names(text):

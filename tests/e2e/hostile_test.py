@@ -9,9 +9,10 @@ import time
 import urllib.parse
 import zlib
 
-from running import World, fetch
+from running import ANSWER_SECONDS, World, fetch
 
-READ_TIMEOUT = 2          # seconds, as configured below
+READ_TIMEOUT = 4          # seconds, as configured below
+WRITE_TIMEOUT = 5
 MEMORY_MAX = 400          # MiB that the whole run may take at most
 DECODER_LIMIT = 64        # MiB that a body may unpack to in the second run (a 32nd of the memory limit)
 DECODER_MAX = 8 * DECODER_LIMIT  # MiB that one push may take at its peak, whatever it holds (docs/security.md)
@@ -24,11 +25,11 @@ class Target:
     def __init__(self, world, config=""):
         self.program, self.url = world.kvasir(
             config + "limits_config: {max_global_streams_per_user: 1000, ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000}\n", multi_tenant=True,
-            server=", http_server_read_timeout: 2s, http_server_write_timeout: 3s")
+            server=f", http_server_read_timeout: {READ_TIMEOUT}s, http_server_write_timeout: {WRITE_TIMEOUT}s")
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
 
     def raw(self, *pieces, pause=0.0):
         """What is answered to these bytes: the status as text, or CUT."""
@@ -171,8 +172,8 @@ def zstd_bomb():
     return header + rle * 20000
 
 
-def slow(target, head, piece, seconds):
-    """Sends a byte now and then until the server has enough; (answer, seconds it took)."""
+def slow(target, head, piece, seconds=ANSWER_SECONDS):
+    """Sends a byte now and then until the server has enough; what it answers."""
     began = time.monotonic()
     with target.connect() as line:
         line.sendall(head)
@@ -196,10 +197,9 @@ def idle_flood(target):
     for line in lines:
         line.sendall(b"GET /ready HTTP/1.1\r\n")
     assert fetch(target.url + "/ready")[0] == 200
-    time.sleep(READ_TIMEOUT + 2)
-    open_still = 0
+    open_still, end = 0, time.monotonic() + ANSWER_SECONDS
     for line in lines:
-        line.settimeout(0.05)
+        line.settimeout(max(0.05, end - time.monotonic()))
         try:
             while line.recv(4096):
                 pass
@@ -214,7 +214,7 @@ def idle_flood(target):
 def unread_answers(target):
     """Requests by the thousand on one connection whose answers nobody reads."""
     with target.connect() as line:
-        line.settimeout(10)
+        line.settimeout(2 * WRITE_TIMEOUT)
         try:
             for _ in range(2000):
                 line.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -222,8 +222,8 @@ def unread_answers(target):
             return CUT  # it takes no more: held back
         except OSError:
             return CUT
-        time.sleep(5)
-        line.settimeout(1)
+        time.sleep(2 * WRITE_TIMEOUT)
+        line.settimeout(WRITE_TIMEOUT)
         try:
             while line.recv(1 << 20):
                 pass
@@ -242,7 +242,6 @@ def websocket_frame(target, frame):
         assert status_of(line) == "101"
         try:
             line.sendall(frame)
-            line.settimeout(10)
             data = b""
             while (piece := line.recv(4096)):
                 data += piece
@@ -278,8 +277,8 @@ def table(target):
         [{"stream": {"a": "b"}, "values": [[str(NOW), "x", many]]}]), "400"
     yield "a line of 300 KiB over its limit", target.push([stream({"a": "b"}, "x" * 300_000)]), ("400", "204")
     yield "a timestamp before the first year", target.push([{"stream": {"a": "b"}, "values": [["-99999999999999999999", "x"]]}]), "400"
-    yield "slow headers", slow(target, b"GET /ready HTTP/1.1\r\nX: ", b"a", 8), ("408", CUT)
-    yield "slow body", slow(target, f"POST {PUSH} HTTP/1.1\r\nHost: x\r\nX-Scope-OrgID: t\r\nContent-Length: 1000\r\n\r\n".encode(), b" ", 8), ("408", CUT)
+    yield "slow headers", slow(target, b"GET /ready HTTP/1.1\r\nX: ", b"a"), ("408", CUT)
+    yield "slow body", slow(target, f"POST {PUSH} HTTP/1.1\r\nHost: x\r\nX-Scope-OrgID: t\r\nContent-Length: 1000\r\n\r\n".encode(), b" "), ("408", CUT)
     yield "500 connections that say nothing", idle_flood(target), "all closed"
     yield "2,000 requests whose answers nobody reads", unread_answers(target), CUT
     yield "100,000 headers", target.raw((get + "".join(f"h{i}: v\r\n" for i in range(100_000)) + "\r\n").encode()), "431"

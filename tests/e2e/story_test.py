@@ -157,6 +157,10 @@ class Story:
         rule = next(r for g in groups for r in g["rules"] if r["name"] == "SlowFor")
         return rule["alerts"][0] if rule["alerts"] else None
 
+    def missed_slots(self):
+        page = fetch(self.urls["kvasir"] + "/metrics")[1]
+        return sum(float(number) for number in re.findall(r"^loki_prometheus_rule_group_iterations_missed_total\{.*\} (\S+)$", page, re.M))
+
     def saved_alert(self):
         """(when it was saved, the alert) of SlowFor, as the server keeps it on disk."""
         state = json.loads((self.folder / "data/ruler/alerts/fake/demo.yaml+demo.json").read_text())
@@ -170,7 +174,7 @@ def check_restart_keeps_for(story):
     """Killed while the alert is pending, the server counts on where it was: the time of the outage is added to activeAt, to the nanosecond,
     and the alert fires at the first slot that is 20 s behind it."""
     eventually("SlowFor is pending", 15, story.for_clock)
-    time.sleep(3)
+    eventually("its state is saved", 15, lambda: story.saved_alert()[1]["active_at"])
     story.kvasir.stop(signal.SIGKILL)
     saved_at, before = story.saved_alert()
     time.sleep(2)
@@ -186,7 +190,8 @@ def check_restart_keeps_for(story):
     shown = story.for_clock()["activeAt"]
     assert shown == rfc3339(after["active_at"]), (shown, after)
     waited = after["fired_at"] - after["active_at"]
-    assert 20 * SECOND <= waited < 22 * SECOND, f"fired {waited / SECOND} s after activeAt, `for` is 20 s and the interval 1 s"
+    most = 22 + story.missed_slots()  # those that a busy machine skipped
+    assert 20 * SECOND <= waited < most * SECOND, f"fired {waited / SECOND} s after activeAt, `for` is 20 s and the interval 1 s; at most {most}"
 
 
 def rfc3339(nanoseconds):

@@ -37,8 +37,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'e2e'))
+from running import free_port  # noqa: E402
 
 SKIPPED = 77
+STALL_SECONDS = 150  # without a new line at the server: then none comes any more
 PAGE = 100_000
 FILES_PROVED = 40
 CLOCK_SHIM = r"""
@@ -60,15 +65,9 @@ int clock_gettime(clockid_t id, struct timespec *out) {
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
 def wait_until(what, test, seconds):
-    deadline = time.time() + seconds
-    while time.time() < deadline:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         if test():
             return
         time.sleep(0.05)
@@ -97,7 +96,7 @@ class Program:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
 
 class Proxy(threading.Thread):
@@ -232,7 +231,7 @@ scrape_configs:
 
     def get(self, port, path, **params):
         url = f'http://127.0.0.1:{port}{path}?' + urllib.parse.urlencode(params)
-        with urllib.request.urlopen(url, timeout=60) as answer:
+        with urllib.request.urlopen(url, timeout=300) as answer:
             return answer.read().decode()
 
     def is_up(self, port):
@@ -408,13 +407,21 @@ scrape_configs:
         except (OSError, urllib.error.URLError, ValueError):
             return -1
 
+    def wait_for_lines(self):
+        most, since = -1, time.monotonic()
+        while most < self.written and time.monotonic() - since < STALL_SECONDS:
+            count = self.count()
+            if count > most:
+                most, since = count, time.monotonic()
+            time.sleep(0.3 if self.args.lines <= 1_000_000 else 10)
+
     def run(self):
         self.server.start()
-        wait_until('the server is up', lambda: self.is_up(self.port), 20)
+        wait_until('the server is up', lambda: self.is_up(self.port), 120)
         self.agent.start()
         for path in self.paths:
             open(path, 'a').close()
-        wait_until('the agent knows both files', lambda: self.agent_knows(self.paths), 30)
+        wait_until('the agent knows both files', lambda: self.agent_knows(self.paths), 120)
         trouble = threading.Thread(target=self.trouble)
         trouble.start()
         try:
@@ -422,11 +429,8 @@ scrape_configs:
         finally:
             self.stop_trouble.set()
             trouble.join()
-        wait_until('the server is up again', lambda: self.is_up(self.port), 60)
-        patience = 30 + self.args.lines / 20000
-        deadline = time.time() + patience
-        while time.time() < deadline and self.count() < self.written:
-            time.sleep(0.3 if self.args.lines <= 1_000_000 else 10)
+        wait_until('the server is up again', lambda: self.is_up(self.port), 300)
+        self.wait_for_lines()
         code = self.agent.stop()
         seen = self.received()
         unproved = self.not_proved()

@@ -2,8 +2,9 @@
 """Servers are killed (SIGKILL) while they merge segments: every line is there once afterwards, no file is damaged or left over.
 
 Several servers at once, as a merge begins no sooner than a quarter of a minute after the start. Each is killed at another moment: in
-the middle of reading, when the new file is being written, and when it has its name but the manifest may not know of it. The restart
-replays a log, too: while it does, /ready says how far it is.
+the middle of reading, when the new file is being written, and when it has its name but the manifest may not know of it. Before that
+they are killed with everything in place and merging held back, however long that took. The restarts replay a log, too: meanwhile
+/ready says how far it is.
 """
 import json
 import re
@@ -15,11 +16,12 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-from running import BIN, World, eventually, fetch, fetch_json, free_port  # noqa: E402
+from running import BIN, PATIENCE, World, eventually, fetch, fetch_json, free_port  # noqa: E402
 
 SEGMENTS = 10
 LINES = 1500          # of each segment
 LOG_PUSHES = 12       # of LINES long lines: they are only in the log when the server is killed
+HELD = "1B"           # a merge rate at which none comes to its end
 MOMENTS = ["reading", "reading", "writing", "writing", "named", "named"]
 CONFIG = """
 kvasir: {{merge_cpu_percent: 0, merge_rate: {rate}}}
@@ -45,7 +47,7 @@ def metric(url, name):
 def wait_for(moment, url, folder):
     """Returns in that moment of the first merge."""
     there = set(folder.iterdir())
-    end = time.monotonic() + 25
+    end = time.monotonic() + 25 * PATIENCE
     while time.monotonic() < end:
         if moment == "reading":
             if metric(url, "kvasir_merge_bytes_total") > 0:
@@ -56,7 +58,7 @@ def wait_for(moment, url, folder):
         if any(moment == "writing" or file.suffix == ".seg" for file in new):
             return
         time.sleep(0.001)
-    raise AssertionError(f"no merge within 25 s ({moment})")
+    raise AssertionError(f"no merge within {25 * PATIENCE} s ({moment})")
 
 
 def found_lines(url, start_ns):
@@ -69,21 +71,22 @@ def watch_start(url, server):
     """Starts the server; what /ready said until it was ready."""
     said = []
     server.start()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * PATIENCE
     while time.monotonic() < end:
         try:
             status, text = fetch(url + "/ready")
         except OSError:
+            time.sleep(0.005)
             continue
         if status == 200:
             return said
         said.append(text.strip())
-    raise AssertionError("not ready after 20 s")
+    raise AssertionError(f"not ready after {20 * PATIENCE} s")
 
 
 def kill_while_merging(moment, told):
     with World() as world:
-        server, url = world.kvasir(CONFIG.format(rate="20KB" if moment == "reading" else "0B"), free_port())
+        server, url = world.kvasir(CONFIG.format(rate=HELD), free_port())
         start_ns = time.time_ns() - 600 * 10**9
         lines = []
         for number in range(SEGMENTS):
@@ -91,6 +94,10 @@ def kill_while_merging(moment, told):
             assert fetch(url + "/flush", b"")[0] == 204
         for number in range(SEGMENTS, SEGMENTS + LOG_PUSHES):
             lines += push(url, number, start_ns, " " + "x" * 800)
+        server.stop(signal.SIGKILL)
+        config = world.folder / "kvasir.yaml"
+        config.write_text(config.read_text().replace(f"merge_rate: {HELD}", "merge_rate: 20KB" if moment == "reading" else "merge_rate: 0B"))
+        told += watch_start(url, server)
         folder = next((world.folder / "data" / "tenants").glob("*/segments"))
         wait_for(moment, url, folder)
         server.stop(signal.SIGKILL)
@@ -110,7 +117,7 @@ def main():
     def run(moment):
         try:
             kill_while_merging(moment, told)
-        except (AssertionError, OSError, StopIteration) as error:
+        except BaseException as error:
             failures.append(f"{moment}: {error!r}"[:2000])
 
     threads = [threading.Thread(target=run, args=(moment,)) for moment in MOMENTS]
