@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "common/atomic_file.h"
 #include "common/crash_filesystem.h"
 #include "common/fault_filesystem.h"
 #include "common/mem_filesystem.h"
@@ -182,6 +183,29 @@ TEST_CASE("write_atomically leaves the old or the new content, whatever call fai
     if (written) CHECK(found == "new content");
     if (!fs.fired()) break;
   }
+}
+
+TEST_CASE("an atomic file shows nothing before commit(), whatever call fails and wherever the power is cut") {
+  for (std::uint64_t k = 0;; ++k) {
+    CrashFilesystem disk;
+    REQUIRE(write_atomically(disk, "f", "old"));
+    FaultFilesystem fs(disk, {.first = k, .count = UINT64_MAX});
+    bool committed = false;
+    if (auto file = AtomicFile::create(fs, "f")) {
+      const bool appended = (*file)->append("new ") && (*file)->append("content");
+      CHECK(get(disk, "f") == "old");
+      committed = appended && (*file)->commit();
+    }
+    if (committed) CHECK_FALSE(exists(disk, "f.tmp"));
+    disk.crash({.torn = TornWrite::kPartial, .seed = k});
+    const std::string found = get(disk, "f");
+    CHECK((found == "old" || found == "new content"));
+    if (committed) CHECK(found == "new content");
+    if (!fs.fired()) break;
+  }
+  MemFilesystem disk;
+  { REQUIRE((*AtomicFile::create(disk, "f"))->append("given up")); }
+  CHECK(disk.list(".").value().empty());
 }
 
 TEST_CASE("faults") {

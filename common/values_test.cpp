@@ -79,6 +79,12 @@ TEST_CASE("crc32c: published vectors, both implementations, any cut") {
     const auto back = std::string_view(text).substr(cut);
     CHECK(crc32c(back, crc32c(front)) == crc32c_portable(text));
   }
+  std::string longer;
+  for (std::uint32_t i = 0; i < 10'000; ++i) longer += static_cast<char>(i * i >> 3);
+  for (std::size_t bytes = 0; bytes <= longer.size(); bytes += 73) {
+    const auto some = std::string_view(longer).substr(bytes % 11, bytes);
+    CHECK(crc32c(some, static_cast<std::uint32_t>(bytes)) == crc32c_portable(some, static_cast<std::uint32_t>(bytes)));
+  }
 }
 
 TEST_CASE("byte readers stay inside their bytes and stay bad") {
