@@ -211,7 +211,7 @@ class ScriptedClient final : public net::HttpClient {
   Result<net::HttpResponse> stream(const net::HttpCall& call, const net::BodySink&) override { return send(call); }
   bool wait_for_calls(std::size_t count) {
     MutexLock lock(mutex_);
-    return changed_.wait_for(lock, 10s, [&] { return calls_.size() >= count; });
+    return changed_.wait_for(lock, 60s, [&] { return calls_.size() >= count; });
   }
   std::vector<net::HttpCall> calls() {
     MutexLock lock(mutex_);
@@ -265,11 +265,11 @@ class HangingClient final : public net::HttpClient {
   Result<net::HttpResponse> stream(const net::HttpCall& call, const net::BodySink&) override { return send(call); }
   bool wait_for_taken(std::size_t count) {
     MutexLock lock(mutex_);
-    return changed_.wait_for(lock, 10s, [&] { return taken_ >= count; });
+    return changed_.wait_for(lock, 60s, [&] { return taken_ >= count; });
   }
   bool wait_for_hanging() {
     MutexLock lock(mutex_);
-    return changed_.wait_for(lock, 10s, [&] { return hanging_; });
+    return changed_.wait_for(lock, 60s, [&] { return hanging_; });
   }
   void release() {
     MutexLock lock(mutex_);
@@ -490,7 +490,7 @@ TEST_CASE("the ruler runs groups at their own slots and picks up changes") {
   Ruler ruler({.rules_directory = "rules", .state_directory = "state"}, {system_clock(), disk, query});
   {
     MutexLock lock(mutex);
-    REQUIRE(changed.wait_for(lock, 10s, [&] { return slots.size() >= 3; }));
+    REQUIRE(changed.wait_for(lock, 60s, [&] { return slots.size() >= 3; }));
     CHECK((*slots.rbegin() - *slots.begin()) % 1'000'000 == 0);
   }
   CHECK(ruler.groups("t1").front().rules[0].state == AlertState::kFiring);
@@ -581,7 +581,7 @@ TEST_CASE("each group has a state file of its own, which goes with it") {
     Ruler ruler({.rules_directory = "rules", .state_directory = "state"}, {system_clock(), disk, query});
     {
       MutexLock lock(mutex);
-      REQUIRE(changed.wait_for(lock, 10s, all_ran_twice));
+      REQUIRE(changed.wait_for(lock, 60s, all_ran_twice));
     }
     const auto names = disk.list("state/t1");
     REQUIRE(names.has_value());

@@ -141,7 +141,7 @@ struct Gate {
   }
   bool somebody_waits() {
     MutexLock lock(mutex);
-    return changed.wait_for(lock, 10s, [this] { return inside > 0; });
+    return changed.wait_for(lock, 60s, [this] { return inside > 0; });
   }
   bool somebody_else_comes() {
     MutexLock lock(mutex);

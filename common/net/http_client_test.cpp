@@ -98,7 +98,7 @@ std::shared_ptr<HttpClient> plain_client(HttpClientOptions options = {}) {
   return make_http_client(std::move(options)).value();
 }
 
-HttpCall get(std::string url, Duration timeout = 10s) {
+HttpCall get(std::string url, Duration timeout = 60s) {
   HttpCall call;
   call.url = std::move(url);
   call.timeout = timeout;

@@ -55,7 +55,7 @@ struct Fixture {
     waiting = true;
     std::promise<void> stopped;
     std::stop_callback callback(reply->stop_token(), [&] { stopped.set_value(); });
-    const bool told = stopped.get_future().wait_for(10s) == std::future_status::ready;
+    const bool told = stopped.get_future().wait_for(60s) == std::future_status::ready;
     stop_seen = told;
     reply->send(HttpResponse::text(499, "stopped"));
   }
@@ -70,7 +70,7 @@ struct Fixture {
 
 template <class Condition>
 bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
+  const auto end = std::chrono::steady_clock::now() + 60s;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::yield();
@@ -258,9 +258,8 @@ TEST_CASE("stop is requested when the client closes during a handler") {
 
 TEST_CASE("slow and silent clients are cut off") {
   HttpServerOptions options;
-  options.header_timeout = 50ms;
-  options.body_timeout = 50ms;
-  options.idle_timeout = 50ms;
+  options.header_timeout = options.body_timeout = 300ms;
+  options.idle_timeout = 1s;  // within which the client has to say its first word
   Fixture fixture(options);
   const auto answer = [&](std::string_view bytes) {
     RawClient client(fixture.server.port());
@@ -289,6 +288,38 @@ TEST_CASE("a full pool answers 503 with Retry-After") {
     return status_of(refused) == 503;
   }));
   CHECK(refused.find("Retry-After: 1\r\n") != std::string::npos);
+}
+
+TEST_CASE("what is set aside holds up nobody else, and is bounded") {
+  std::atomic<int> held{0}, refused{0};
+  HttpServerOptions options;
+  options.set_aside = [](const HttpRequest& request) { return request.headers.has("X-Slow"); };
+  options.on_exchange = [&](const HttpExchange& exchange) { refused += exchange.status == 503 ? 1 : 0; };
+  HttpServer server(std::move(options));
+  std::promise<void> go;
+  const auto gone = go.get_future().share();
+  server.add({{"GET"}, "/hold", kIoPool, 0, [&held, gone](HttpRequest, Answer reply) {
+                ++held;
+                gone.wait();  // on the socket thread this would stop the server
+                reply->send(HttpResponse::text(200, "held"));
+              }});
+  server.add({{"GET"}, "/quick", kIoPool, 0, [](HttpRequest, Answer reply) { reply->send(HttpResponse::text(200, "")); }});
+  REQUIRE(server.start().has_value());
+  constexpr int kTaken = 1 + static_cast<int>(kAsideQueueMax);
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < kTaken + 4; ++i) {
+    slow.push_back(std::make_unique<RawClient>(server.port()));
+    slow.back()->send("GET /hold HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n\r\n");
+    if (i == 0) REQUIRE(eventually([&] { return held == 1; }));
+  }
+  CHECK(eventually([&] { return refused == 4; }));
+  RawClient other(server.port());
+  other.send("GET /quick HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(status_of(other.read_response()) == 200);
+  CHECK(held == 1);
+  go.set_value();
+  CHECK(eventually([&] { return held == kTaken; }));
+  server.drain(Duration::zero());
 }
 
 TEST_CASE("connections beyond the limit are told so") {
@@ -323,7 +354,7 @@ TEST_CASE("drain lets a running request finish and refuses new ones") {
   RawClient idle(server.port()), busy(server.port());
   busy.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   REQUIRE(eventually([&] { return running.load(); }));
-  std::thread drainer([&] { server.drain(10s); });
+  std::thread drainer([&] { server.drain(60s); });
   CHECK(idle.read_to_end().empty());
   release.set_value();
   const std::string response = busy.read_to_end();
@@ -356,7 +387,7 @@ TEST_CASE("an answer can come from another thread, later") {
 
 TEST_CASE("damaged requests never harm the next client") {
   HttpServerOptions options;
-  options.header_timeout = options.body_timeout = options.idle_timeout = 200ms;
+  options.header_timeout = options.body_timeout = options.idle_timeout = 2s;
   Fixture fixture(options);
   const std::vector<std::string> good = {
       "GET /hello?name=x HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -17,7 +17,7 @@ HttpServerOptions server_options(const TestCertificates& files, TlsClientAuth au
   options.tls.key_file = files.key("server");
   if (auth != TlsClientAuth::kNone) options.tls.client_ca_file = files.ca();
   options.tls.client_auth = auth;
-  options.header_timeout = 2s;
+  options.header_timeout = 20s;
   return options;
 }
 
@@ -42,7 +42,7 @@ struct Fixture {
   HttpCall call(std::string_view path, std::string_view host = "localhost") const {
     HttpCall call;
     call.url = "https://" + std::string(host) + ":" + std::to_string(server.port()) + std::string(path);
-    call.timeout = 10s;
+    call.timeout = 60s;
     return call;
   }
   std::string ask(const TlsClientOptions& tls, std::string_view host = "localhost") const {

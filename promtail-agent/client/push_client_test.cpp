@@ -32,11 +32,11 @@ class ScriptedServer {
   }
   bool wait_for(std::size_t accepted) {
     MutexLock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return accepted_.size() >= accepted; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return accepted_.size() >= accepted; });
   }
   bool wait_for_requests(std::size_t count) {
     MutexLock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return times_.size() >= count; });
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return times_.size() >= count; });
   }
   /// Bodies, decompressed.
   std::vector<std::string> accepted() {
@@ -205,7 +205,7 @@ TEST_CASE("what a status makes of a batch") {
       REQUIRE(sending.server.wait_for_requests(1));
     }
     sending.client->request_stop();
-    sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+    sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
     CHECK(sending.counter("promtail_dropped_entries_total", sending.dropped(c.reason)) == (c.delivered ? 0 : 1));
     CHECK(sending.source->committable() == sending.end());
   }
@@ -226,7 +226,7 @@ TEST_CASE("past max_streams only new streams are dropped, and counted") {
   for (const char* name : {"a", "b", "c", "a", "b", "d"})
     sending.push(std::string("line of ") + name, Labels{{"s", name}});
   sending.client->request_stop();
-  sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+  sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
   std::string all;
   for (const std::string& body : sending.server.accepted()) all += body;
   CHECK(all.find("line of a") != std::string::npos);
@@ -248,7 +248,7 @@ TEST_CASE("a batch that is too large is sent in halves, and a single entry that 
   sending.server.script({refusal(413)});
   sending.push("alone");
   sending.client->request_stop();
-  sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+  sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
   CHECK(sending.counter("promtail_dropped_entries_total", sending.dropped("line_too_long")) == 1);
 }
 
@@ -265,7 +265,7 @@ TEST_CASE("with spool.mode always nothing is sent that is not on disk, and the d
   sending.push("second");
   REQUIRE(sending.server.wait_for(1));
   sending.client->request_stop();
-  sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+  sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
   std::string all;
   for (const std::string& body : sending.server.accepted()) all += body;
   CHECK(all.find("first") < all.find("second"));
@@ -323,7 +323,7 @@ TEST_CASE("what a server with a ledger refused is told to it with the next batch
     REQUIRE(sending.server.wait_for_requests(2));
     if (more) sending.push("taken");
     sending.client->request_stop();
-    sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+    sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
     const auto accepted = sending.server.accepted();
     REQUIRE(accepted.size() == 2);
     CHECK(only_cover(accepted[0]).stored == ingest::ByteRanges{{0, begin}});
@@ -351,7 +351,7 @@ TEST_CASE("what was left out is told to a server that keeps a ledger, and no oth
     sending.source->set_read(range.end);
     if (ledger) CHECK(sending.source->committable() <= sending.end());
     sending.client->request_stop();
-    sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+    sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
     CHECK(sending.source->committable() == range.end);
     const auto accepted = sending.server.accepted();
     REQUIRE(accepted.size() == (ledger ? 2 : 1));
@@ -367,7 +367,7 @@ TEST_CASE("of a batch in two halves of which the first is refused nothing is tol
   sending.push("one");
   sending.push("two");
   sending.client->request_stop();
-  sending.client->finish(system_clock().steady() + std::chrono::seconds(5));
+  sending.client->finish(system_clock().steady() + std::chrono::seconds(60));
   const auto accepted = sending.server.accepted();
   REQUIRE(accepted.size() == 2);
   std::string second_half = accepted[0];

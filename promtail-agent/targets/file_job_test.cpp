@@ -22,6 +22,8 @@ namespace kvasir::agent {
 
 namespace {
 
+constexpr Duration kPatience = std::chrono::seconds(60);  // for what comes at once on a machine that is not busy
+
 enum class TailAction {
   kWriteLine,
   kWritePartial,
@@ -42,10 +44,10 @@ class SeenLines final : public EntryOutput {
     arrived_.notify_all();
     return true;
   }
-  /// False if they have not all come within ten seconds.
+  /// False if they have not all come after a long while.
   bool wait_for(const std::set<std::string>& wanted) {
     MutexLock lock(mutex_);
-    return arrived_.wait_for(lock, std::chrono::seconds(10), [&] {
+    return arrived_.wait_for(lock, kPatience, [&] {
       const std::set<std::string> have(lines_.begin(), lines_.end());
       return std::includes(have.begin(), have.end(), wanted.begin(), wanted.end());
     });
@@ -121,12 +123,11 @@ class Harness {
   void begin(bool save_before_reading, FileHandover handed_over) {
     FileJobParts parts;
     parts.config.job_name = "model";
-    parts.config.file.rotate_wait = std::chrono::milliseconds(300);
+    parts.config.file.rotate_wait = rotate_wait_;
     parts.sync_period = std::chrono::milliseconds(50);
     parts.poll_min = parts.poll_max = std::chrono::milliseconds(20);
     parts.save_before_reading = save_before_reading;
-    parts.copy_times = {std::chrono::milliseconds(700), std::chrono::milliseconds(1500), std::chrono::seconds(20),
-                        std::chrono::seconds(20)};
+    parts.copy_times = {copy_rest_, 2 * copy_rest_, kPatience, kPatience};
     parts.positions = positions_.get();
     parts.progress = &progress_;
     parts.metrics = &metrics_;
@@ -143,7 +144,7 @@ class Harness {
     REQUIRE(job_->start());
     label({});
     if (!std::filesystem::exists(path())) return;
-    const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+    const Duration limit = system_clock().steady() + kPatience;
     while (!job_->ready() && system_clock().steady() < limit) std::this_thread::yield();
   }
 
@@ -164,6 +165,10 @@ class Harness {
   void kill() { job_.reset(); }
   bool running() const { return job_ != nullptr; }
   Positions& positions() { return *positions_; }
+  /// Before start().
+  void set_rotate_wait(Duration time) { rotate_wait_ = time; }
+  /// Before start(): when something that rests is not taken for a copy under way any more.
+  void set_copy_rest(Duration time) { copy_rest_ = time; }
   /// What the spool would do at the next start.
   void before_start(std::function<void(Positions&)> action) { before_start_ = std::move(action); }
   SeenLines& seen() { return seen_; }
@@ -188,6 +193,8 @@ class Harness {
   MetricRegistry metrics_;
   ProgressTable progress_;
   SeenLines seen_;
+  Duration rotate_wait_ = std::chrono::milliseconds(300);
+  Duration copy_rest_ = std::chrono::seconds(10);  // longer than a busy machine lets a test wait between two steps
   std::string root_;
   std::function<void(Positions&)> before_start_;
   std::unique_ptr<Positions> positions_;
@@ -563,6 +570,7 @@ TEST_CASE("a new configuration goes on with files that were rotated away, also r
 
 TEST_CASE("a rotated file is not let go while its writer goes on") {
   Harness files;
+  files.set_rotate_wait(std::chrono::seconds(2));
   files.write("first\n");
   files.start();
   files.expect({"first"});
@@ -570,8 +578,8 @@ TEST_CASE("a rotated file is not let go while its writer goes on") {
   files.rename("app.log", "app.log.1");
   files.write("new\n");
   std::set<std::string> lines{"first", "new"};
-  for (int i = 0; i < 6; ++i) {
-    let_pass(std::chrono::milliseconds(200));  // rotate_wait is 300 ms
+  for (int i = 0; i < 5; ++i) {
+    let_pass(std::chrono::milliseconds(700));
     writer << "late " << i << "\n" << std::flush;
     lines.insert("late " + std::to_string(i));
   }
@@ -689,6 +697,7 @@ TEST_CASE("a copy under way when the agent is killed is not read again") {
 
 TEST_CASE("a copy goes on being one under another name, and as a copy of a copy") {
   Harness files;
+  files.set_copy_rest(std::chrono::seconds(2));
   std::set<std::string> lines;
   for (int round = 0; round < 4; ++round) {
     files.write(numbered(5'000, lines));
@@ -706,7 +715,7 @@ TEST_CASE("a copy goes on being one under another name, and as a copy of a copy"
     std::filesystem::resize_file(files.path(), 0);
     files.expect(lines);
   }
-  let_pass(std::chrono::seconds(2));
+  let_pass(std::chrono::seconds(5));
   files.expect(lines);
 }
 
@@ -749,6 +758,7 @@ TEST_CASE("files that only begin alike are read whole") {
       CAPTURE(banner);
       CAPTURE(same_length);
       Harness files;
+      files.set_copy_rest(std::chrono::milliseconds(700));
       std::string text = std::string(banner - 1, '=') + "\n";
       files.write(text);
       files.start();
@@ -756,7 +766,7 @@ TEST_CASE("files that only begin alike are read whole") {
       files.write(text, "app-worker.log");
       let_pass(std::chrono::milliseconds(120));
       if (!same_length) files.write("of the worker\n", "app-worker.log");  // otherwise it is read when it rests
-      const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+      const Duration limit = system_clock().steady() + kPatience;
       const std::size_t wanted = same_length ? 2 : 3;
       while (files.seen().lines().size() < wanted && system_clock().steady() < limit) std::this_thread::yield();
       CHECK(files.seen().lines().size() == wanted);
@@ -773,7 +783,7 @@ TEST_CASE("a file that is written anew as another one begins is read whole") {
   files.expect({banner, "first", "other"});
   std::filesystem::resize_file(files.path("app-worker.log"), 0);
   files.write(banner + "\nsecond\n", "app-worker.log");
-  const Duration limit = system_clock().steady() + std::chrono::seconds(10);
+  const Duration limit = system_clock().steady() + kPatience;
   while (files.seen().lines().size() < 5 && system_clock().steady() < limit) std::this_thread::yield();
   CHECK(files.seen().lines().size() == 5);
 }
