@@ -25,7 +25,10 @@ std::string milliseconds_rfc3339(TimestampNs t) {
 void wait_for(Duration time, std::stop_token stop) {
   Mutex mutex;
   Condition condition;
-  const std::stop_callback wake(stop, [&condition] { condition.notify_all(); });
+  const std::stop_callback wake(stop, [&] {
+    MutexLock lock(mutex);  // between its look and its wait the thread would not hear it
+    condition.notify_all();
+  });
   MutexLock lock(mutex);
   condition.wait_for(lock, std::min<Duration>(time, std::chrono::seconds(5)),
                      [&stop] { return stop.stop_requested(); });
@@ -76,6 +79,7 @@ class Notifier::Lane {
 
   void request_stop() {
     thread_.request_stop();
+    MutexLock lock(mutex_);
     changed_.notify_all();
   }
 

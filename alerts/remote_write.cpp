@@ -83,6 +83,7 @@ Result<std::unique_ptr<RemoteWriter>> RemoteWriter::open(RemoteWriteOptions opti
 
 RemoteWriter::~RemoteWriter() {
   thread_.request_stop();
+  MutexLock lock(mutex_);  // between its look and its wait the thread would not hear it
   changed_.notify_all();
 }
 

@@ -88,7 +88,10 @@ Ruler::Ruler(RulerOptions options, RulerPorts ports)
 
 Ruler::~Ruler() {
   for (auto& thread : threads_) thread.request_stop();
-  changed_.notify_all();
+  {
+    MutexLock lock(mutex_);  // between its look and its wait a thread would not hear it
+    changed_.notify_all();
+  }
   threads_.clear();  // joins
 }
 

@@ -96,6 +96,7 @@ JwksCache::JwksCache(Fetch fetch, Duration refresh_every) : fetch_(std::move(fet
 
 JwksCache::~JwksCache() {
   thread_.request_stop();
+  MutexLock lock(mutex_);  // between its look and its wait the thread would not hear it
   wake_.notify_all();
 }
 
