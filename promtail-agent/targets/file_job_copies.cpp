@@ -29,9 +29,12 @@ bool older(const TailedFile& original, const TailedFile& copy) {
   return a.born_ns != 0 && b.born_ns != 0 && a.born_ns <= b.born_ns;
 }
 
-/// `app.2.log` of `app.1.log`, where one is copied over the other.
+std::string_view folder_of(std::string_view path) { return path.substr(0, path.rfind('/') + 1); }
+
+/// `app.2.log` of `app.1.log` beside it, where one is copied over the other.
 bool numbered_after(std::string_view copy, std::string_view original) {
-  return rotated_alike("", original, copy) && std::pair(copy.size(), copy) > std::pair(original.size(), original);
+  return folder_of(copy) == folder_of(original) && rotated_alike("", original, copy) &&
+         std::pair(copy.size(), copy) > std::pair(original.size(), original);
 }
 
 }  // namespace

@@ -44,6 +44,11 @@ class SeenLines final : public EntryOutput {
     arrived_.notify_all();
     return true;
   }
+  /// False if not so many have come after a long while.
+  bool wait_for_count(std::size_t count) {
+    MutexLock lock(mutex_);
+    return arrived_.wait_for(lock, kPatience, [&] { return lines_.size() >= count; });
+  }
   /// False if they have not all come after a long while.
   bool wait_for(const std::set<std::string>& wanted) {
     MutexLock lock(mutex_);
@@ -152,7 +157,7 @@ class Harness {
   void label(StringMap labels) {
     TargetGroup group;
     group.labels = std::move(labels);
-    group.labels["__path__"] = path("*.log");
+    group.labels["__path__"] = path(pattern_);
     job_->set_groups("static", {std::move(group)});
   }
 
@@ -164,6 +169,8 @@ class Harness {
   }
   void kill() { job_.reset(); }
   bool running() const { return job_ != nullptr; }
+  /// What the next job reads instead of *.log.
+  void read_as(const std::string& pattern) { pattern_ = pattern; }
   Positions& positions() { return *positions_; }
   /// Before start().
   void set_rotate_wait(Duration time) { rotate_wait_ = time; }
@@ -196,6 +203,7 @@ class Harness {
   Duration rotate_wait_ = std::chrono::milliseconds(300);
   Duration copy_rest_ = std::chrono::seconds(10);  // longer than a busy machine lets a test wait between two steps
   std::string root_;
+  std::string pattern_ = "*.log";
   std::function<void(Positions&)> before_start_;
   std::unique_ptr<Positions> positions_;
   std::unique_ptr<FileJob> job_;
@@ -786,6 +794,21 @@ TEST_CASE("a file that is written anew as another one begins is read whole") {
   const Duration limit = system_clock().steady() + kPatience;
   while (files.seen().lines().size() < 5 && system_clock().steady() < limit) std::this_thread::yield();
   CHECK(files.seen().lines().size() == 5);
+}
+
+TEST_CASE("files of different folders are not taken for copies of each other, whatever numbers the folders have") {
+  Harness files;
+  files.read_as("*/out.log");
+  for (const char* folder : {"app-1", "app-2"}) std::filesystem::create_directory(files.path(folder));
+  std::set<std::string> lines;
+  const std::string text = numbered(2'000, lines);
+  files.write(text, "app-1/out.log");
+  files.start();
+  files.expect(lines);
+  files.write(text, "app-2/out.log");
+  let_pass(std::chrono::milliseconds(120));  // it is found
+  std::filesystem::resize_file(files.path("app-1/out.log"), 0);
+  CHECK(files.seen().wait_for_count(2 * lines.size()));
 }
 
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
