@@ -20,6 +20,10 @@ CompressedFile::~CompressedFile() { ::close(fd_); }
 
 Result<ReadOutcome> CompressedFile::read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget) {
   ReadOutcome outcome;
+  const std::size_t left = held_.size();  // where the last reader was stopped
+  const bool wanted = take_lines(sink);
+  outcome.bytes = left - held_.size();
+  if (!wanted) return outcome;
   if (failed_) {
     outcome.at_end = true;
     return outcome;

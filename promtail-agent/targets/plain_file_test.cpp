@@ -274,4 +274,34 @@ TEST_CASE("a compressed file goes on behind the lines or bytes that were read") 
   CHECK(file.read(sink, buffer, 1 << 20)->at_end);
 }
 
+TEST_CASE("a compressed file goes on where its reader was stopped, also if the rest of it is broken") {
+  struct Stopping final : LineSink {
+    Lines lines;
+    bool line(std::string_view text, std::uint64_t, std::uint64_t) override {
+      lines.emplace_back(text);
+      return lines.size() % 3 != 0;
+    }
+  };
+  const std::string packed = net::compress(net::ContentEncoding::kGzip, "a\nb\nc\nd\ne\nf\ng\nlast");
+  for (const auto unit : {CompressedFile::Unit::kLines, CompressedFile::Unit::kBytes}) {
+    for (const bool broken : {false, true}) {
+      CAPTURE(broken);
+      Scratch scratch;
+      scratch.append(packed + (broken ? "and garbage" : ""));
+      CompressedFile file(scratch.open(), std::nullopt, unit, 0, {});
+      Stopping sink;
+      ReadBuffer buffer;
+      for (int reads = 0; reads < 10; ++reads) {
+        const auto outcome = file.read(sink, buffer, 1 << 20);
+        if (!outcome) continue;
+        CHECK(outcome->finished == (outcome->at_end && !broken));
+        if (outcome->at_end) break;
+      }
+      Lines want{"a", "b", "c", "d", "e", "f", "g"};
+      if (!broken) want.push_back("last");
+      CHECK(sink.lines == want);
+    }
+  }
+}
+
 }  // namespace kvasir::agent
