@@ -160,9 +160,9 @@ std::optional<std::string_view> PushClient::fit_line(Tenant& tenant, std::string
 
 bool PushClient::push(const Entry& entry, const std::atomic<bool>& cancelled) {
   MutexLock lock(mutex_);
-  const Stream& stream = stream_of(*entry.labels());
-  Tenant& tenant = tenant_of(stream.tenant);
+  Tenant& tenant = tenant_of(stream_of(*entry.labels()).tenant);
   if (stopping_ || !wait_for_room(tenant, cancelled, lock, !entry.sources().empty())) return false;
+  const Stream& stream = stream_of(*entry.labels());  // others may have thrown it out during the wait
   const auto leave_out_as = [&](DropReason reason) {
     for (const SourceRange& range : entry.sources())
       open_batch(tenant).holds().leave_out(range, kReasonNames[reason], *parts_.progress);

@@ -5,6 +5,7 @@
 #include <snappy.h>
 
 #include <set>
+#include <thread>
 
 #include "common/fault_filesystem.h"
 #include "common/mem_filesystem.h"
@@ -181,6 +182,27 @@ TEST_CASE("a request that was let in is taken whole, and counts from its first l
   CHECK(sending.client->wait_for_room("", 50'000, Duration(0)));  // larger than the queue, which is empty
   push_request(500);
   CHECK(!sending.client->wait_for_room("", 10, std::chrono::milliseconds(20)));
+}
+
+TEST_CASE("an entry that waits for room keeps its labels while others come with many new ones") {
+  Sending sending([](PushClientParts& parts) {
+    parts.config.backoff.max_retries = 1'000'000;
+    parts.spool_config.memory_bytes_max = 1;
+  });
+  sending.server.script(std::vector<net::HttpResponse>(10'000, refusal(503)));
+  sending.push("fills the queue");
+  REQUIRE(sending.server.wait_for_requests(1));
+  std::thread waiting([&] { sending.push("waits", Labels{{"job", "of the one that waits"}}); });
+  const std::atomic<bool> cancelled{true};  // these do not wait
+  for (std::size_t i = 0; i < 2 * kStreamsCachedMax; ++i) {
+    Entry entry;
+    entry.begin(make_label_set(Labels{{"job", "x"}}), TimestampNs{1}, "none");
+    CHECK(!sending.client->push(entry, cancelled));
+  }
+  sending.server.script({});
+  waiting.join();
+  REQUIRE(sending.server.wait_for(2));
+  CHECK(sending.server.accepted().at(1).find("of the one that waits") != std::string::npos);
 }
 
 TEST_CASE("what a status makes of a batch") {
