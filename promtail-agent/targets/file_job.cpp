@@ -160,7 +160,8 @@ void FileJob::read_last() {
   for (auto& [key, file] : files_) {
     while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) &&
            file->last_error.empty()) {
-      if (may_begin(*file)) read_file(*file);
+      if (!may_begin(*file)) break;
+      read_file(*file);
     }
   }
 }

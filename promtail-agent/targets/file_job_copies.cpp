@@ -88,13 +88,14 @@ FileJob::Copy FileJob::held_against(TailedFile& file, TailedFile& original) {
   if (!check.began) check.began = now;
   if (check.compared > before || check.grew == Duration(0)) check.grew = now;
   const bool all_same = likeness == Likeness::kSame || likeness == Likeness::kUnfinished;
-  if (!all_same && !original.plain->intact()) {  // it says so itself when it is read, and gives its place to the copy
-    original.dirty = true;
-    return Copy::kWait;
-  }
   if (likeness == Likeness::kUnfinished) return Copy::kWait;
   file.dirty = false;
   file.next_look = std::min(file.next_look, now + kCopyLookInterval);
+  const bool is_read = original.check == nullptr && original.last_error.empty();
+  if (!all_same && is_read && !original.plain->intact()) {  // it says so itself then, and gives its place to the copy
+    original.dirty = true;
+    return Copy::kWait;
+  }
   if (likeness == Likeness::kDiffers) return Copy::kOwn;
   if (!original.current) {
     if (times_of(original.fd()).linked) return Copy::kOwn;  // renamed: no copy was made for that

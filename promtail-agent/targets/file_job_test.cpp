@@ -811,6 +811,22 @@ TEST_CASE("files of different folders are not taken for copies of each other, wh
   CHECK(files.seen().wait_for_count(2 * lines.size()));
 }
 
+TEST_CASE("a copy of a file that is a copy itself and comes to nothing is read") {
+  Harness files;
+  std::set<std::string> lines;
+  files.write(numbered(2'000, lines));
+  files.start();
+  files.expect(lines);
+  const std::string content = files.read("app.log");
+  for (const char* copy : {"app.1.log", "app.2.log"}) {
+    files.write(content, copy);
+    let_pass(std::chrono::milliseconds(120));  // it is found, and waits
+  }
+  std::filesystem::resize_file(files.path("app.1.log"), 0);
+  files.write("of the second copy\n", "app.2.log");
+  CHECK(files.seen().wait_for({"of the second copy"}));
+}
+
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
   for (const std::size_t size : {3, 40, 5'000}) {
     CAPTURE(size);
