@@ -158,9 +158,8 @@ void FileJob::read_last() {
   }
   save_new_files();
   for (auto& [key, file] : files_) {
-    while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && may_read(*file) &&
-           file->last_error.empty()) {
-      if (!may_begin(*file)) break;
+    while (file->dirty && !refused_ && parts_.clock->steady() < read_until_ && file->last_error.empty()) {
+      if (!may_begin(*file) || !may_read(*file)) break;
       read_file(*file);
     }
   }
@@ -209,12 +208,10 @@ bool FileJob::read_turn() {
   for (auto& [key, file] : files_) {
     if (stopping_ || refused_) return false;
     if (!file->dirty || file->not_before > now) continue;
-    if (may_read(*file)) {
-      if (may_begin(*file)) read_file(*file);
-      more = more || file->dirty;
-    } else {
-      more = more || next_save_ <= now;
-    }
+    const bool begins = may_begin(*file);  // first: it may become another one, which is not saved
+    const bool saved = may_read(*file);
+    if (begins && saved) read_file(*file);
+    more = more || (file->dirty && (saved || next_save_ <= now));
   }
   return more;
 }

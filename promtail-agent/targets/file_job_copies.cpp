@@ -118,6 +118,7 @@ FileJob::Copy FileJob::take_from_removed(TailedFile& file, TailedFile& original)
   const auto offset = offset_in_copy(file.fd(), size, old, file.check->compared);
   if (!offset) return Copy::kOwn;
   const ProgressPtr progress = original.progress;
+  const MutexLock finding(finding_mutex_);  // no saved state has one of the two without the other
   original.id = parts_.positions->new_file_id(parts_.clock->now());
   original.progress = parts_.progress->create(original.record_key(), original.offset());
   publish(original);

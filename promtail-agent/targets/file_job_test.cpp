@@ -40,9 +40,15 @@ class SeenLines final : public EntryOutput {
  public:
   bool push(const Entry& entry) override {
     const MutexLock lock(mutex_);
+    if (before_) before_(entry);
     lines_.emplace_back(entry.line());
     arrived_.notify_all();
     return true;
+  }
+  /// Called with each entry that comes, by the job's thread.
+  void before_each(std::function<void(const Entry&)> action) {
+    const MutexLock lock(mutex_);
+    before_ = std::move(action);
   }
   /// False if not so many have come after a long while.
   bool wait_for_count(std::size_t count) {
@@ -66,6 +72,7 @@ class SeenLines final : public EntryOutput {
   Mutex mutex_;
   Condition arrived_;
   std::vector<std::string> lines_;
+  std::function<void(const Entry&)> before_;
 };
 
 /// What is tested is that nothing happens in that time, or that times of files differ.
@@ -825,6 +832,31 @@ TEST_CASE("a copy of a file that is a copy itself and comes to nothing is read")
   std::filesystem::resize_file(files.path("app.1.log"), 0);
   files.write("of the second copy\n", "app.2.log");
   CHECK(files.seen().wait_for({"of the second copy"}));
+}
+
+TEST_CASE("the state says that a copy goes on with a file before a line of the copy is read") {
+  Harness files;
+  std::set<std::string> lines;
+  files.write(numbered(5'000, lines));
+  files.start(true);
+  files.expect(lines);
+  REQUIRE(files.positions().save());
+  const std::uint64_t id = files.positions().files_of("model").at(0).id;
+  std::optional<std::uint64_t> inode;  // that the state names when the line comes
+  files.seen().before_each([&](const Entry& entry) {
+    if (entry.line() != "more") return;
+    const auto state = parse_state(files.read("positions.yaml.state"));
+    REQUIRE(state);
+    for (const FileRecord& record : state->files) {
+      if (record.id == id) inode = record.inode;
+    }
+  });
+  files.write(files.read("app.log") + "more\n", "copy.tmp");
+  files.rename("copy.tmp", "app.log");
+  lines.insert("more");
+  files.expect(lines);
+  files.kill();
+  CHECK(inode == files.inode("app.log"));
 }
 
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
