@@ -28,6 +28,15 @@ void SourceProgress::release(std::uint64_t begin, std::uint64_t end) {
   held_.erase(held_.lower_bound(begin), held_.lower_bound(end));
 }
 
+std::optional<std::uint64_t> SourceProgress::take_back() {
+  const MutexLock lock(mutex_);
+  if (held_.empty()) return std::nullopt;
+  const std::uint64_t begin = *held_.begin();
+  read_.store(begin, std::memory_order_relaxed);
+  held_.clear();
+  return begin;
+}
+
 void SourceProgress::set_identity(ingest::FileIdentity identity) {
   const MutexLock lock(mutex_);
   identity_ = std::move(identity);

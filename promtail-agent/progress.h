@@ -44,6 +44,8 @@ class SourceProgress {
   void hold(std::uint64_t begin);
   /// It gave back every line that starts in [begin, end): several may have become one.
   void release(std::uint64_t begin, std::uint64_t end);
+  /// Where to read again what the pipeline kept or nobody took, when it is gone; nothing if there is no such line.
+  std::optional<std::uint64_t> take_back();
   /// A batch holds ranges from `begin` on; and is done with them.
   void open(std::uint64_t begin);
   void settle(std::uint64_t begin);

@@ -1,5 +1,6 @@
 #include "promtail-agent/targets/compressed_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,10 @@ CompressedFile::CompressedFile(int fd, std::optional<CompressionFormat> format, 
     : fd_(fd), format_(format), unit_(unit), start_(start), limits_(limits) {}
 
 CompressedFile::~CompressedFile() { ::close(fd_); }
+
+std::unique_ptr<CompressedFile> CompressedFile::reopened(std::uint64_t start) const {
+  return std::make_unique<CompressedFile>(::fcntl(fd_, F_DUPFD_CLOEXEC, 0), format_, unit_, start, limits_);
+}
 
 Result<ReadOutcome> CompressedFile::read(LineSink& sink, ReadBuffer& buffer, std::uint64_t budget) {
   ReadOutcome outcome;

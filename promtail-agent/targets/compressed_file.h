@@ -32,6 +32,9 @@ class CompressedFile {
   /// The rest without a newline, at the end of a file that is complete.
   void flush_partial(LineSink& sink);
 
+  /// The same file, from another place on.
+  std::unique_ptr<CompressedFile> reopened(std::uint64_t start) const;
+
   /// In the unit: what was handed over.
   std::uint64_t offset() const { return offset_; }
   const SourceCounters& counters() const { return counters_; }

@@ -258,10 +258,7 @@ bool FileJob::line(std::string_view text, std::uint64_t begin, std::uint64_t end
   last_stamp_ = std::max(parts_.clock->now(), last_stamp_ + Duration(1));
   if (charset_ != nullptr) text = decoded(text, begin == 0);
   reading_->read_lines->add(1);
-  if (!parts_.feeder->feed(*reading_->progress, reading_->labels, last_stamp_, text, begin, end)) {
-    if (!refused_) reading_->refused_at = begin;
-    refused_ = true;
-  }
+  if (!parts_.feeder->feed(*reading_->progress, reading_->labels, last_stamp_, text, begin, end)) refused_ = true;
   return !refused_ && (!stopping_ || parts_.clock->steady() < read_until_);
 }
 

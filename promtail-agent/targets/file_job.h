@@ -126,6 +126,7 @@ class FileJob final : public Target, private LineSink {
   void relabel(TailKey from, const FileTarget& target, const TailKey& key, const std::string& path);
   std::uint64_t offset_by_path(const TailedFile& file, std::uint64_t size);
   TailedFile& start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset);
+  void read_from(TailedFile& file, std::uint64_t offset);
   void watch(const std::string& path);
   void close_files();
   bool may_close(TailedFile& file) const;

@@ -168,9 +168,7 @@ void FileJob::take_content(TailedFile& file, const GoneContent& content, std::ui
   if (file.progress == nullptr) file.progress = parts_.progress->create(content.record.key(), offset);
   if (file.progress->read() > offset) file.progress->set_read(offset);
   if (content.labels != nullptr) file.labels = content.labels;
-  const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
-  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
-  file.plain = std::make_unique<PlainFile>(fd, offset, parts_.line_limits, newline);
+  read_from(file, offset);
   file.dirty = true;
   file.saved = false;
   file.read_bytes->set(static_cast<double>(offset));

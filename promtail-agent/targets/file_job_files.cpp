@@ -155,12 +155,9 @@ void FileJob::adopt_rotated() {
 }
 
 void FileJob::take_over(std::unique_ptr<TailedFile> file, const FileTarget& target, const TailKey& key) {
-  if (file->refused_at && file->plain != nullptr) {
-    file->progress->release(*file->refused_at, *file->refused_at + 1);
-    const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
-    const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
-    file->plain = std::make_unique<PlainFile>(fd, *file->refused_at, parts_.line_limits, newline);
-    file->refused_at.reset();
+  if (const auto begin = file->progress->take_back()) {  // the clients did not take all that was read
+    if (file->plain != nullptr) read_from(*file, *begin);
+    else file->compressed = file->compressed->reopened(*begin);
   }
   file->key = key;
   file->dirty = true;
@@ -282,20 +279,19 @@ void FileJob::relabel(TailKey from, const FileTarget& target, const TailKey& key
 }
 
 TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64_t offset) {
-  const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
   const DecompressionConfig& decompression = parts_.config.decompression;
   if (file->id == 0) file->id = parts_.positions->new_file_id(parts_.clock->now());
   if (decompression.enabled) {
     std::optional<CompressionFormat> format;
     if (!decompression.format.empty()) format = *parse_compression_format(decompression.format);
+    const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
     file->compressed =
         std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
     file->plain.reset();
     file->counts_lines = true;
     file->not_before = parts_.clock->steady() + decompression.initial_delay;
   } else {
-    const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
-    file->plain = std::make_unique<PlainFile>(fd, offset, parts_.line_limits, newline);
+    read_from(*file, offset);
   }
   if (file->progress == nullptr) file->progress = parts_.progress->create(file->record_key(), offset);
   make_series(*file);
@@ -312,6 +308,12 @@ TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64
   auto& slot = files_[file->key];
   slot = std::move(file);
   return *slot;
+}
+
+void FileJob::read_from(TailedFile& file, std::uint64_t offset) {
+  const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
+  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
+  file.plain = std::make_unique<PlainFile>(fd, offset, parts_.line_limits, newline);
 }
 
 /// A rotated file whose new name is asked for too: it is the same file and keeps its place and its labels.

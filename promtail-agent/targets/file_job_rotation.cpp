@@ -175,9 +175,7 @@ void FileJob::replaced(TailedFile& file) {
     published_[file.id].record.current = false;
   }
   if (!give_to_copy({old, file.progress, file.labels})) left_over_.emplace_back(old, file.progress);
-  const int fd = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
-  const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
-  file.plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
+  read_from(file, 0);
   file.id = parts_.positions->new_file_id(parts_.clock->now());
   file.progress = parts_.progress->create(file.record_key(), 0);
   file.dirty = true;

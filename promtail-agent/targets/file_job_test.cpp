@@ -16,6 +16,8 @@
 #include <set>
 
 #include "common/crc32c.h"
+#include "common/net/content_encoding.h"
+#include "common/yaml.h"
 #include "promtail-agent/stages/pipeline_builder.h"
 
 namespace kvasir::agent {
@@ -41,9 +43,23 @@ class SeenLines final : public EntryOutput {
   bool push(const Entry& entry) override {
     const MutexLock lock(mutex_);
     if (before_) before_(entry);
+    if (lines_.size() >= limit_) refused_ = true;
+    if (refused_) arrived_.notify_all();
+    if (refused_) return false;
     lines_.emplace_back(entry.line());
     arrived_.notify_all();
     return true;
+  }
+  /// Takes so many lines in all and refuses the rest, as clients that are stopped while they wait for room.
+  void take_at_most(std::size_t lines) {
+    const MutexLock lock(mutex_);
+    limit_ = lines;
+    refused_ = false;
+  }
+  /// False if none was refused after a long while.
+  bool wait_for_refusal() {
+    MutexLock lock(mutex_);
+    return arrived_.wait_for(lock, kPatience, [&] { return refused_; });
   }
   /// Called with each entry that comes, by the job's thread.
   void before_each(std::function<void(const Entry&)> action) {
@@ -72,6 +88,8 @@ class SeenLines final : public EntryOutput {
   Mutex mutex_;
   Condition arrived_;
   std::vector<std::string> lines_;
+  std::size_t limit_ = SIZE_MAX;
+  bool refused_ = false;
   std::function<void(const Entry&)> before_;
 };
 
@@ -138,6 +156,7 @@ class Harness {
     parts.config.file.rotate_wait = rotate_wait_;
     parts.sync_period = std::chrono::milliseconds(50);
     parts.poll_min = parts.poll_max = std::chrono::milliseconds(20);
+    parts.config.decompression.enabled = pattern_.ends_with(".gz");
     parts.save_before_reading = save_before_reading;
     parts.copy_times = {copy_rest_, 2 * copy_rest_, kPatience, kPatience};
     parts.positions = positions_.get();
@@ -148,7 +167,9 @@ class Harness {
     StageContext context;
     context.clock = &system_clock();
     context.metrics = &metrics_;
-    auto pipeline = build_pipeline(YamlNode(), context, diagnostics);
+    const auto stages = parse_yaml(stages_);
+    REQUIRE(stages);
+    auto pipeline = build_pipeline(*stages, context, diagnostics);
     REQUIRE(pipeline);
     parts.feeder = std::make_unique<Feeder>(std::move(*pipeline), seen_, progress_, system_clock());
     job_ = std::make_unique<FileJob>(std::move(parts));
@@ -176,8 +197,10 @@ class Harness {
   }
   void kill() { job_.reset(); }
   bool running() const { return job_ != nullptr; }
-  /// What the next job reads instead of *.log.
+  /// What the next job reads instead of *.log; compressed files if it ends like their names.
   void read_as(const std::string& pattern) { pattern_ = pattern; }
+  /// The stages of the next job, as YAML.
+  void pass_through(const std::string& stages) { stages_ = stages; }
   Positions& positions() { return *positions_; }
   /// Before start().
   void set_rotate_wait(Duration time) { rotate_wait_ = time; }
@@ -211,6 +234,7 @@ class Harness {
   Duration copy_rest_ = std::chrono::seconds(10);  // longer than a busy machine lets a test wait between two steps
   std::string root_;
   std::string pattern_ = "*.log";
+  std::string stages_ = "[]";
   std::function<void(Positions&)> before_start_;
   std::unique_ptr<Positions> positions_;
   std::unique_ptr<FileJob> job_;
@@ -857,6 +881,29 @@ TEST_CASE("the state says that a copy goes on with a file before a line of the c
   files.expect(lines);
   files.kill();
   CHECK(inode == files.inode("app.log"));
+}
+
+TEST_CASE("a new configuration goes on in the middle of a compressed file, with the line that was refused") {
+  Harness files;
+  files.read_as("*.gz");
+  std::set<std::string> lines;
+  files.write(net::compress(net::ContentEncoding::kGzip, numbered(20'000, lines)), "app.log.1.gz");
+  files.seen().take_at_most(lines.size() / 2);
+  files.start();
+  REQUIRE(files.seen().wait_for_refusal());
+  files.reload([&] { files.seen().take_at_most(SIZE_MAX); });
+  files.expect(lines);
+}
+
+TEST_CASE("a new configuration goes on with the first line of an entry that was refused") {
+  Harness files;
+  files.pass_through("- multiline: {firstline: '^start', max_wait_time: 50ms}");
+  files.write("start 1\nmore of 1\nstart 2\nmore of 2\nstart 3\n");
+  files.seen().take_at_most(1);
+  files.start();
+  REQUIRE(files.seen().wait_for_refusal());
+  files.reload([&] { files.seen().take_at_most(SIZE_MAX); });
+  files.expect({"start 1\nmore of 1", "start 2\nmore of 2", "start 3"});
 }
 
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {

@@ -44,7 +44,6 @@ struct TailedFile {
   bool finished = false;
   bool counts_lines = false;    // offsets are lines, not bytes
   bool saved = false;           // the state on disk knows it
-  std::optional<std::uint64_t> refused_at;  // start of a line that the clients did not take any more
   Duration quiet_since{0};      // when it last gave something
   Duration left_at{0};          // when the path was found to lead elsewhere
   Duration not_before{0};       // initial_delay
