@@ -210,7 +210,9 @@ bool PushClient::wait_for_room(Tenant& tenant, const std::atomic<bool>& cancelle
 
 bool PushClient::wait_for_room(const std::string& name, std::uint64_t bytes, Duration limit) {
   MutexLock lock(mutex_);
-  Tenant& tenant = tenant_of(name.empty() ? parts_.config.tenant_id : name);
+  const std::string& asked = name.empty() ? parts_.config.tenant_id : name;
+  if (tenants_.size() >= kTenantsMax && !tenants_.contains(asked)) return false;
+  Tenant& tenant = tenant_of(asked);
   const std::uint64_t bytes_max = parts_.spool_config.memory_bytes_max;
   const auto room = [&] {
     if (spool_ != nullptr) return tenant.memory_bytes < bytes_max;

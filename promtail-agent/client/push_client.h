@@ -11,8 +11,8 @@
 //           answers that it keeps a ledger, what was left out is sent without entries too.
 // Counting: every entry that is not delivered is in promtail_dropped_entries_total with a reason.
 // Threads:  push() from any thread; one own thread.
-// Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; kTenantsMax tenants, kStreamsCachedMax
-//           label texts.
+// Limits:   SpoolConfig::memory_bytes_max encoded bytes per tenant in memory; past kTenantsMax tenants wait_for_room()
+//           lets no new one in; kStreamsCachedMax label texts.
 #pragma once
 
 #include <atomic>

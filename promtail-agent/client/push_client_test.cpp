@@ -205,6 +205,14 @@ TEST_CASE("an entry that waits for room keeps its labels while others come with 
   CHECK(sending.server.accepted().at(1).find("of the one that waits") != std::string::npos);
 }
 
+TEST_CASE("past kTenantsMax tenants a request of a new one finds no room") {
+  Sending sending;
+  for (std::size_t i = 0; i < kTenantsMax; ++i)
+    REQUIRE(sending.client->wait_for_room("tenant " + std::to_string(i), 1, Duration(0)));
+  CHECK(!sending.client->wait_for_room("one more", 1, Duration(0)));
+  CHECK(sending.client->wait_for_room("tenant 0", 1, Duration(0)));
+}
+
 TEST_CASE("what a status makes of a batch") {
   const struct {
     int status;
