@@ -98,15 +98,10 @@ net::HttpServerOptions http_server_options(const ServerConfig& config) {
   return options;
 }
 
-namespace {
-
-std::size_t connections_max_of(const ServerConfig& config) { return http_server_options(config).connections_max; }
-
-}  // namespace
-
 AgentPages::AgentPages(Agent& agent, ServerConfig config)
-    : agent_(agent), config_(std::move(config)), process_(agent.metrics(), connections_max_of(config_)) {
+    : agent_(agent), config_(std::move(config)), process_(agent.metrics()) {
   net::HttpServerOptions options = http_server_options(config_);
+  process_.set_connections_limit(options.connections_max);
   options.on_exchange = [this](const net::HttpExchange& exchange) { process_.count_exchange(exchange); };
   options.pools.push_back({"pages", 2, 64});
   server_ = std::make_unique<net::HttpServer>(std::move(options));

@@ -78,7 +78,7 @@ constexpr std::pair<log::Level, const char*> kLevels[] = {{log::Level::kDebug, "
 
 }  // namespace
 
-ProcessMetrics::ProcessMetrics(MetricRegistry& registry, std::size_t connections_max) : registry_(registry) {
+ProcessMetrics::ProcessMetrics(MetricRegistry& registry) : registry_(registry) {
   cpu_seconds_ =
       registry.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
   resident_bytes_ = registry.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
@@ -88,9 +88,10 @@ ProcessMetrics::ProcessMetrics(MetricRegistry& registry, std::size_t connections
   max_files_ = registry.gauge("process_max_fds", "Maximum number of open file descriptors.");
   connections_ = registry.gauge("tcp_connections", "Current number of accepted TCP connections.",
                                 Labels{{"protocol", "http"}});
-  registry.gauge("tcp_connections_limit", "The max number of TCP connections that can be accepted (0 means no limit).",
-                 Labels{{"protocol", "http"}})
-      ->set(static_cast<double>(connections_max));
+  connections_limit_ =
+      registry.gauge("tcp_connections_limit",
+                     "The max number of TCP connections that can be accepted (0 means no limit).",
+                     Labels{{"protocol", "http"}});
   start_seconds_->set(start_time());
 }
 

@@ -12,7 +12,7 @@ namespace kvasir::agent {
 
 class ProcessMetrics {
  public:
-  ProcessMetrics(MetricRegistry& registry, std::size_t connections_max);
+  explicit ProcessMetrics(MetricRegistry& registry);
 
   /// Reads the process' figures anew.
   void refresh();
@@ -20,10 +20,12 @@ class ProcessMetrics {
   /// Requests of a route that are being answered.
   SeriesPtr inflight(std::string_view method, std::string_view route);
   void set_connections(std::size_t open) { connections_->set(static_cast<double>(open)); }
+  void set_connections_limit(std::size_t most) { connections_limit_->set(static_cast<double>(most)); }
 
  private:
   MetricRegistry& registry_;
-  SeriesPtr cpu_seconds_, resident_bytes_, virtual_bytes_, start_seconds_, open_files_, max_files_, connections_;
+  SeriesPtr cpu_seconds_, resident_bytes_, virtual_bytes_, start_seconds_, open_files_, max_files_, connections_,
+      connections_limit_;
 };
 
 }  // namespace kvasir::agent

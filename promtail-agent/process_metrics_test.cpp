@@ -8,7 +8,8 @@ namespace kvasir::agent {
 
 TEST_CASE("the process tells what it uses and what it was asked") {
   MetricRegistry registry(system_clock());
-  ProcessMetrics process(registry, 7);
+  ProcessMetrics process(registry);
+  process.set_connections_limit(7);
   log::warn("test", "a line that is counted");
   process.refresh();
   CHECK(registry.gauge("process_resident_memory_bytes", "")->value() > 1e6);
