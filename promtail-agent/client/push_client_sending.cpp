@@ -179,7 +179,6 @@ void PushClient::after_attempt(Tenant& tenant, const Answer& answer) {
   if (status == 413 && split_front(tenant)) return;
   if (!may_retry(status)) return give_up(tenant, status, error);
   ++tenant.attempts;
-  tenant.last_status = status;
   tenant.retries->add(1);
   const BackoffConfig& backoff = parts_.config.backoff;
   if (backoff.max_retries > 0 && tenant.attempts >= backoff.max_retries) return give_up(tenant, status, error);

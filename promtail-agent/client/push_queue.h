@@ -48,7 +48,6 @@ struct PushClient::Tenant {
   std::uint64_t request_bytes_max = 0;  // of those that wait_for_room() let in
   std::uint64_t sequence = 0;
   int attempts = 0;                // of the front
-  int last_status = 0;
   Duration not_before{0};
   bool sending = false;
   std::vector<ingest::FileCover> given_up;  // to be told with the next batch

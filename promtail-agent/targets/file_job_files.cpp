@@ -121,9 +121,7 @@ std::unique_ptr<TailedFile> FileJob::open_file(const FileTarget& target, const s
   file->key = {target.key, static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
   file->path = path;
   file->real_path = resolved(path);
-  Labels labels = target.labels;
-  labels.set("filename", path);
-  file->labels = make_label_set(std::move(labels));
+  file->labels = labels_of(target, path);
   const NewlineForm newline = charset_ == nullptr ? NewlineForm{} : charset_->newline();
   file->plain = std::make_unique<PlainFile>(fd, 0, parts_.line_limits, newline);
   return file;
@@ -162,9 +160,7 @@ void FileJob::take_over(std::unique_ptr<TailedFile> file, const FileTarget& targ
   file->key = key;
   file->dirty = true;
   file->next_look = Duration(0);
-  Labels labels = target.labels;
-  labels.set("filename", file->path);
-  file->labels = make_label_set(std::move(labels));
+  file->labels = labels_of(target, file->path);
   if (file->current) files_active_->add(1);
   by_path_.emplace(file->path, file.get());
   if (file->real_path != file->path) by_path_.emplace(file->real_path, file.get());
@@ -268,9 +264,7 @@ void FileJob::relabel(TailKey from, const FileTarget& target, const TailKey& key
   TailedFile& file = *node.mapped();
   file.key = key;
   file.wanted = true;
-  Labels labels = target.labels;
-  labels.set("filename", path);
-  file.labels = make_label_set(std::move(labels));
+  file.labels = labels_of(target, path);
   node.key() = key;
   files_.insert(std::move(node));
   if (file.path == path && file.current) return;

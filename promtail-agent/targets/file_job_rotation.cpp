@@ -38,9 +38,7 @@ void FileJob::find_left_behind() {
 /// Goes on with the content of `record` under whatever name it has now, if there is something left to read.
 std::optional<RotatedFile> FileJob::continue_elsewhere(const FileRecord& record, const FileTarget& target,
                                                        ProgressPtr progress) {
-  Labels labels = target.labels;
-  labels.set("filename", record.path);
-  const GoneContent gone{record, progress, make_label_set(std::move(labels))};
+  const GoneContent gone{record, progress, labels_of(target, record.path)};
   if (parts_.positions->trusts(record) && give_to_copy(gone)) return std::nullopt;
   auto place = find_rotated(record);
   if (const FileTarget* own = place ? target_of(place->path) : nullptr; own != nullptr) {
@@ -74,9 +72,7 @@ bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target,
   auto file = open_file(target, place.path, size);
   if (file == nullptr || files_.contains(file->key)) return false;
   log::info("tailer", "going on with a rotated file", {{"path", record.path}, {"now", place.path}});
-  Labels labels = target.labels;
-  labels.set("filename", record.path);
-  file->labels = make_label_set(std::move(labels));
+  file->labels = labels_of(target, record.path);
   file->real_path = place.path;
   file->path = record.path;
   file->id = record.id;
@@ -143,9 +139,7 @@ void FileJob::rotated_away(const std::string& from, const std::string& to) {
   if (file == nullptr || files_.contains(file->key)) return;
   FileRecord expected;
   const std::uint64_t start = start_offset(*file, size, expected);
-  Labels labels = target->labels;
-  labels.set("filename", from);
-  file->labels = make_label_set(std::move(labels));
+  file->labels = labels_of(*target, from);
   file->path = from;
   file->current = file->wanted = false;
   file->left_at = parts_.clock->steady();

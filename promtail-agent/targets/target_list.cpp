@@ -24,6 +24,12 @@ std::string own_hostname() {
   return ::gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string();
 }
 
+LabelSetPtr labels_of(const FileTarget& target, const std::string& path) {
+  Labels labels = target.labels;
+  labels.set("filename", path);
+  return make_label_set(std::move(labels));
+}
+
 Labels without_internal(const Labels& labels) {
   std::vector<Label> kept;
   for (const Label& label : labels) {

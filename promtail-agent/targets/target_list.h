@@ -45,6 +45,8 @@ std::string own_hostname();
 std::vector<FileTarget> make_file_targets(const std::vector<TargetGroup>& groups, const Relabeler& relabeler,
                                           const std::string& hostname, TargetCounters& counters,
                                           std::vector<TargetStatus>& report);
+/// Of the lines of a file.
+LabelSetPtr labels_of(const FileTarget& target, const std::string& path);
 /// The labels without those that start with `__`.
 Labels without_internal(const Labels& labels);
 
