@@ -12,7 +12,6 @@
 namespace kvasir::net {
 namespace {
 
-
 /// HTTP/2 is agreed on in the TLS handshake.
 int choose_h2(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned int in_size,
               void*) {
@@ -39,6 +38,7 @@ class GrpcServer::Impl {
     const auto& options = shared_->options;
     KVASIR_CHECK_OK(listener_.open(options.address, options.port));
     shared_->pool = std::make_unique<WorkerPool>(WorkerPoolOptions{"grpc", options.threads, options.queue_max});
+    shared_->aside = make_aside_pool(options.set_aside);
     started_ = true;
     listener_.start([this](Stream stream) { take(std::move(stream)); });
     thread_ = std::thread([io = &shared_->io] { io->run(); });
@@ -62,6 +62,7 @@ class GrpcServer::Impl {
     post_to_each(shared_->mutex, shared_->sessions, &GrpcSession::close);
     wait_until_idle(std::chrono::milliseconds(500));
     shared_->pool->stop();
+    if (shared_->aside) shared_->aside->stop();
     shared_->io.stop();
     thread_.join();
     shared_->stopped = true;

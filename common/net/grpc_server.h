@@ -5,7 +5,7 @@
 //           as over HTTP: 2xx with the message as body becomes OK, everything else a status with the first line of the
 //           body as its text.
 // Lifetime: replies may outlive the server; they then do nothing. Only HttpReply::send() can be used.
-// Threads:  one socket thread; handlers run on `threads` of their own.
+// Threads:  one socket thread; handlers run on `threads` of their own, those that are set aside on one more.
 // Errors:   UNIMPLEMENTED unknown method, INVALID_ARGUMENT broken framing or too large a message, UNAVAILABLE when
 //           busy.
 // Limits:   GrpcServerOptions; a declared length is checked before a byte of the message is kept.
@@ -32,6 +32,7 @@ struct GrpcServerOptions {
   std::uint64_t buffered_bytes_max = 256 << 20;         // messages that are being received, over all connections
   Duration call_timeout = std::chrono::seconds(60);     // from the first header to the end of the message
   Duration idle_timeout = std::chrono::minutes(5);      // of a connection without calls
+  SetAside set_aside;                                   // may be empty
   TlsServerOptions tls;
 };
 

@@ -275,7 +275,8 @@ void GrpcSession::dispatch(std::int32_t id, Call& call) {
   request->route = request->path;
   auto reply = std::make_shared<GrpcReply>(shared_from_this(), id, call.stop.get_token());
   const auto& handler = server_->handlers.find(request->path)->second;
-  const bool taken = server_->pool->post([&handler, request, reply] {
+  const bool aside = server_->aside && server_->options.set_aside(*request);
+  const bool taken = (aside ? server_->aside : server_->pool)->post([&handler, request, reply] {
     try {
       handler(std::move(*request), reply);
     } catch (const std::exception& error) {

@@ -29,6 +29,7 @@ struct GrpcShared {
   GrpcServerOptions options;
   std::map<std::string, HttpHandler, std::less<>> handlers;
   std::unique_ptr<WorkerPool> pool;
+  std::unique_ptr<WorkerPool> aside;              // there if options.set_aside is
   asio::io_context io;
   std::atomic<bool> stopped{false};               // the io thread has ended
   std::atomic<std::uint64_t> buffered_bytes{0};

@@ -28,6 +28,7 @@ class HttpServer::Impl {
   Result<void> start() {
     KVASIR_CHECK_OK(reload_tls());
     for (const auto& pool : shared_->options.pools) shared_->pools[pool.name] = std::make_unique<WorkerPool>(pool);
+    shared_->aside = make_aside_pool(shared_->options.set_aside);
     if (shared_->closed.load() == nullptr) KVASIR_CHECK_OK(check_pools());
     KVASIR_CHECK_OK(listener_.open(shared_->options.address, shared_->options.port));
     started_ = true;
@@ -75,6 +76,7 @@ class HttpServer::Impl {
     shared_->websocket_abort.request_stop();
     wait_until_idle(std::chrono::milliseconds(500));
     for (auto& [name, pool] : shared_->pools) pool->stop();
+    if (shared_->aside) shared_->aside->stop();
     stop_io();
   }
 

@@ -87,6 +87,11 @@ struct WorkerPoolOptions {
   std::size_t queue_max = 1024;        // requests waiting; more are answered 503
 };
 
+/// Requests it is true for are handled by one thread of their own, behind a queue of kAsideQueueMax, whatever pool
+/// their route names: they hold up nobody but each other. Asked on a socket thread, so it must be quick.
+using SetAside = std::function<bool(const HttpRequest&)>;
+inline constexpr std::size_t kAsideQueueMax = 16;
+
 /// One finished exchange, for access logs and metrics. Views live during the call only.
 struct HttpExchange {
   std::string_view method;
@@ -111,6 +116,7 @@ struct HttpServerOptions {
   Duration idle_timeout = std::chrono::seconds(120);    // between requests
   Duration write_timeout = std::chrono::seconds(30);    // without any progress
   std::vector<WorkerPoolOptions> pools;
+  SetAside set_aside;                                   // may be empty
   TlsServerOptions tls;                                 // off unless cert_file is set
   std::function<void(const HttpExchange&)> on_exchange; // on a socket thread; must be quick
 };

@@ -290,6 +290,38 @@ TEST_CASE("a full pool answers 503 with Retry-After") {
   CHECK(refused.find("Retry-After: 1\r\n") != std::string::npos);
 }
 
+TEST_CASE("what is set aside holds up nobody else, and is bounded") {
+  std::atomic<int> held{0}, refused{0};
+  HttpServerOptions options;
+  options.set_aside = [](const HttpRequest& request) { return request.headers.has("X-Slow"); };
+  options.on_exchange = [&](const HttpExchange& exchange) { refused += exchange.status == 503 ? 1 : 0; };
+  HttpServer server(std::move(options));
+  std::promise<void> go;
+  const auto gone = go.get_future().share();
+  server.add({{"GET"}, "/hold", kIoPool, 0, [&held, gone](HttpRequest, Answer reply) {
+                ++held;
+                gone.wait();  // on the socket thread this would stop the server
+                reply->send(HttpResponse::text(200, "held"));
+              }});
+  server.add({{"GET"}, "/quick", kIoPool, 0, [](HttpRequest, Answer reply) { reply->send(HttpResponse::text(200, "")); }});
+  REQUIRE(server.start().has_value());
+  constexpr int kTaken = 1 + static_cast<int>(kAsideQueueMax);
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < kTaken + 4; ++i) {
+    slow.push_back(std::make_unique<RawClient>(server.port()));
+    slow.back()->send("GET /hold HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n\r\n");
+    if (i == 0) REQUIRE(eventually([&] { return held == 1; }));
+  }
+  CHECK(eventually([&] { return refused == 4; }));
+  RawClient other(server.port());
+  other.send("GET /quick HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(status_of(other.read_response()) == 200);
+  CHECK(held == 1);
+  go.set_value();
+  CHECK(eventually([&] { return held == kTaken; }));
+  server.drain(Duration::zero());
+}
+
 TEST_CASE("connections beyond the limit are told so") {
   HttpServerOptions options;
   options.connections_max = 1;

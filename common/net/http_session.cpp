@@ -226,6 +226,7 @@ void Session::run_handler() {
   exchange_ = std::make_shared<ExchangeState>();
   answer_complete_ = answer_begun_ = chunked_answer_ = false;
   auto reply = make_reply(shared_from_this(), exchange_, is_upgrade_);
+  if (server_->aside && server_->options.set_aside(request_)) return run_on_pool(*server_->aside, std::move(reply));
   if (pool_ == kIoPool) return run_guarded(handler_, std::move(request_), std::move(reply));
   run_on_pool(*server_->pools.find(pool_)->second, std::move(reply));
 }

@@ -38,6 +38,7 @@ struct ServerShared {
   using ClosedAnswer = std::function<HttpResponse(const HttpRequest&)>;
   std::atomic<std::shared_ptr<const ClosedAnswer>> closed;
   std::map<std::string, std::unique_ptr<WorkerPool>, std::less<>> pools;
+  std::unique_ptr<WorkerPool> aside;   // there if options.set_aside is
   asio::io_context io;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};    // the io threads have ended: posted work would never run

@@ -50,4 +50,8 @@ void WorkerPool::run() {
   }
 }
 
+std::unique_ptr<WorkerPool> make_aside_pool(const SetAside& set_aside) {
+  return set_aside ? std::make_unique<WorkerPool>(WorkerPoolOptions{"aside", 1, kAsideQueueMax}) : nullptr;
+}
+
 }  // namespace kvasir::net

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,5 +38,8 @@ class WorkerPool {
   bool stopping_ KVASIR_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
+
+/// The thread for what is set aside; null if nothing is.
+std::unique_ptr<WorkerPool> make_aside_pool(const SetAside& set_aside);
 
 }  // namespace kvasir::net
