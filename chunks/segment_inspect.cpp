@@ -1,6 +1,7 @@
 #include "chunks/segment_inspect.h"
 
 #include <algorithm>
+#include <map>
 
 #include "chunks/stored_segment.h"
 
@@ -58,6 +59,26 @@ Result<BlockDescription> describe_part(const StoredSegment& segment, std::size_t
   }
   if (const TableReader* const table = block->metadata_table()) description.metadata_columns = describe_columns(*table);
   return description;
+}
+
+/// The bytes of the id region, spread over the parts: a slot is its block's own; a pool is of those that name its ids,
+/// by how often they do.
+std::vector<std::uint64_t> id_bytes_by_part(const IdRegionEntries& ids, std::size_t parts) {
+  std::vector<std::uint64_t> bytes(parts);
+  std::map<std::uint32_t, std::uint64_t> names;  // of pooled ids, by width
+  for (const SlotEntry& slot : ids.slots) {
+    bytes[slot.block] += slot.bytes;
+    if (slot.way == SlotWay::kRanks) names[slot.width] += slot.count;
+  }
+  for (const SlotEntry& slot : ids.slots) {
+    if (slot.way != SlotWay::kRanks || names[slot.width] == 0) continue;
+    for (const PoolEntry& pool : ids.pools) {
+      if (pool.width != slot.width) continue;
+      const double pooled = static_cast<double>(pool.rank_bytes) + static_cast<double>(pool.width) * pool.count;
+      bytes[slot.block] += static_cast<std::uint64_t>(pooled * slot.count / static_cast<double>(names[slot.width]));
+    }
+  }
+  return bytes;
 }
 
 Error mismatch(std::string_view what, std::size_t block) {
@@ -127,8 +148,10 @@ Result<SegmentDescription> describe_segment(const SegmentReader& reader) {
   description.trigram_bytes = segment.index().trigrams.bytes;
   for (const PoolEntry& pool : segment.ids().entries().pools) description.pooled_ids += pool.count;
   description.entries.assign(segment.blocks().begin(), segment.blocks().end());
+  const auto id_bytes = id_bytes_by_part(segment.ids().entries(), segment.parts());
   for (std::size_t part = 0; part < segment.parts(); ++part) {
     KVASIR_TRY(BlockDescription block, describe_part(segment, part));
+    block.id_bytes = id_bytes[part];
     description.rows += block.entry.rows;
     description.line_bytes += block.entry.line_bytes;
     description.block_bytes += block.entry.stored_bytes;

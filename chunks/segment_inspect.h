@@ -25,6 +25,7 @@ struct BlockDescription {
   BlockEntry entry;                    // of all its rows; the stream is that of the first slice
   std::uint32_t slices = 1;            // how many blocks share it
   std::uint64_t filter_bytes = 0;
+  std::uint64_t id_bytes = 0;          // of its ids, which lie in a region of their own; of shared ids a fair part
   std::uint64_t meta_bytes = 0;        // of the directory, expanded
   std::vector<std::string> templates;  // fixed text, `<*>` for each variable; a count of rows in front
   std::vector<ColumnDescription> columns;

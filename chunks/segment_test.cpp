@@ -377,5 +377,19 @@ TEST_CASE("a segment describes itself") {
   CHECK(has_status);
 }
 
+TEST_CASE("the ids of a segment are spread over its blocks, whole") {
+  const Rows one = service_rows(1, 2000), two = service_rows(2, 3000);
+  const auto description =
+      describe_segment(*open_or_fail(write({{Labels{{"app", "a"}}, &one}, {Labels{{"app", "b"}}, &two}})));
+  REQUIRE(description);
+  REQUIRE(description->blocks.size() == 2);
+  REQUIRE(description->pooled_ids > 0);
+  const std::uint64_t a = description->blocks[0].id_bytes, b = description->blocks[1].id_bytes;
+  CHECK(a > 0);
+  CHECK(a < b);
+  CHECK(a + b <= description->id_bytes);
+  CHECK(a + b + 16 >= description->id_bytes);  // fractions of bytes
+}
+
 }  // namespace
 }  // namespace kvasir::chunks

@@ -62,10 +62,12 @@ void print_columns(const chunks::SegmentDescription& segment) {
 
 void print_stored(const chunks::BlockDescription& block, std::size_t part, bool templates) {
   const auto& entry = block.entry;
-  std::cout << fmt::format("  {:>5} {} {}..{} {:>8} rows {:>10} -> {:>9} bytes (1 : {:.2f}) filter {}", part,
-                           entry.encoding == 0 ? "rows     " : "templates", format_rfc3339(entry.first.timestamp),
-                           format_rfc3339(entry.last.timestamp), entry.rows, entry.line_bytes, entry.stored_bytes,
-                           ratio(entry.line_bytes, entry.stored_bytes), block.filter_bytes);
+  const std::uint64_t all = entry.stored_bytes + block.id_bytes + block.filter_bytes;
+  std::cout << fmt::format("  {:>5} {} {}..{} {:>8} rows {:>10} -> {:>9} bytes (1 : {:.2f}): block {}, ids {}, filter {}",
+                           part, entry.encoding == 0 ? "rows     " : "templates",
+                           format_rfc3339(entry.first.timestamp), format_rfc3339(entry.last.timestamp), entry.rows,
+                           entry.line_bytes, all, ratio(entry.line_bytes, all), entry.stored_bytes, block.id_bytes,
+                           block.filter_bytes);
   if (block.slices > 1) std::cout << fmt::format(" shared by {} streams", block.slices);
   std::cout << "\n";
   for (std::size_t i = 0; templates && i < std::min(kTemplatesShown, block.templates.size()); ++i) {
