@@ -16,6 +16,7 @@ constexpr std::uint32_t kWholeTemplate = 0;
 constexpr std::size_t kContextBytes = 10;
 constexpr std::uint32_t kMissesMax = 16;
 constexpr std::uint32_t kTryEvery = 32;
+constexpr std::size_t kSpareValuesMax = 1 << 18;  // room for so many values is kept from table to table
 
 /// Another seed in each process, so that nobody can aim lines at one bucket.
 std::uint64_t process_seed() {
@@ -48,15 +49,31 @@ void TableBuilder::start() {
   template_ids_.clear();
   templates_.assign(1, {std::string(1, '\0'), {0}, 0, {}});
   template_hashes_.assign(1, 0);  // never found by hash
-  for (ColumnDraft& column : columns_) {
-    column.values.clear();
-    spare_values_.push_back(std::move(column.values));
-  }
+  keep_spare_values();
   columns_.clear();
   column_of_key_.clear();
   index_.assign(256, 0);
-  columns_.push_back({});
+  open_column({});
   last_ = misses_ = 0;
+}
+
+/// So that a column gets what the column of its number had before it: tables of one kind follow each other.
+void TableBuilder::keep_spare_values() {
+  for (auto column = columns_.rbegin(); column != columns_.rend(); ++column) {
+    column->values.clear();
+    spare_values_.push_back(std::move(column->values));
+  }
+  std::size_t room = 0;
+  for (const auto& values : spare_values_) room += values.capacity();
+  if (room > kSpareValuesMax) spare_values_.clear();
+}
+
+/// Of the least number that is free.
+void TableBuilder::open_column(const std::string& key) {
+  columns_.push_back({key, {}});
+  if (spare_values_.empty()) return;
+  columns_.back().values = std::move(spare_values_.back());
+  spare_values_.pop_back();
 }
 
 void TableBuilder::add(std::string_view text) {
@@ -213,11 +230,7 @@ void TableBuilder::grow_index() {
 std::uint16_t TableBuilder::column_for(const std::string& key) {
   const auto [found, is_new] = column_of_key_.try_emplace(key, static_cast<std::uint16_t>(columns_.size()));
   if (!is_new) return found->second;
-  columns_.push_back({key, {}});
-  if (!spare_values_.empty()) {
-    columns_.back().values = std::move(spare_values_.back());
-    spare_values_.pop_back();
-  }
+  open_column(key);
   return found->second;
 }
 

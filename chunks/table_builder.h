@@ -40,7 +40,7 @@ struct ColumnDraft {
 class TableBuilder {
  public:
   TableBuilder();
-  /// Forgets everything but the memory; a builder is used for many tables.
+  /// Forgets everything but the memory, as far as it is not much; a builder is used for many tables.
   void start();
   /// Cuts the text with the tokeniser.
   void add(std::string_view text);
@@ -64,12 +64,14 @@ class TableBuilder {
   std::uint32_t find_template(std::size_t variables);
   std::uint32_t make_template(std::size_t variables, std::uint64_t hash);
   std::uint16_t column_for(const std::string& key);
+  void keep_spare_values();
+  void open_column(const std::string& key);
   void grow_index();
 
   std::vector<std::int64_t> template_ids_;
   std::vector<TemplateDraft> templates_;
   std::vector<ColumnDraft> columns_;
-  std::vector<std::vector<std::string_view>> spare_values_;
+  std::vector<std::vector<std::string_view>> spare_values_;  // the last is the next column's
   std::unordered_map<std::string, std::uint16_t> column_of_key_;
   std::vector<std::uint32_t> index_;  // open addressing: template + 1, 0 = free
   std::vector<std::uint64_t> template_hashes_;
