@@ -84,8 +84,9 @@ MetricRegistry::~MetricRegistry() = default;
 void MetricRegistry::register_builtin(std::string_view name, MetricType type, std::string_view help) {
   MutexLock lock(mutex_);
   FamilyPtr& family = families_[std::string(name)];
+  if (family && family->type != type && (family->builtin || family->claims > 0)) return;
   if (!family) family = std::make_shared<MetricFamily>();
-  if (family->builtin) return;
+  if (family->builtin && !family->help.empty()) return;
   family->name = name;
   family->type = type;
   family->help = help;
@@ -96,7 +97,9 @@ SeriesPtr MetricRegistry::builtin(std::string_view name, std::string_view help, 
                                   const Buckets& buckets) {
   register_builtin(name, type, help);
   MutexLock lock(mutex_);
-  SeriesPtr& series = families_.find(name)->second->builtin_series[labels];
+  const FamilyPtr& family = families_.find(name)->second;
+  if (family->type != type) return std::make_shared<Series>(type, std::move(labels), &buckets);  // a custom one has it
+  SeriesPtr& series = family->builtin_series[labels];
   if (!series) series = std::make_shared<Series>(type, std::move(labels), &buckets);
   return series;
 }

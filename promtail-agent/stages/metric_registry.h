@@ -119,7 +119,9 @@ class MetricRegistry {
   explicit MetricRegistry(const Clock& clock);
   ~MetricRegistry();
 
-  // Built-in metrics: made once, kept by the caller, never expire.
+  // Built-in metrics: made once, kept by the caller, never expire. Where a custom metric of another type has the name,
+  // the series is not shown.
+  /// So that no custom metric takes the name for another type; help may follow with the first series.
   void register_builtin(std::string_view name, MetricType type, std::string_view help);
   SeriesPtr counter(std::string_view name, std::string_view help, Labels labels = {});
   SeriesPtr gauge(std::string_view name, std::string_view help, Labels labels = {});

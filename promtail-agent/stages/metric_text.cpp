@@ -11,6 +11,7 @@ namespace kvasir::agent {
 namespace {
 
 constexpr std::string_view kTotal = "_total";
+constexpr std::string_view kNoHelp = "Made from log lines by a metrics stage without a description.";  // promtool asks
 
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
@@ -59,7 +60,7 @@ std::string valid_metric_name(std::string_view name) { return valid_name(name, t
 
 void MetricText::family(std::string_view name, MetricType type, std::string_view help) {
   name_ = valid_metric_name(name);
-  help_ = help;
+  help_ = help.empty() ? kNoHelp : help;
   type_ = type;
   header_written_ = false;
 }

@@ -274,6 +274,21 @@ TEST_CASE("names of the agent's own metrics") {
         std::string::npos);
 }
 
+TEST_CASE("a series of the agent that comes late takes no name from a custom metric of another type") {
+  TestingPipeline test("- metrics: {late_seconds: {type: Counter, prefix: promtail_, match: ''}}");
+  test.feed("x");
+  test.registry.histogram("promtail_late_seconds", "Of the agent.", Labels{{"host", "h"}})->observe(1);
+  CHECK(test.shows("# TYPE promtail_late_seconds counter"));
+  CHECK(test.shows("promtail_late_seconds{job=\"j\"} 1"));
+  CHECK_FALSE(test.shows("promtail_late_seconds_count{host=\"h\"} 1"));
+}
+
+TEST_CASE("a metric without a description has a help text all the same") {
+  TestingPipeline test("- metrics: {m: {type: Counter, match: ''}}");
+  test.feed("x");
+  CHECK(test.shows("# HELP promtail_custom_m Made from log lines by a metrics stage without a description."));
+}
+
 TEST_CASE("a gauge with a counter's name shows no type") {
   const ManualClock clock(TimestampNs{0});
   MetricRegistry registry{clock};
