@@ -13,7 +13,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,13 +23,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SKIPPED = 77
-READY_SECONDS = 60
+READY_SECONDS = 300
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+sys.path.insert(0, str(HERE.parent / "e2e"))
+from running import free_port  # noqa: E402
 
 
 def find_corpus(given):
@@ -86,10 +82,10 @@ class Server:
             return False
         self.process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(60)
+            status = self.process.wait(READY_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            status = "a kill after 60 s"
+            status = f"a kill after {READY_SECONDS} s"
         if status != 0:
             print(f"the server ended with {status}:\n{self.log_tail()}")
         return status == 0
@@ -128,7 +124,7 @@ def failing(text):
 
 def flush(servers):
     for server in servers:
-        urllib.request.urlopen(urllib.request.Request(server.url + "/flush", method="POST"), timeout=60).close()
+        urllib.request.urlopen(urllib.request.Request(server.url + "/flush", method="POST"), timeout=READY_SECONDS).close()
 
 
 def run(args, corpus, extra):
