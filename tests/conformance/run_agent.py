@@ -65,7 +65,7 @@ def main():
     on_purpose = deviations()
     # A case that fails is given a second chance alone: the runner's time limits are short for a machine that is busy.
     for case in [c for c in failed if c not in on_purpose]:
-        again = subprocess.run([sys.executable, runner, '--agent', os.path.abspath(args.agent), '--case', case, '--slow', '2'],
+        again = subprocess.run([sys.executable, runner, '--agent', os.path.abspath(args.agent), '--case', case, '--slow', '6'],
                                capture_output=True, text=True, check=False)
         if again.returncode == 0:
             failed.remove(case)
