@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/entry.h"
@@ -207,7 +208,17 @@ struct Pushdowns {
   bool prune_literals = true;    // filters before a block is opened
   bool narrow_literals = true;   // literals on templates and columns
   bool field_columns = true;     // json and logfmt fields from columns
+  bool regex_literals = true;    // what a regex cannot match without is looked for first
+  bool early_stop = true;        // a log query ends when no row that is left can enter its answer
+
+  static constexpr Pushdowns none() { return {false, false, false, false, false, false}; }
 };
+
+/// All of them, by name.
+inline constexpr std::pair<std::string_view, bool Pushdowns::*> kPushdowns[] = {
+    {"block_statistics", &Pushdowns::block_statistics}, {"prune_literals", &Pushdowns::prune_literals},
+    {"narrow_literals", &Pushdowns::narrow_literals},   {"field_columns", &Pushdowns::field_columns},
+    {"regex_literals", &Pushdowns::regex_literals},     {"early_stop", &Pushdowns::early_stop}};
 
 struct SelectRequest {
   std::string tenant;

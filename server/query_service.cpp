@@ -68,8 +68,7 @@ void apply_settings(logql::QueryParams& params, const QuerySettings& settings) {
   const auto allowed = [&](std::string_view name) {
     return std::none_of(disabled.begin(), disabled.end(), [&](const auto& one) { return one == name || one == "all"; });
   };
-  params.pushdowns = {allowed("block_statistics"), allowed("prune_literals"), allowed("narrow_literals"),
-                      allowed("field_columns")};
+  for (const auto& [name, flag] : logql::kPushdowns) params.pushdowns.*flag = allowed(name);
   params.align_steps = params.align_steps && settings.split_queries_by_interval.count() != 0;
 }
 

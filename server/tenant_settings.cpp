@@ -138,8 +138,8 @@ void add_query_settings(QuerySettings& q, std::vector<Setting>& t) {
         "0: steps of a range query begin at its start; any other value: at multiples of the step. Nothing is split",
         "querier.split-queries-by-interval"},
        {"disabled_pushdowns", &q.disabled_pushdowns,
-        "for tests: block_statistics, prune_literals, narrow_literals, field_columns or all are not used; answers stay "
-        "the same (not in Loki)"},
+        "for tests: block_statistics, prune_literals, narrow_literals, field_columns, regex_literals, early_stop or all are "
+        "not used; answers stay the same (not in Loki)"},
        {"field_selectors", &q.field_selectors,
         "a positive matcher on a name that no stream carries selects by parsed or metadata field (not in Loki)"},
        {"allow_empty_selector", &q.allow_empty_selector, "{} selects every stream (not in Loki)"}});

@@ -46,8 +46,12 @@ class RowOrder {
 /// The best rows so far: at most `limit`, and not more than `bytes_max` of them.
 class TopRows {
  public:
-  TopRows(const RowOrder& order, const LogScanRequest& request, MemoryBudget& budget)
-      : order_(order), limit_(request.limit), bytes_max_(request.bytes_max), budget_(budget) {}
+  TopRows(const RowOrder& order, const LogScanRequest& request, bool early_stop, MemoryBudget& budget)
+      : order_(order),
+        limit_(request.limit),
+        bytes_max_(request.bytes_max),
+        early_stop_(early_stop && order.by_time_only()),
+        budget_(budget) {}
   ~TopRows() { budget_.release(charged_); }
 
   Result<void> offer(LogRow row) {
@@ -65,7 +69,7 @@ class TopRows {
 
   /// False if no row at this instant or beyond it (in the direction) can enter any more.
   bool may_enter(TimestampNs t) const {
-    if (!order_.by_time_only()) return true;
+    if (!early_stop_) return true;
     const std::int64_t worst = worst_ns_.load(std::memory_order_relaxed);
     if (worst == kOpen) return true;
     return order_.forward() ? t.value <= worst : t.value >= worst;
@@ -91,6 +95,7 @@ class TopRows {
   const RowOrder& order_;
   std::size_t limit_;
   std::uint64_t bytes_max_;
+  bool early_stop_;
   MemoryBudget& budget_;
   std::uint64_t charged_ = 0;
   bool full_ = false;
@@ -270,7 +275,7 @@ Result<LogScanResult> scan_logs(const LogScanRequest& request, const QueryParams
   KVASIR_TRY(const auto plan, ScanPlan::build(request.scan, params, source, context));
   if (request.limit == 0) return LogScanResult();
   const RowOrder order(request.order, request.scan.direction);
-  TopRows top(order, request, context.budget());
+  TopRows top(order, request, plan->pushdowns().early_stop, context.budget());
   const bool forward = request.scan.direction == Direction::kForward;
   std::atomic<std::size_t> next{0};
   const auto& units = plan->units();

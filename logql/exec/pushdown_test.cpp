@@ -19,7 +19,7 @@ struct Setting {
 /// The plainest way first: every row through the pipeline, one block after the other, on one thread.
 std::vector<Setting> settings() {
   std::vector<Setting> out;
-  const TestingOptions plain{.start = 0, .end = 100, .step = 7, .limit = 40, .pushdowns = {false, false, false, false},
+  const TestingOptions plain{.start = 0, .end = 100, .step = 7, .limit = 40, .pushdowns = Pushdowns::none(),
                              .limits = {.series_max = 0, .parallelism = 1}};
   out.push_back({"plain", {.rows_per_block = 1000, .fast_paths = false}, plain});
   for (const std::size_t rows : {1, 5, 64}) {
@@ -31,15 +31,11 @@ std::vector<Setting> settings() {
     out.push_back(
         {"no fast paths, blocks of " + std::to_string(rows), {.rows_per_block = rows, .fast_paths = false}, fast});
   }
-  const std::pair<const char*, bool Pushdowns::*> kSwitches[] = {{"statistics", &Pushdowns::block_statistics},
-                                                                 {"pruning", &Pushdowns::prune_literals},
-                                                                 {"narrowing", &Pushdowns::narrow_literals},
-                                                                 {"columns", &Pushdowns::field_columns}};
-  for (const auto& [name, flag] : kSwitches) {
+  for (const auto& [name, flag] : kPushdowns) {
     TestingOptions options = plain;
     options.pushdowns = {};
     options.pushdowns.*flag = false;
-    out.push_back({std::string("without ") + name, {.rows_per_block = 9}, options});
+    out.push_back({"without " + std::string(name), {.rows_per_block = 9}, options});
   }
   return out;
 }

@@ -153,12 +153,13 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
   plan->stages_.assign(request.stages.begin(), request.stages.end());
   plan->unwrap_ = request.unwrap;
   plan->options_ = request.options;
+  plan->options_.regex_literals = params.pushdowns.regex_literals;
   plan->pushdowns_ = params.pushdowns;
-  KVASIR_TRY(plan->full_, Pipeline::compile(plan->stages_, request.unwrap, request.options));
+  KVASIR_TRY(plan->full_, Pipeline::compile(plan->stages_, request.unwrap, plan->options_));
   plan->start_profile(request, context);
   plan->split_leading_filters();
-  KVASIR_TRY(plan->rest_, Pipeline::compile(plan->stages(true), request.unwrap, request.options));
-  plan->later_literals_ = required_line_literals(plan->stages(true));
+  KVASIR_TRY(plan->rest_, Pipeline::compile(plan->stages(true), request.unwrap, plan->options_));
+  plan->later_literals_ = required_line_literals(plan->stages(true), params.pushdowns.regex_literals);
 
   SelectRequest select{.tenant = params.tenant,
                        .matchers = request.selector->matchers,
@@ -166,7 +167,9 @@ Result<std::unique_ptr<ScanPlan>> ScanPlan::build(const ScanRequest& request, co
                        .direction = request.direction,
                        .pushdowns = params.pushdowns};
   plan->split_matchers(params, source, context, select);
-  if (params.pushdowns.prune_literals) select.literals = required_line_literals(plan->stages_);
+  if (params.pushdowns.prune_literals) {
+    select.literals = required_line_literals(plan->stages_, params.pushdowns.regex_literals);
+  }
   if (request.range.empty()) return plan;
   OperatorCounts* const counts = plan->counts(ScanProfile::kSelect);
   const OperatorTimer timer(counts);

@@ -45,8 +45,9 @@ struct Address {
 
 using Matcher = std::variant<Literal, Caseless, Regex, Shape, Address>;
 
-Result<Matcher> compile_line_regex(const std::string& expression) {
+Result<Matcher> compile_line_regex(const std::string& expression, bool literals) {
   KVASIR_TRY(auto regex, compile_regex(expression, {}));
+  if (!literals) return Regex{std::move(regex), {}};
   if (auto literal = regex_as_literal(expression)) return Literal{std::move(*literal)};
   if (const auto caseless = regex_as_caseless_literal(expression)) return Caseless{CaselessLiteral(*caseless)};
   const auto required = required_literals_of_regex(expression);
@@ -55,7 +56,7 @@ Result<Matcher> compile_line_regex(const std::string& expression) {
   return Regex{std::move(regex), longest == required.end() ? std::string() : *longest};
 }
 
-Result<Matcher> compile_argument(LineFilterOp op, const LineFilterArgument& argument) {
+Result<Matcher> compile_argument(LineFilterOp op, const LineFilterArgument& argument, bool regex_literals) {
   if (argument.is_ip) {
     if (op != LineFilterOp::kContains && op != LineFilterOp::kNotContains) {
       return fail(ErrorCode::kParse, "ip: invalid operation");
@@ -67,7 +68,7 @@ Result<Matcher> compile_argument(LineFilterOp op, const LineFilterArgument& argu
     case LineFilterOp::kContains:
     case LineFilterOp::kNotContains: return Literal{argument.text};
     case LineFilterOp::kRegex:
-    case LineFilterOp::kNotRegex: return compile_line_regex(argument.text);
+    case LineFilterOp::kNotRegex: return compile_line_regex(argument.text, regex_literals);
     case LineFilterOp::kPattern:
     case LineFilterOp::kNotPattern: break;
   }
@@ -99,12 +100,12 @@ bool always_true(const Matcher& matcher) {
 
 }  // namespace
 
-Result<StepPtr> make_line_filter_step(const LineFilter& filter) {
+Result<StepPtr> make_line_filter_step(const LineFilter& filter, bool regex_literals) {
   const bool negated = filter.op == LineFilterOp::kNotContains || filter.op == LineFilterOp::kNotRegex ||
                        filter.op == LineFilterOp::kNotPattern;
   std::vector<Matcher> alternatives;
   for (const LineFilterArgument& argument : filter.arguments) {
-    KVASIR_TRY(Matcher matcher, compile_argument(filter.op, argument));
+    KVASIR_TRY(Matcher matcher, compile_argument(filter.op, argument, regex_literals));
     alternatives.push_back(std::move(matcher));
   }
   // An empty alternative of a positive chain is ignored, unless there is no other.

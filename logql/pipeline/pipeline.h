@@ -49,6 +49,8 @@ struct PipelineOptions {
   bool needs_line = true;
   /// A parser error also sets __preserve_error__="true": the metric query counts error lines on purpose.
   bool preserve_errors = false;
+  /// Line filters look for what a regex cannot match without before they run it.
+  bool regex_literals = true;
   /// For `now` in templates; read from the real clock when absent.
   std::optional<TimestampNs> now;
 };

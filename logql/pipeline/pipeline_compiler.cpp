@@ -61,8 +61,10 @@ Result<StepPtr> make_logfmt(const LogfmtParser& parser, NameTable& names) {
   return make_logfmt_step(parser);
 }
 
-Result<StepPtr> make_step(const Stage& stage, NameTable& names, LabelReads& reads) {
-  if (const auto* filter = std::get_if<LineFilter>(&stage)) return make_line_filter_step(*filter);
+Result<StepPtr> make_step(const Stage& stage, const PipelineOptions& options, NameTable& names, LabelReads& reads) {
+  if (const auto* filter = std::get_if<LineFilter>(&stage)) {
+    return make_line_filter_step(*filter, options.regex_literals);
+  }
   if (const auto* json = std::get_if<JsonParser>(&stage)) return make_json(*json, names);
   if (const auto* logfmt = std::get_if<LogfmtParser>(&stage)) return make_logfmt(*logfmt, names);
   if (const auto* regexp = std::get_if<RegexpParser>(&stage)) return make_regexp_step(*regexp);
@@ -107,7 +109,7 @@ class Compiler {
   Result<void> make_steps(std::span<const Stage> stages) {
     for (const Stage& stage : stages) {
       Planned planned{&stage, nullptr, {}};
-      auto step = make_step(stage, out_->names, planned.reads);
+      auto step = make_step(stage, out_->options, out_->names, planned.reads);
       if (!step)
         return fail(ErrorCode::kParse, "parse error : stage '" + print_stage(stage) + "' : " + step.error().message());
       planned.step = std::move(*step);

@@ -14,7 +14,8 @@
 
 namespace kvasir::logql {
 
-Result<StepPtr> make_line_filter_step(const LineFilter& filter);
+/// `regex_literals`: regexes are taken for plain texts, or tried behind one, where that is the same.
+Result<StepPtr> make_line_filter_step(const LineFilter& filter, bool regex_literals);
 
 StepPtr make_json_step();
 Result<StepPtr> make_json_extraction_step(const JsonParser& parser, NameTable& names);

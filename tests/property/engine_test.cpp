@@ -54,9 +54,11 @@ std::vector<Setup> ways(const Setup& setup, QueryGenerator& generate) {
     return out;
   };
   const auto flip = [&] { return generate.one_in(2); };
-  return {way(64, 1, {}, true), way(2, 1, {}, true), way(16, 3, {false, false, false, false}, true),
+  Pushdowns some;
+  for (const auto& [name, flag] : kPushdowns) some.*flag = flip();
+  return {way(64, 1, {}, true), way(2, 1, {}, true), way(16, 3, Pushdowns::none(), true),
           way(1 + generate.below(20), static_cast<std::uint32_t>(1 + generate.below(4)),
-              {flip(), flip(), flip(), flip()}, flip())};
+              some, flip())};
 }
 
 void fill(TestingQueries& queries, const Setup& setup) {
