@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kNone = std::string_view::npos;
 constexpr std::size_t kGapMax = 64;        // bytes between a name and its `=` or `:`
-constexpr std::size_t kBracketMax = 4096;  // bytes between the brackets of `name[key]`
+constexpr std::size_t kPathMax = 1024;     // bytes of what may follow a name, `[key]` and `.more`; then all is hidden
+constexpr std::size_t kBackslashesMax = 64;
+constexpr std::size_t kEscapedByteMax = 8;  // bytes that one byte of a key is written with
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
@@ -49,8 +51,9 @@ Unit percent_unit(std::string_view text, std::size_t at) {
 }
 
 Unit backslash_unit(std::string_view text, std::size_t at) {
-  const std::size_t kind = text.find_first_not_of('\\', at);
-  if (kind == kNone) return {'\\', at + 1};
+  const std::size_t count = text.substr(at, kBackslashesMax).find_first_not_of('\\');
+  if (count == kNone) return {'\\', at + 1};
+  const std::size_t kind = at + count;
   const std::string_view rest = text.substr(kind);
   const std::size_t digits = rest.starts_with("u00") ? 3 : rest.starts_with('x') ? 1 : 0;
   const int byte = digits == 0 ? -1 : hex_byte(rest, digits);
@@ -77,19 +80,32 @@ std::size_t past_name(std::string_view text, std::size_t at, std::string_view na
   return at;
 }
 
+/// Where the first `{` stands, also in escapes: behind it keys of a path may stand apart; kNone: nowhere.
+std::size_t find_object(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    at = text.find_first_of("{%\\", at);
+    if (at == kNone) break;
+    const Unit unit = unit_at(text, at);
+    if (unit.byte == '{') return at;
+    at = unit.next;
+  }
+  return kNone;
+}
+
 bool holds_name(std::string_view text, std::string_view name) {
   return std::search(text.begin(), text.end(), name.begin(), name.end(),
                      [](char t, char n) { return n == name_byte(t); }) != text.end();
 }
 
-/// Whether what follows a name within a longer one are bracket parts, also as a label writes them: `[]` and `__`,
-/// `[0]` and `_0_`, `[a].b` and `_a__b`, `%5Ba%5D` and `_5Ba_5D`.
-bool bracket_parts(std::string_view rest) {
-  if (rest.empty()) return true;
+/// Whether what follows a name within a longer one are keys below it: `.b`, or brackets, also as a label writes them:
+/// `[]` and `__`, `[0]` and `_0_`, `[a].b` and `_a__b`, `%5Ba%5D` and `_5Ba_5D`.
+bool keys_below(std::string_view rest) {
+  if (rest.empty() || rest[0] == '.') return true;
+  if (name_byte(rest[0]) != '_') return false;
+  if (rest.size() > kPathMax) return true;
   std::string name(rest);
   std::transform(name.begin(), name.end(), name.begin(), name_byte);
-  return name[0] == '_' && (name.back() == '_' || name.find("__") != kNone || name.starts_with("_5b") ||
-                            name.starts_with("_255b"));
+  return name.back() == '_' || name.find("__") != kNone || name.starts_with("_5b") || name.starts_with("_255b");
 }
 
 /// `user_email` -> `email`: the last key of a path that a JSON stage joins to that name.
@@ -142,12 +158,18 @@ std::size_t skip(std::string_view text, std::size_t at, std::size_t last, const 
 
 bool separates(char c) { return c == '=' || c == ':'; }
 
-/// Past the `[key]` that begins at `at`; at the `=` or `:` when it is not closed.
-std::size_t past_brackets(std::string_view text, std::size_t at) {
-  const std::size_t last = std::min(text.size(), at + kBracketMax);
+/// Past the `[key]` that begins at `at`; at the `=` or `:` when it is not closed. No further than `last`.
+std::size_t past_brackets(std::string_view text, std::size_t at, std::size_t last) {
   const auto to = [&](auto stops) { return skip(text, at, last, [&](char c) { return !stops(c); }); };
   const std::size_t closed = to([](char c) { return c == ']'; });
   return closed < last ? unit_at(text, closed).next : to(separates);
+}
+
+/// The line is meant to be read as JSON; some that write it put a byte order mark in front.
+bool begins_as_json(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != kNone && (text[first] == '{' || text[first] == '[');
 }
 
 bool is_json(std::string_view line) {
@@ -170,7 +192,7 @@ std::size_t skip_spaces(std::string_view text, std::size_t at) {
   return std::min(text.find_first_not_of(" \t\r\n", at), text.size());
 }
 
-/// Past the JSON value that begins at `at`. REQUIRES: valid JSON.
+/// Past the JSON value that begins at `at`; the end where brackets or quotes are not closed.
 std::size_t end_of_value(std::string_view text, std::size_t at) {
   std::size_t depth = 0;
   for (std::size_t i = at; i < text.size();) {
@@ -199,28 +221,36 @@ std::string unescaped(std::string_view quoted) {
   return parser.parse(padded).get(value) == simdjson::SUCCESS ? std::string(value) : std::string();
 }
 
-/// Where the value that follows a name at `at` begins; kNone when no `=` or `:` follows. Between them may stand
-/// bytes that are none of a word, `[keys]`, and after these `.more` of a path.
-std::size_t value_begin(std::string_view text, std::size_t at) {
-  bool path = false;
+struct ValuePlace {
+  std::size_t begin = kNone;  // kNone: no value follows
+  bool endless = false;       // it was looked for in vain in kPathMax bytes
+};
+
+/// Where the value that follows a name at `at` begins: behind `=` or `:`. Between them may stand bytes that are none
+/// of a word, `[keys]`, and `.more` of a path.
+ValuePlace value_place(std::string_view text, std::size_t at) {
+  const std::size_t end = std::min(text.size(), at + kPathMax);
+  if (at < end && word_byte(text[at])) return {at, true};  // a word too long to be looked at
+  bool path = at + 1 < end && text[at] == '.' && word_byte(text[at + 1]);
   const auto between = [&path](char c) {
     return path ? !separates(c) && c != ' ' && c != '[' && c != '\n' : !word_byte(c) && !separates(c) && c != '[';
   };
-  for (std::size_t last = at;;) {
-    last = std::min(text.size(), at + kGapMax);
-    at = skip(text, at, last, between);
-    if (at >= text.size() || unit_at(text, at).byte != '[') break;
-    at = past_brackets(text, at);
+  while (at < end) {
+    at = skip(text, at, path ? end : std::min(end, at + kGapMax), between);
+    if (at >= end || unit_at(text, at).byte != '[') break;
+    at = past_brackets(text, at, end);
     path = at < text.size() && (unit_at(text, at).byte == '.' || unit_at(text, at).byte == '-');
   }
-  if (path) at = skip(text, at, text.size(), [](char c) { return c == ' '; });
-  if (at >= text.size() || !separates(unit_at(text, at).byte)) return kNone;
-  return skip(text, at, text.size(), [](char c) { return std::string_view("=:> \t\r\n").find(c) != kNone; });
+  if (path) at = skip(text, at, end, [](char c) { return c == ' '; });
+  if (at >= end && end < text.size()) return {end, true};
+  if (at >= text.size() || !separates(unit_at(text, at).byte)) return {};
+  return {skip(text, at, text.size(), [](char c) { return std::string_view("=:> \t\r\n").find(c) != kNone; })};
 }
 
-/// Past a value in free text: to its closing quote (a backslash in front of both belongs to them), or to the next
-/// space: commas and the like may be part of it.
+/// Past a value in free text: to its closing quote (a backslash in front of both belongs to them) or bracket, or to the
+/// next space: commas and the like may be part of it.
 std::size_t value_end(std::string_view text, std::size_t at) {
+  if (at < text.size() && (text[at] == '{' || text[at] == '[')) return end_of_value(text, at);
   const std::size_t quote = text.find_first_not_of('\\', at);
   if (quote == kNone || (text[quote] != '"' && text[quote] != '\''))
     return std::min(text.find_first_of(" \t\r\n", at), text.size());
@@ -241,32 +271,40 @@ std::size_t value_end(std::string_view text, std::size_t at) {
 FieldMask::FieldMask(std::vector<std::string> names) : names_(std::move(names)) {
   for (auto& name : names_) std::transform(name.begin(), name.end(), name.begin(), name_byte);
   std::erase(names_, "");
+  for (const auto& name : names_) {
+    levels_max_ = std::max<std::size_t>(levels_max_, std::count(name.begin(), name.end(), '_'));
+    key_bytes_max_ = std::max(key_bytes_max_, name.size() * kEscapedByteMax);
+  }
 }
 
 bool FieldMask::hides(std::string_view name) const {
   const std::size_t first = std::min(name.find_first_not_of('_'), name.size());
   const bool closed = !name.empty() && !letter_or_digit(name.back());  // `user[email]`, `user_email_`
   for (std::size_t at = first; at < name.size(); ++at) {
-    if (at > first && (!closed || letter_or_digit(name[at - 1]))) continue;
+    const bool begins = at == first || (closed ? !letter_or_digit(name[at - 1]) : !word_byte(name[at - 1]));
+    if (!begins) continue;
     const bool hidden = std::any_of(names_.begin(), names_.end(), [&](const std::string& own) {
       const std::size_t end = past_name(name, at, own);
-      return end != kNone && bracket_parts(name.substr(end));
+      return end != kNone && keys_below(name.substr(end));
     });
     if (hidden) return true;
   }
   return false;
 }
 
-/// Length of a name that stands at `at` as a whole word; 0: none. `parts`: the last part of a name is enough.
+/// Length of a name that stands at `at` as a whole word; 0: none. `parts`: the last part of a name is enough. Of a word
+/// that goes on for long no more than kPathMax bytes are looked at.
 std::size_t FieldMask::name_at(std::string_view text, std::size_t at, bool parts) const {
   std::size_t length = 0;
   const auto stands = [&](std::string_view name) {
     std::size_t end = name.empty() ? kNone : past_name(text, at, name);
     if (end == kNone) return false;
     const std::size_t begin = end;
-    while (end < text.size() && word_byte(text[end])) ++end;
+    const std::size_t last = std::min(text.size(), begin + kPathMax + 1);
+    if (begin < last && text[begin] != '_' && word_byte(text[begin])) return false;
+    while (end < last && word_byte(text[end])) ++end;
     length = end - at;
-    return bracket_parts(text.substr(begin, end - begin));
+    return keys_below(text.substr(begin, end - begin));
   };
   const bool found = std::any_of(names_.begin(), names_.end(), [&](const std::string& name) {
     return stands(name) || (parts && stands(last_part(name)));
@@ -274,33 +312,35 @@ std::size_t FieldMask::name_at(std::string_view text, std::size_t at, bool parts
   return found && word_begins_after(text.substr(0, at)) ? length : 0;
 }
 
-bool FieldMask::any_in(std::string_view text, bool parts) const {
+/// False: nothing in it is to be hidden.
+bool FieldMask::may_hold_name(std::string_view text) const {
+  if (text.find_first_of("\\%") != kNone) return true;  // it may be written in escapes
+  const bool parts = text.find('{') != kNone;
   return std::any_of(names_.begin(), names_.end(), [text, parts](const std::string& name) {
     return holds_name(text, parts ? last_part(name) : std::string_view(name));
   });
 }
 
-/// Whether a key is hidden by its own name or by what a stage would join it to with the keys above it.
+/// Whether a key is hidden by its own name or by what a stage would join it to with the keys above it. `above` has no
+/// empty keys. A name of so many parts can only be joined of so many keys, none of them longer than it.
 bool FieldMask::hides_key(const std::vector<std::string>& above, std::string name) const {
   if (hides(name)) return true;
-  for (auto key = above.rbegin(); key != above.rend(); ++key) {
-    if (key->empty()) continue;  // an array, or the whole
-    name = *key + "_" + name;
+  const std::size_t levels = std::min(above.size(), levels_max_);
+  for (std::size_t i = 1; i <= levels && above[above.size() - i].size() <= key_bytes_max_; ++i) {
+    name = above[above.size() - i] + "_" + name;
     if (hides(name)) return true;
   }
   return false;
 }
 
 std::string_view FieldMask::apply(std::string_view line, std::string& storage) const {
-  const std::size_t first = line.find_first_not_of(" \t\r\n");
-  const bool begins_as_json = first != kNone && (line[first] == '{' || line[first] == '[');
-  const bool escapes = line.find_first_of("\\%") != kNone;  // a name may be written in escapes
-  if (names_.empty() || (!escapes && !any_in(line, begins_as_json))) return line;
+  if (names_.empty() || !may_hold_name(line)) return line;
   storage.clear();
-  if (begins_as_json && is_json(line)) {
+  const bool json = begins_as_json(line);
+  if (json && is_json(line)) {
     mask_json(line, storage);
   } else {
-    mask_text(line, begins_as_json ? Rest::kHidden : Rest::kRead, storage);
+    mask_text(line, json ? Rest::kHidden : Rest::kRead, storage);
   }
   return storage;
 }
@@ -308,11 +348,11 @@ std::string_view FieldMask::apply(std::string_view line, std::string& storage) c
 /// A string value: JSON within JSON, or text that may hold names.
 void FieldMask::mask_json_string(std::string_view quoted, std::string& out) const {
   const std::string text = unescaped(quoted);
-  if (text.starts_with('{') && is_json(text)) {
+  if (begins_as_json(text) && is_json(text)) {
     std::string shown;
     mask_json(text, shown);
     append_json_string(out, shown);
-  } else if (any_in(quoted, false) || quoted.find_first_of("\\%") != kNone) {
+  } else if (may_hold_name(quoted)) {
     out += '"';
     mask_text(quoted.substr(1, quoted.size() - 2), Rest::kRead, out);
     out += '"';
@@ -323,12 +363,18 @@ void FieldMask::mask_json_string(std::string_view quoted, std::string& out) cons
 
 // Copies token by token. A string is a key when a colon follows.
 void FieldMask::mask_json(std::string_view line, std::string& out) const {
-  std::vector<std::string> above;  // the key of every object and array that is open
+  std::vector<std::string> above;    // the keys of objects and arrays that are open, but for those without one
+  std::vector<bool> has_key;         // of each object and array that is open
   std::string key;
   for (std::size_t at = 0; at < line.size();) {
     if (line[at] != '"') {
-      if (line[at] == '{' || line[at] == '[') above.push_back(std::exchange(key, {}));
-      if ((line[at] == '}' || line[at] == ']') && !above.empty()) above.pop_back();
+      if (line[at] == '{' || line[at] == '[') {
+        has_key.push_back(!key.empty());
+        if (!key.empty()) above.push_back(std::exchange(key, {}));
+      } else if ((line[at] == '}' || line[at] == ']') && !has_key.empty()) {
+        if (has_key.back()) above.pop_back();
+        has_key.pop_back();
+      }
       if (line[at] == ',') key.clear();
       out += line[at++];
       continue;
@@ -351,17 +397,17 @@ void FieldMask::mask_json(std::string_view line, std::string& out) const {
 }
 
 void FieldMask::mask_text(std::string_view text, Rest rest, std::string& out) const {
-  const bool broken_object = rest == Rest::kHidden && text.find_first_not_of(" \t\r\n") == text.find('{');
+  const std::size_t object = find_object(text);
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = name_at(text, at, broken_object);
-    const std::size_t value = length == 0 ? kNone : value_begin(text, at + length);
-    if (value == kNone) {
+    const std::size_t length = name_at(text, at, object < at);
+    const ValuePlace value = length == 0 ? ValuePlace{} : value_place(text, at + length);
+    if (value.begin == kNone) {
       out += text[at++];
       continue;
     }
-    out.append(text.substr(at, value - at)).append(kMasked);
-    if (rest == Rest::kHidden) return;
-    at = value_end(text, value);
+    out.append(text.substr(at, value.begin - at)).append(kMasked);
+    if (rest == Rest::kHidden || value.endless) return;
+    at = value_end(text, value.begin);
   }
 }
 

@@ -6,8 +6,10 @@
 //           cannot be told (a line that begins as JSON and is none, a quote that is never closed) up to the end of the
 //           line. It hides rather too much.
 // Names:    compared without regard to case, as whole words, and as labels are written: `user.email`, `user-email` and
-//           `user_email` are one name, in JSON also the key `email` within `user`; so is `email[a]`.
-// Cost:     lines that hold no name are returned as they are.
+//           `user_email` are one name, in JSON also the key `email` within `user`. A name hides what is below it
+//           (`email[a]`, `email.a`) and stands at the end of a path too (`email` hides the key `user.email`), but not
+//           within a word (`user_email`).
+// Cost:     lines that hold no name are returned as they are; for others it grows with their length.
 // Threads:  immutable after building.
 #pragma once
 
@@ -32,7 +34,7 @@ class FieldMask {
  private:
   enum class Rest { kRead, kHidden };  // what comes after a value that is hidden in text
 
-  bool any_in(std::string_view text, bool parts) const;
+  bool may_hold_name(std::string_view text) const;
   bool hides_key(const std::vector<std::string>& above, std::string name) const;
   void mask_json(std::string_view line, std::string& out) const;
   void mask_json_string(std::string_view quoted, std::string& out) const;
@@ -40,6 +42,8 @@ class FieldMask {
   std::size_t name_at(std::string_view text, std::size_t at, bool parts) const;
 
   std::vector<std::string> names_;  // as labels are written, in lower case
+  std::size_t levels_max_ = 0;      // keys that may be joined in front of another
+  std::size_t key_bytes_max_ = 0;   // of a key that is joined in front of another
 };
 
 }  // namespace kvasir::server

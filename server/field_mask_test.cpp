@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "common/cpu_time.h"
+
 namespace kvasir::server {
 namespace {
 
@@ -78,7 +80,16 @@ TEST_CASE("names with brackets, in escapes, and as labels write them") {
            R"({"msg":"\u001b[36memail\u001b[0m=SECRET"})", R"({"em\u0061il":"SECRET")", R"({"a":"email[]=SECRET)",
            R"({"msg":"{\"email[]\":\"SECRET\"}"})", R"({"url":"/x?email%5B%5D=SECRET"})", R"(\033[1memail=SECRET)",
            R"([{"email[]":"SECRET"}])", R"(email[k\u005d=SECRET)", "email[x]\n=SECRET",
-           "email[" + std::string(300, 'k') + "]=SECRET",
+           "email[" + std::string(300, 'k') + "]=SECRET", "email[" + std::string(3000, 'k') + "]=SECRET",
+           "email_5B" + std::string(3000, 'k') + "_5D=SECRET", "email." + std::string(3000, 'k') + "=SECRET",
+           R"({"user.email":"SECRET"})", R"({"x-user/email":"SECRET"})", R"({"user.email.home":["SECRET"]})",
+           R"({"email.home":"SECRET"})", "email.home=SECRET", "user.email.home: SECRET",
+           R"({"msg":"[{\"card\":{\"number\":\"SECRET\"}}]"})", R"({"msg":" {\"card\":{\"number\":\"SECRET\"}}"})",
+           R"({"msg":"got {\"card\":{\"number\":\"SECRET\"}}"})", R"([{"card":{"number":"SECRET"}},{"cut)",
+           "\xef\xbb\xbf{\"card\":{\"number\":\"SECRET\"}}", R"(2026 INFO {"card":{"number":"SECRET"}})",
+           R"(["a", {"card":{"number":"SECRET"}}, {)", R"(INFO card={"number": "SECRET"})",
+           R"(INFO {"email":["a b","SECRET"]} done)", R"(email=[a b SECRET] done)", R"(email={"a":1, "b":"SECRET")",
+           R"(q=%7B%22card%22%3A%7B%22number%22%3A%22SECRET%22%7D%7D)",
        }) {
     std::string storage;
     const std::string_view shown = mask.apply(line, storage);
@@ -88,7 +99,8 @@ TEST_CASE("names with brackets, in escapes, and as labels write them") {
     CHECK(shown.find(kMasked) != std::string_view::npos);
   }
   for (const std::string line : {
-           "email_verified=true", "emails=3", "e-mails[]=1", "email [INFO] user=bob", "100% of 5=5", "myemail[]=x",
+           "email_verified=true", "emails=3", "sent email. status=5", "number=5 {x}", R"({"x.email_hash":"h"})",
+ "e-mails[]=1", "email [INFO] user=bob", "100% of 5=5", "myemail[]=x",
            R"({"email_verified":true,"emails":["a"]})", R"({"a":"C:\\new"})",
        }) {
     std::string storage;
@@ -123,6 +135,29 @@ TEST_CASE("a name is hidden in every way that a stage would write it so") {
   CHECK(mask.hides("user_email"));
   CHECK(mask.hides("Card.Number"));
   CHECK(!mask.hides("email"));
+}
+
+TEST_CASE("the time for a line grows with its length") {
+  constexpr std::size_t kLineBytes = 128 << 10;
+  const auto repeat = [](std::string_view text) {
+    std::string out;
+    while (out.size() < kLineBytes) out += text;
+    return out;
+  };
+  const std::string opened = repeat(R"({"a":)").substr(0, 5 * 1000);
+  std::string nested = opened + "{";
+  while (nested.size() < kLineBytes) nested += R"("a":1,)";
+  nested += R"("e_mail":1})" + std::string(opened.size() / 5, '}');
+  const FieldMask mask({"password", "e_mail"});
+  for (const auto& line : {repeat("\\"), repeat("password[password]"), nested, repeat("password_"), repeat("password"),
+                           repeat("%25"), repeat("e_mail.x "), repeat("password["), repeat("\x1b[1"), repeat("__password"),
+                           "{\"" + repeat("password-x ") + "]\":1}", repeat("password:{"), repeat("{\"password\":[")}) {
+    CAPTURE(line.substr(0, 20));
+    std::string storage;
+    const std::uint64_t before = thread_cpu_ns();
+    mask.apply(line, storage);
+    CHECK(thread_cpu_ns() - before < 5'000'000'000);  // what is quadratic takes a minute
+  }
 }
 
 TEST_CASE("names are whole and without case") {
