@@ -144,6 +144,7 @@ Result<void> Application::listen() {
   options.idle_timeout = config.http.idle_timeout;
   options.write_timeout = config.http.write_timeout;
   options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
+  options.set_aside = [&parts](const net::HttpRequest& request) { return parts.gate->is_slow(request); };
   options.tls = config.http.tls;
   options.path_prefix = config.http.path_prefix;
   options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
@@ -272,6 +273,7 @@ void Application::make_grpc() {
   options.port = config.kvasir.otlp_grpc_port;
   options.message_bytes_max = config.ingester.max_recv_msg_size;
   options.call_timeout = config.http.read_timeout;
+  options.set_aside = [this](const net::HttpRequest& request) { return parts_->gate->is_slow(request); };
   options.tls = config.http.tls;
   parts_->grpc = std::make_unique<net::GrpcServer>(std::move(options));
 }
@@ -295,6 +297,18 @@ Result<void> Application::start_rules() {
                                       system_clock(), posix_filesystem(), make_rule_queries(*parts.services)));
   parts.metrics.set_rules(std::make_shared<RuleMetrics>(parts.ruler, *parts.gate, folders.rules));
   return {};
+}
+
+Result<void> Application::check(const LoadedConfig& loaded) {
+  const auto& config = loaded.config;
+  KVASIR_CHECK_OK(Authenticator::create(config.kvasir, system_clock()));
+  TenantSettingsStore overrides(config.limits, config.runtime.files, process_environment());
+  std::vector<std::string> warnings;
+  KVASIR_CHECK_OK(overrides.reload(warnings));
+  for (const auto& warning : warnings) log::warn("config", warning);
+  net::HttpServerOptions options;
+  options.tls = config.http.tls;
+  return net::HttpServer(std::move(options)).reload_tls();
 }
 
 std::uint16_t Application::port() const { return parts_->server->port(); }

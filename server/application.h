@@ -26,6 +26,8 @@ class Application {
   static Result<std::unique_ptr<Application>> start(CommandLine line, std::unique_ptr<LoadedConfig> loaded,
                                                     std::function<void()> request_stop);
   ~Application();  // stop()
+  /// What a start would refuse although the file could be read: credentials, policies, keys, certificates, overrides.
+  static Result<void> check(const LoadedConfig& loaded);
 
   std::uint16_t port() const;
   /// Every second, by main: reads the runtime overrides again when their period is over.

@@ -84,8 +84,10 @@ Result<void> Authenticator::read_credentials(const KvasirConfig& config) {
     known.basic = credential.token.empty();
     known.password_hash = credential.password_hash;
     const bool hashed = !known.password_hash.empty();
-    if (hashed && !is_password_hash(known.password_hash))
-      return refuse("the password hash of " + credential.username + " is of no known form");
+    if (hashed) {
+      auto checked = check_password_hash(known.password_hash);
+      if (!checked) return fail(checked.error().with_context("the password hash of " + credential.username));
+    }
     known.digest = digest_of(!known.basic ? credential.token
                              : hashed     ? credential.username
                                           : credential.username + ":" + credential.password);
@@ -108,15 +110,30 @@ Result<std::shared_ptr<const ReadPolicy>> Authenticator::policy_of(const std::st
   return found->second;
 }
 
-const Principal* Authenticator::find_hashed(std::string_view pair) const {
+/// The first hashed credential of the user in `pair` that `accepts` says yes to.
+template <class Accepts>
+const Principal* Authenticator::find_hashed(std::string_view pair, Accepts accepts) const {
   const auto colon = pair.find(':');
   if (colon == std::string_view::npos) return nullptr;
   const Digest user = digest_of(pair.substr(0, colon));
+  const std::string password(pair.substr(colon + 1));
   for (const auto& known : known_) {
     const bool same = !known.password_hash.empty() && CRYPTO_memcmp(user.data(), known.digest.data(), user.size()) == 0;
-    if (same && passwords_.verify(known.password_hash, std::string(pair.substr(colon + 1)))) return &known.principal;
+    if (same && accepts(known.password_hash, password)) return &known.principal;
   }
   return nullptr;
+}
+
+const Principal* Authenticator::find_remembered(std::string_view pair) const {
+  return find_hashed(pair, [this](const std::string& hash, const std::string& password) {
+    return passwords_.knows(hash, password);
+  });
+}
+
+bool Authenticator::is_slow(const net::HttpRequest& request) const {
+  const auto pair = net::base64_decode(after_scheme(request.headers.value_or_empty("Authorization"), "Basic"));
+  if (!pair || find_remembered(*pair) != nullptr) return false;
+  return find_hashed(*pair, [](const std::string&, const std::string&) { return true; }) != nullptr;
 }
 
 const Principal* Authenticator::find(std::string_view secret, bool basic) const {
@@ -142,14 +159,19 @@ Result<Principal> Authenticator::from_token(std::string_view token) const {
 
 Result<Principal> Authenticator::identify(const net::HttpRequest& request) const {
   if (!required_) return Principal{"anonymous", Role::kAdmin, {}, nullptr};
-  const auto header = request.headers.get("Authorization").value_or("");
+  const auto header = request.headers.value_or_empty("Authorization");
   if (const auto token = after_scheme(header, "Bearer"); !token.empty()) {
     return from_token(token);
   }
   if (const auto encoded = after_scheme(header, "Basic"); !encoded.empty()) {
     const auto pair = net::base64_decode(encoded);
     const Principal* principal = pair ? find(*pair, true) : nullptr;
-    if (pair && principal == nullptr) principal = find_hashed(*pair);
+    if (pair && principal == nullptr) principal = find_remembered(*pair);
+    if (pair && principal == nullptr) {
+      principal = find_hashed(*pair, [this](const std::string& hash, const std::string& password) {
+        return passwords_.verify(hash, password);
+      });
+    }
     if (principal == nullptr) return refuse("unknown user or wrong password");
     return *principal;
   }

@@ -43,6 +43,8 @@ class Authenticator {
   ~Authenticator();
 
   Result<Principal> identify(const net::HttpRequest& request) const;
+  /// True if identify() will have to hash a password, which takes long.
+  bool is_slow(const net::HttpRequest& request) const;
   /// True if requests need a credential.
   bool required() const { return required_; }
 
@@ -56,7 +58,9 @@ class Authenticator {
   };
   static Digest digest_of(std::string_view secret);
   const Principal* find(std::string_view secret, bool basic) const;
-  const Principal* find_hashed(std::string_view pair) const;
+  template <class Accepts>
+  const Principal* find_hashed(std::string_view pair, Accepts accepts) const;
+  const Principal* find_remembered(std::string_view pair) const;
   Result<void> read_policies(const KvasirConfig& config);
   Result<void> read_credentials(const KvasirConfig& config);
   Result<Principal> from_token(std::string_view token) const;

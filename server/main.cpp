@@ -93,6 +93,10 @@ int run(const CommandLine& line) {
   }
   if (line.print_config) print_error(print_yaml(settings(config)));
   if (line.verify_only) {
+    if (auto checked = Application::check(**loaded); !checked) {
+      print_error("CONFIG ERROR: " + checked.error().message());
+      return kExitFailure;
+    }
     log::info("config", "config is valid");
     return 0;
   }

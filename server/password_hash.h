@@ -1,7 +1,9 @@
-// password_hash.h -- checks a password against a hash of crypt(3): bcrypt ($2b$), yescrypt ($y$), SHA-512 ($6$).
+// password_hash.h -- checks a password against a hash: bcrypt ($2b$), yescrypt ($y$) and SHA-512 ($6$) of crypt(3),
+// or Argon2 ($argon2id$).
 //
 // Cost:     tens of milliseconds by design. SlowPasswords remembers good pairs, and lets only one thread hash at a
-//           time, so that guessing costs an attacker's queue and no more than one core.
+//           time. Those that knows() does not answer should come on a thread of their own (TenantGate::is_slow), so
+//           that guessing costs an attacker's queue, no more than one core, and nobody else's time.
 // Limits:   kRememberedMax good pairs (as digests, never as text), forgotten when the object goes; passwords up to
 //           kPasswordBytesMax.
 // Threads:  any.
@@ -13,19 +15,22 @@
 #include <string_view>
 
 #include "common/mutex.h"
+#include "common/result.h"
 
 namespace kvasir::server {
 
 inline constexpr std::size_t kRememberedMax = 1024;
 inline constexpr std::size_t kPasswordBytesMax = 256;
 
-/// True for hashes that verify_password() can check here.
-bool is_password_hash(std::string_view hash);
+/// Errors: invalid_argument: not a hash that verify_password() can check here, or one that costs too much.
+Result<void> check_password_hash(std::string_view hash);
 bool verify_password(const std::string& hash, const std::string& password);
 
 class SlowPasswords {
  public:
   bool verify(const std::string& hash, const std::string& password) const;
+  /// True if verify() would say yes at once.
+  bool knows(std::string_view hash, std::string_view password) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;

@@ -11,16 +11,19 @@ using namespace kvasir::server;
 
 TEST_CASE("passwords against hashes of crypt") {
   const std::string bcrypt = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve";  // of "test"
-  CHECK(is_password_hash(bcrypt));
-  CHECK(!is_password_hash("plain text"));
-  CHECK(!is_password_hash("$2b$04$short"));
+  CHECK(check_password_hash(bcrypt));
+  CHECK_FALSE(check_password_hash("plain text"));
+  CHECK_FALSE(check_password_hash("$2b$04$short"));
   CHECK(verify_password(bcrypt, "test"));
   CHECK(!verify_password(bcrypt, "Test"));
   CHECK(!verify_password(bcrypt, std::string("test\0x", 6)));
   CHECK(!verify_password(bcrypt, std::string(kPasswordBytesMax + 1, 'x')));
   const SlowPasswords passwords;
+  CHECK_FALSE(passwords.knows(bcrypt, "test"));
   for (int i = 0; i < 3; ++i) {
     CHECK(passwords.verify(bcrypt, "test"));
+    CHECK(passwords.knows(bcrypt, "test"));
+    CHECK_FALSE(passwords.knows(bcrypt, "guess"));
     CHECK(!passwords.verify(bcrypt, "guess"));
   }
 }

@@ -48,18 +48,17 @@ void TenantGate::set_authenticator(std::shared_ptr<const Authenticator> authenti
   authenticator_ = std::move(authenticator);
 }
 
-bool TenantGate::open_to_all() const {
+std::shared_ptr<const Authenticator> TenantGate::authenticator() const {
   const MutexLock lock(mutex_);
-  return !authenticator_->required();
+  return authenticator_;
 }
 
+bool TenantGate::open_to_all() const { return !authenticator()->required(); }
+
+bool TenantGate::is_slow(const net::HttpRequest& request) const { return authenticator()->is_slow(request); }
+
 std::optional<Principal> TenantGate::principal(const net::HttpRequest& request, net::HttpReply& reply, Role role) {
-  std::shared_ptr<const Authenticator> authenticator;
-  {
-    MutexLock lock(mutex_);
-    authenticator = authenticator_;
-  }
-  auto principal = authenticator->identify(request);
+  auto principal = authenticator()->identify(request);
   if (!principal) {
     refused_.add(request, 401, "", principal.error().message());
     auto response = plain_error(401, "unauthorized");

@@ -38,6 +38,8 @@ class TenantGate final : public RequestGate {
   void set_authenticator(std::shared_ptr<const Authenticator> authenticator);
   /// Nobody has to show a credential: what one may read all may read.
   bool open_to_all() const;
+  /// A password has to be hashed for this request: its handler should run where it holds up nobody else.
+  bool is_slow(const net::HttpRequest& request) const;
 
   std::optional<RequestContext> single_tenant(const net::HttpRequest& request, net::HttpReply& reply,
                                               Role role) override;
@@ -45,6 +47,7 @@ class TenantGate final : public RequestGate {
   std::optional<std::string> admin(const net::HttpRequest& request, net::HttpReply& reply) override;
 
  private:
+  std::shared_ptr<const Authenticator> authenticator() const;
   std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role);
   std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request,
                                               net::HttpReply& reply, bool reading);

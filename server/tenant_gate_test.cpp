@@ -117,6 +117,36 @@ TEST_CASE("credentials decide role and tenants") {
   CHECK(g.gate.admin(with({{"Authorization", "Bearer r00t"}}), reply) == "root");
 }
 
+TEST_CASE("only a password that has to be hashed makes a request slow") {
+  KvasirConfig config = with_credentials();
+  const std::string old_hash = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$NZWWBi2zAa/2LfyYc+3inLV8bTSJ8ccirRfEkojHtfE";  // "x"
+  const std::string bcrypt = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve";                         // "test"
+  config.credentials.push_back({"ann", "", "ann", "", "read", {"a"}});
+  config.credentials.back().password_hash = old_hash;
+  config.credentials.push_back({"ann", "", "ann", "", "read", {"a"}});  // while a password is being changed
+  config.credentials.back().password_hash = bcrypt;
+  Gate g({true, true}, config);
+  const auto request = [](std::string header) { return with({{"Authorization", std::move(header)}}); };
+  const auto status = [&](const net::HttpRequest& asked) {
+    TestingReply reply;
+    return g.gate.single_tenant(asked, reply, Role::kRead) ? 200 : reply.response.status;
+  };
+  CHECK_FALSE(g.gate.is_slow(with({})));
+  CHECK_FALSE(g.gate.is_slow(request("Bearer guess")));
+  CHECK_FALSE(g.gate.is_slow(request("Basic !!")));
+  CHECK_FALSE(g.gate.is_slow(request(net::basic_auth("agent", "guess"))));   // has no hash
+  CHECK_FALSE(g.gate.is_slow(request(net::basic_auth("nobody", "guess"))));
+  for (const char* password : {"x", "test"}) {
+    const auto good = request(net::basic_auth("ann", password));
+    CHECK(g.gate.is_slow(good));
+    CHECK(status(good) == 200);
+    CHECK_FALSE(g.gate.is_slow(good));
+  }
+  const auto bad = request(net::basic_auth("ann", "guess"));
+  CHECK(status(bad) == 401);
+  CHECK(g.gate.is_slow(bad));  // bad ones are not remembered
+}
+
 TEST_CASE("requiring credentials without having any is an error") {
   KvasirConfig config;
   config.require_authentication = true;

@@ -2,6 +2,7 @@
 """Who may do what: TLS and client certificates through the configuration, certificates that change while the server runs, tokens,
 password hashes, JSON web tokens whose keys rotate, read policies, and an audit line per query."""
 import base64
+import contextlib
 import http.server
 import json
 import re
@@ -19,6 +20,8 @@ from packages import python_with, tool
 from running import BIN, World, eventually, fetch, free_port
 
 BCRYPT = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve"  # of "test"
+ARGON2 = "$argon2id$v=19$m=4096,t=2,p=1$c29tZXNhbHQxMg$0SWs0vhLOmXGVfNoo1XrSjY9j+fPcTzU66MSUdMvDhE"  # of "test"
+SLOW = "$6$rounds=300000$somesalt$" + "." * 86  # of nothing known; takes 0.1 s to compare
 PUSH = "/loki/api/v1/push"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -106,11 +109,13 @@ server:
 
 def credentials():
     """Static tokens, password hashes, roles and tenants; no secret is shown."""
+    check_verify()
     sha512 = subprocess.run(["openssl", "passwd", "-6", "test"], capture_output=True, text=True).stdout.strip()
     config = {"kvasir": {"auth": {"credentials": [
         {"name": "reader", "token": "reader-secret", "role": "read", "tenants": ["a"]},
         {"name": "agents", "username": "agent", "password_hash": BCRYPT, "role": "write", "tenants": ["a", "b"]},
         {"name": "old", "username": "old", "password_hash": sha512, "role": "read", "tenants": ["a"]},
+        {"name": "new", "username": "new", "password_hash": ARGON2, "role": "read", "tenants": ["a"]},
         {"name": "root", "token": "root-secret", "role": "admin"}]}}}
     with World() as world:
         _, url = world.kvasir(as_yaml(config), multi_tenant=True)
@@ -125,7 +130,8 @@ def credentials():
             ("another scheme", {"Authorization": "Digest x"}, 401),
             ("its tenant by itself", bearer("reader-secret"), 200), ("another tenant", {**bearer("reader-secret"), **tenant_b}, 403),
             ("two tenants, one its own", {**bearer("reader-secret"), "X-Scope-OrgID": "a|b"}, 403),
-            ("SHA-512 hash", basic("old", "test"), 200), ("a tenant that is a path", {**bearer("root-secret"), "X-Scope-OrgID": "../a"}, 400),
+            ("SHA-512 hash", basic("old", "test"), 200), ("Argon2 hash", basic("new", "test"), 200), ("a wrong password", basic("new", "Test"), 401),
+            ("the hash as password", basic("new", ARGON2), 401), ("a tenant that is a path", {**bearer("root-secret"), "X-Scope-OrgID": "../a"}, 400),
         ]
         for what, headers, status in answers:
             got = query(url, '{job="x"}', headers)
@@ -135,10 +141,62 @@ def credentials():
         for path in ("/config", "/flush", "/-/reload", "/loki/api/v1/delete?query=%7Bjob%3D%22x%22%7D&start=1"):
             assert fetch(url + path, b"" if path != "/config" else None, {**agent, **tenant_a})[0] == 403, path
         shown = fetch(url + "/config", headers=bearer("root-secret"))[1] + fetch(url + "/metrics")[1] + world.programs[0].log.read_text()
-        for secret in ("reader-secret", "root-secret", BCRYPT, sha512, "test:"):
+        for secret in ("reader-secret", "root-secret", BCRYPT, ARGON2, sha512, "test:"):
             assert secret not in shown, f"{secret} is shown"
         log = world.programs[0].log.read_text()
         assert re.search(r'tenant=a user=reader route=query_range .*query="?\{job', log), "each query has its line with tenant and user"
+
+
+def check_verify():
+    """-verify-config refuses what a start would refuse."""
+    with World() as world:
+        for what, text, message in [
+            ("no fault", "kvasir: {auth: {credentials: [{username: a, password_hash: \"" + ARGON2 + "\", role: read}]}}", None),
+            ("a hash of no kind", "kvasir: {auth: {credentials: [{username: a, password_hash: secret, role: read}]}}", "password hash of a"),
+            ("a hash that costs too much", "kvasir: {auth: {credentials: [{username: a, password_hash: \"" + ARGON2.replace("m=4096", "m=9999999")
+             + "\", role: read}]}}", "m=9999999 is over the limit 262144"),
+            ("an unknown policy", "kvasir: {auth: {credentials: [{username: a, password: b, role: read, policy: none}]}}", "no policy none"),
+            ("a broken selector", "kvasir: {auth: {policies: [{name: p, selector: '{'}], required: true, credentials: [{token: t}]}}", "policy p"),
+            ("no certificate", "server: {http_tls_config: {cert_file: /none, key_file: /none}}", "/none"),
+            ("no overrides", "runtime_config: {file: /none}", "/none"),
+        ]:
+            config = world.folder / "verify.yaml"
+            config.write_text(text + "\n")
+            done = subprocess.run([BIN / "kvasir", f"-config.file={config}", "-verify-config"], capture_output=True, text=True, timeout=120)
+            assert (done.returncode == 0) == (message is None) and (message or "valid") in done.stdout + done.stderr, (what, done)
+
+
+def guesses():
+    """Who guesses passwords, each of which takes a while to check, holds up nobody whose credential is known."""
+    config = {"kvasir": {"auth": {"credentials": [{"name": "victim", "username": "victim", "password_hash": SLOW, "role": "read"},
+                                                  {"name": "root", "token": "root-secret", "role": "admin"}]}}}
+    with World() as world:
+        _, url = world.kvasir(as_yaml(config))
+        stop, statuses = threading.Event(), []
+
+        def guess(number):
+            while not stop.is_set():
+                for path in ("/loki/api/v1/labels", PUSH, "/flush"):
+                    with contextlib.suppress(OSError):  # it waited for too long
+                        statuses.append(fetch(url + path, None if path.endswith("labels") else b"{}", basic("victim", f"guess {number}"))[0])
+                    stop.wait(0.3)
+
+        guessers = [threading.Thread(target=guess, args=(i,)) for i in range(24)]
+        for thread in guessers:
+            thread.start()
+        try:
+            eventually("guesses are refused because too many wait", 60, lambda: 503 in statuses)
+            before = len([status for status in statuses if status == 401])
+            for i in range(30):
+                assert query(url, '{job="x"}', bearer("root-secret"))[0] == 200
+                assert push(url, {"job": "x"}, [f"line {i}"], bearer("root-secret")) == 204
+            checked = len([status for status in statuses if status == 401]) - before
+            assert checked < 30, f"{checked} guesses were checked while 60 requests waited for them"
+        finally:
+            stop.set()
+            for thread in guessers:
+                thread.join()
+        assert set(statuses) <= {401, 503}, set(statuses)
 
 
 def as_yaml(config):
@@ -444,7 +502,7 @@ def certificates():
             kvasir.stop()
 
 
-PARTS = (tls, credentials, jwt, policies, reload, certificates)
+PARTS = (tls, credentials, guesses, jwt, policies, reload, certificates)
 
 
 def main():
