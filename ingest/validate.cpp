@@ -65,7 +65,8 @@ class Validation {
   }
 
  private:
-  /// Labels of every stream, also of those without entries: one broken label string refuses the push.
+  /// Labels of every stream, also of those without entries: one broken label string refuses the push, or, for a client
+  /// that asks for verdicts, its stream.
   std::optional<Refusal> look_up(TenantIntake& intake, const std::shared_ptr<const TenantLimits>& limits) {
     MutexLock lock(intake.mutex);
     if (intake.limits != limits) {
@@ -77,15 +78,31 @@ class Validation {
     levels_ = intake.levels;
     known_.reserve(push_.streams.size());
     for (const auto& stream : push_.streams) {
-      if (stream.labels.size() > kLabelTextBytesMax) {
-        return Refusal{413, "request body too large: stream labels size " + std::to_string(stream.labels.size()) +
-                                " exceeds limit of 17 MB", {}};
-      }
-      auto known = intake.known.find(stream.labels, limits_, *levels_);
-      if (!known) return Refusal{400, "couldn't parse labels: " + known.error().message(), {}};
-      known_.push_back(std::move(*known));
+      std::shared_ptr<KnownStream> known;
+      auto refusal = find_stream(intake.known, stream.labels, known);
+      if (refusal && verdicts_ == nullptr) return refusal;
+      known_.push_back(refusal ? refused_stream(std::move(*refusal)) : std::move(known));
     }
     return std::nullopt;
+  }
+
+  std::optional<Refusal> find_stream(KnownStreams& streams, std::string_view labels,
+                                     std::shared_ptr<KnownStream>& out) const {
+    if (labels.size() > kLabelTextBytesMax) {
+      return Refusal{413, "request body too large: stream labels size " + std::to_string(labels.size()) +
+                              " exceeds limit of 17 MB", {}};
+    }
+    auto known = streams.find(labels, limits_, *levels_);
+    if (!known) return Refusal{400, "couldn't parse labels: " + known.error().message(), {}};
+    out = std::move(*known);
+    return std::nullopt;
+  }
+
+  /// Stands in for a stream whose labels cannot be read; it has no identity.
+  static std::shared_ptr<KnownStream> refused_stream(Refusal refusal) {
+    auto stream = std::make_shared<KnownStream>();
+    stream->label_problem = Rejection{DiscardReason::kInvalidLabels, refusal.status, std::move(refusal.message), 0, 0};
+    return stream;
   }
 
   void reserve() {

@@ -1,7 +1,8 @@
 // validate.h -- decides what of a decoded push is taken, in Loki's order and words.
 //
 // Shape:    (DecodedPush, TenantLimits, now) -> PushBatch + Rejections. Good entries go on even if others are refused;
-//           only broken labels, an empty request and the tenant's rate limit refuse the whole push.
+//           only broken labels (unless verdicts are asked for), an empty request and the tenant's rate limit refuse the
+//           whole push.
 // State:    per tenant, the identities of known label strings (one hash look-up per stream) and the rate limiters.
 // Lifetime: the batch keeps the DecodedPush alive.
 // Threads:  any; one mutex per tenant, held while streams are looked up and rates are charged.

@@ -338,6 +338,32 @@ TEST_CASE("verdicts name refused lines as the client sent them") {
   CHECK(verdicts->refused_count() == 4);
 }
 
+TEST_CASE("labels that cannot be read refuse their stream alone where verdicts are asked for") {
+  Fixture f;
+  const std::string good = stream(R"({"a":"b"})", entry("1"));
+  const std::string broken = stream(R"({"bad-name":"x"})", entry("2") + "," + entry("3"));
+  const auto run = [&](std::shared_ptr<PushVerdicts> verdicts) {
+    auto push = std::make_shared<DecodedPush>();
+    push->body = body(broken + "," + good);
+    REQUIRE(decode_push_json(JsonForm::kV1, *push).has_value());
+    return f.validator.validate("t", std::move(push), f.limits, std::move(verdicts));
+  };
+  const std::string text = "couldn't parse labels: 1:5: parse error: unexpected character inside braces: '-'";
+  const auto whole = run(nullptr);
+  CHECK(std::get<Refusal>(whole).message == text);
+  const auto verdicts = std::make_shared<PushVerdicts>();
+  const auto result = run(verdicts);
+  const auto& taken = std::get<Validated>(result);
+  REQUIRE(taken.batch.streams.size() == 1);
+  CHECK(taken.rejections.status() == 400);
+  CHECK(verdicts->accepted_count() == 1);
+  REQUIRE(verdicts->refused().size() == 2);
+  CHECK(verdicts->refused()[1].place.stream == 0);
+  CHECK(verdicts->refused()[1].place.entry == 1);
+  CHECK(discard_reason_name(verdicts->refused()[1].reason) == "invalid_labels");
+  CHECK(verdicts->refused()[1].message == text);
+}
+
 TEST_CASE("a known stream comes with the same identity until the limits change") {
   Fixture fixture;
   const auto identity = [&](std::string_view labels) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/bytes.h"
 #include "common/json_writer.h"
 
 namespace kvasir::server {
@@ -9,15 +10,10 @@ namespace {
 
 constexpr char kVerdictsTag = 15 << 3 | 2;
 
-void put_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
+/// A field of a protobuf message.
 void put_bytes(std::string& out, char tag, std::string_view bytes) {
   out += tag;
-  put_varint(out, bytes.size());
-  out += bytes;
+  ByteWriter(out).sized(bytes);
 }
 
 void write_place(JsonWriter& w, const LineNames& names, ingest::PushVerdicts::Place place) {
@@ -71,7 +67,7 @@ std::string encode_otlp_response(const OtlpPartial& partial, std::string_view ve
   std::string out;
   if (!partial.message.empty()) {
     std::string inner = "\x08";
-    put_varint(inner, partial.rejected);
+    ByteWriter(inner).varint(partial.rejected);
     put_bytes(inner, '\x12', partial.message);
     put_bytes(out, '\x0a', inner);
   }

@@ -38,10 +38,9 @@ std::optional<Refusal> undo_encoding(net::HttpRequest& request, std::uint64_t li
   return std::nullopt;
 }
 
-Result<void> decode_body(PushForm form, std::string_view media_type, std::string body, std::uint64_t limit,
-                         DecodedPush& push) {
-  if (!net::equal_ignore_case(media_type, "application/json")) return ingest::decode_push_snappy(body, limit, push);
-  push.body = std::move(body);
+Result<void> decode_body(PushForm form, net::HttpRequest& request, std::uint64_t limit, DecodedPush& push) {
+  if (!is_json(request)) return ingest::decode_push_snappy(request.body, limit, push);
+  push.body = std::move(request.body);
   return ingest::decode_push_json(form == PushForm::kV1 ? ingest::JsonForm::kV1 : ingest::JsonForm::kLegacy, push);
 }
 
@@ -66,12 +65,11 @@ std::string_view media_type_problem(std::string_view type) {
 DecodedOrRefused decode_loki(const PushDecoding& decoding, net::HttpRequest& request) {
   const std::uint64_t limit = decoding.limits.decompressed_max;
   if (auto refusal = undo_encoding(request, limit)) return std::move(*refusal);
-  const std::string_view media_type = media_type_of(request);
-  if (const auto problem = media_type_problem(media_type); !problem.empty())
+  if (const auto problem = media_type_problem(media_type_of(request)); !problem.empty())
     return Refusal{400, std::string(problem), {}};
   auto push = decoding.pool.get();
   push->made_bytes_max = decoding.limits.made_max;
-  const auto decoded = decode_body(decoding.form, media_type, std::move(request.body), limit, *push);
+  const auto decoded = decode_body(decoding.form, request, limit, *push);
   if (!decoded) return refusal_of(decoded.error());
   return push;
 }
@@ -93,7 +91,7 @@ std::optional<Refusal> undo_otlp_encoding(net::HttpRequest& request, std::uint64
 
 DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& request) {
   const std::string_view media_type = media_type_of(request);
-  const bool json = net::equal_ignore_case(media_type, "application/json");
+  const bool json = is_json(request);
   if (!json && !net::equal_ignore_case(media_type, "application/x-protobuf")) {
     const std::string given(request.headers.value_or_empty("Content-Type"));
     return Refusal{400, "content type: " + given + " is not supported", {}};
@@ -109,6 +107,10 @@ DecodedOrRefused decode_otlp(const PushDecoding& decoding, net::HttpRequest& req
 }
 
 }  // namespace
+
+bool is_json(const net::HttpRequest& request) {
+  return net::equal_ignore_case(media_type_of(request), "application/json");
+}
 
 DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& request) {
   if (request.body.size() > decoding.limits.wire_max) {

@@ -29,6 +29,9 @@ struct PushDecoding {
 };
 using DecodedOrRefused = std::variant<std::shared_ptr<ingest::DecodedPush>, ingest::Refusal>;
 
+/// What Content-Type says of the body.
+bool is_json(const net::HttpRequest& request);
+
 /// Takes the body out of the request. A refusal carries the status and text of the answer.
 DecodedOrRefused decode_push(const PushDecoding& decoding, net::HttpRequest& request);
 

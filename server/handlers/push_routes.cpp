@@ -1,6 +1,7 @@
 #include "server/handlers/push_routes.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "common/log.h"
 #include "ingest/push_verdicts.h"
@@ -36,14 +37,11 @@ struct Pending {
   LineNames names;                                 // for the verdicts
   bool verdicts_complete = true;                   // every line was looked for among the stored ones
   bool keeps_ledger = false;  // of what the push may say of files: it has an origin
+
+  std::string verdicts_text() const { return verdicts_json(*verdicts, names, verdicts_complete); }
 };
 
 bool is_otlp(PushForm form) { return form == PushForm::kOtlp || form == PushForm::kOtlpGrpc; }
-
-bool is_json(const net::HttpRequest& request) {
-  const std::string_view type = request.headers.value_or_empty("Content-Type");
-  return net::equal_ignore_case(type.substr(0, type.find_first_of("; ")), "application/json");
-}
 
 net::HttpResponse refuse(PushForm form, int status, std::string_view text) {
   if (form != PushForm::kOtlp) return plain_error(status, text);
@@ -152,8 +150,16 @@ class PushHandler {
                             [this, pending](Result<Rejections> result) { finish(*pending, std::move(result)); });
   }
 
-  /// Says in the verdicts which lines were there before.
+  /// Says in the verdicts which lines were there before. One push at a time: this may read segments for as long as
+  /// kLookForStoredMax, and the threads are few that take everybody's pushes.
   void look_for_stored(const ingest::PushBatch& batch, Pending& pending) {
+    pending.verdicts_complete = !looking_.exchange(true);
+    if (!pending.verdicts_complete) return;
+    mark_stored(batch, pending);
+    looking_ = false;
+  }
+
+  void mark_stored(const ingest::PushBatch& batch, Pending& pending) {
     MemoryBudget budget("verdicts", 0, &services_.query_budget);
     logql::QueryContext context(services_.clock, services_.clock.steady() + kLookForStoredMax,
                                 pending.reply->stop_token(), budget, {});
@@ -199,15 +205,13 @@ class PushHandler {
     net::HttpResponse response = net::HttpResponse::empty(200);
     response.headers.set("Content-Type", "application/x-protobuf");
     const bool asked = pending.verdicts != nullptr && pending.form == PushForm::kOtlpGrpc;
-    response.body = encode_otlp_response(
-        partial, asked ? verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete) : "");
+    response.body = encode_otlp_response(partial, asked ? pending.verdicts_text() : "");
     send(pending, std::move(response));
   }
 
   /// What becomes of each line, when the client asked: the status stays, but 204 becomes 200, for it has a body.
   static net::HttpResponse with_verdicts(const Pending& pending, net::HttpResponse response) {
-    auto body = verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete);
-    auto out = net::HttpResponse::json(response.status == 204 ? 200 : response.status, std::move(body));
+    auto out = net::HttpResponse::json(response.status == 204 ? 200 : response.status, pending.verdicts_text());
     if (const auto wait = response.headers.get("Retry-After")) out.headers.set("Retry-After", std::string(*wait));
     return out;
   }
@@ -218,8 +222,7 @@ class PushHandler {
         response = with_verdicts(pending, std::move(response));
       } else if (response.status == 204) {
         response = net::HttpResponse::empty(200);
-        response.body =
-            encode_otlp_response({}, verdicts_json(*pending.verdicts, pending.names, pending.verdicts_complete));
+        response.body = encode_otlp_response({}, pending.verdicts_text());
       }
     }
     if (pending.keeps_ledger) response.headers.set("X-Kvasir-Ledger", "1");
@@ -231,6 +234,7 @@ class PushHandler {
   PushMetrics metrics_;
   const PushBodyLimits body_limits_;
   ingest::PushPool pool_;
+  std::atomic<bool> looking_{false};  // for stored lines, for some push
 };
 
 }  // namespace

@@ -192,6 +192,13 @@ def check_verdicts(url):
     assert [(v["stream"], v["entry"], v["reason"]) for v in answer["verdicts"]] == [
         (0, 1, "greater_than_max_sample_age"), (0, 2, "line_too_long"),
         (1, 0, "max_label_names_per_series"), (1, 1, "max_label_names_per_series")], answer
+    broken = [{"stream": {"bad-name": "x"}, "values": [[now, "unreadable"]]}, {"stream": {"app": "beside"}, "values": [[now, "readable"]]}]
+    status, text = push(url, broken)
+    assert status == 400 and text.startswith("couldn't parse labels: "), "without verdicts the push is refused whole"
+    status, text = push(url, broken, **{"X-Kvasir-Verdicts": "true"})
+    answer = json.loads(text)
+    assert status == 400 and answer["accepted"] == 1, (status, text)
+    assert [(v["stream"], v["entry"], v["status"], v["reason"]) for v in answer["verdicts"]] == [(0, 0, 400, "invalid_labels")], answer
     late = str(time.time_ns() - 3 * 3600 * 10**9)
     status, text = push(url, [{"stream": {"app": "verdict"}, "values": [[late, "behind"], [str(time.time_ns()), "in time"]]}],
                         **{"X-Kvasir-Verdicts": "true"})
