@@ -199,6 +199,15 @@ class BlockHandle {
   virtual bool distinct() const { return exact(); }
   /// It is cheaper to open blocks of one place one after the other, and cheaper still to have them open together.
   virtual StoredPlace stored_in() const { return {}; }
+  /// As LogBlock::interval_ends(), of all rows, where that is known without opening the block. Empty: not known. The
+  /// span lives as long as the handle.
+  virtual std::span<const IntervalEnd> known_interval_ends(std::int64_t step, std::int64_t phase) const {
+    (void)step, (void)phase;
+    return {};
+  }
+  /// The engine has seen all rows of both blocks, of one stream: none in the one has the timestamp and line of one in
+  /// the other. A source may remember it, and call the blocks exact from then on.
+  virtual void note_apart(const BlockHandle& other) const { (void)other; }
   virtual Result<std::unique_ptr<LogBlock>> open() const = 0;
 };
 

@@ -83,6 +83,7 @@ void BlockCache::keep_shared(const Key& key, const std::shared_ptr<const ingest:
 }
 
 void BlockCache::drop_stale() {
+  notes_.drop_stale();
   Entries gone;
   MutexLock lock(mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end();) {

@@ -4,7 +4,7 @@
 //           opens its own copy. So such a block is never shared and needs no lock. A stored block with the rows of many
 //           streams stays here while queries read it, all of them the same one: find_shared(), keep_shared().
 // Limits:   the bytes of resting blocks stay below the limit and are charged to a budget; the longest untouched go
-//           first.
+//           first. Notes of blocks have an eighth of the limit to themselves.
 // Lifetime: a resting block keeps its segment's file mapped; drop_stale() lets go of those whose segment nobody else
 //           holds.
 // Threads:  any.
@@ -20,6 +20,7 @@
 #include "common/mutex.h"
 #include "ingest/storage.h"
 #include "server/opened_block.h"
+#include "server/segment_notes.h"
 
 namespace kvasir::server {
 
@@ -27,7 +28,9 @@ class BlockCache {
  public:
   /// `limit_bytes` 0: nothing rests. `parent` may be null and must outlive the cache.
   explicit BlockCache(std::uint64_t limit_bytes, MemoryBudget* parent = nullptr)
-      : limit_bytes_(limit_bytes), budget_("block cache", 0, parent) {}
+      : limit_bytes_(limit_bytes - limit_bytes / 8),
+        budget_("block cache", 0, parent),
+        notes_(limit_bytes / 8, parent) {}
   BlockCache(const BlockCache&) = delete;
   BlockCache& operator=(const BlockCache&) = delete;
 
@@ -45,6 +48,7 @@ class BlockCache {
   void keep_shared(const Key& key, const std::shared_ptr<const ingest::Segment>& segment,
                    std::shared_ptr<const chunks::SegmentReader> reader, std::shared_ptr<chunks::SharedBlock> block);
   void drop_stale();
+  SegmentNotes& notes() { return notes_; }
 
   struct Counters {
     std::uint64_t hits = 0;
@@ -78,6 +82,7 @@ class BlockCache {
 
   const std::uint64_t limit_bytes_;
   MemoryBudget budget_;
+  SegmentNotes notes_;
   mutable Mutex mutex_;
   Entries entries_ KVASIR_GUARDED_BY(mutex_);
   std::unordered_map<Key, Entries::iterator, KeyHash> by_key_ KVASIR_GUARDED_BY(mutex_);

@@ -19,8 +19,9 @@ using logql::NumberColumn;
 using logql::NumberText;
 using logql::RowSet;
 
-// Where fewer rows lie in an interval on average, its end is not worth keeping.
+// Where fewer rows lie in an interval on average, its end is not worth keeping, unless there are few.
 constexpr std::size_t kRowsPerEndMin = 16;
+constexpr std::size_t kFewEnds = 32;
 
 chunks::FieldSyntax to_chunks(FieldSyntax syntax) {
   return syntax == FieldSyntax::kJson ? chunks::FieldSyntax::kJson : chunks::FieldSyntax::kLogfmt;
@@ -62,32 +63,22 @@ std::span<const std::int64_t> OpenedBlock::coarse_timestamps() {
   return coarse_;
 }
 
-std::span<const logql::IntervalEnd> OpenedBlock::interval_ends(std::int64_t step, std::int64_t phase) {
-  if (ends_step_ == step && ends_phase_ == phase) return ends_;
-  grown_ = true;
-  ends_step_ = step;
-  ends_phase_ = phase;
-  ends_.clear();
+std::vector<logql::IntervalEnd> OpenedBlock::find_interval_ends(std::int64_t step, std::int64_t phase) {
+  std::vector<logql::IntervalEnd> found;
   const auto times = timestamps();
   const logql::BucketEnds ends(times, coarse_timestamps());
+  const std::size_t most = std::max(kFewEnds, times.size() / kRowsPerEndMin);
   for (std::size_t row = 0; row < times.size();) {
-    if (ends_.size() > times.size() / kRowsPerEndMin) {
-      ends_.clear();
-      break;
-    }
     std::int64_t behind = 0;
-    if (__builtin_sub_overflow(times[row], phase, &behind)) {
-      ends_.clear();
-      break;
-    }
+    if (found.size() > most || __builtin_sub_overflow(times[row], phase, &behind)) return {};
     const std::int64_t interval = behind / step + (behind % step > 0 ? 1 : 0);
     std::int64_t last = 0;  // of the interval
     if (__builtin_mul_overflow(interval, step, &last) || __builtin_add_overflow(last, phase, &last))
       last = std::numeric_limits<std::int64_t>::max();
     row = ends.first_after(row, last);
-    ends_.push_back({interval, row});
+    found.push_back({interval, row});
   }
-  return ends_;
+  return found;
 }
 
 bool OpenedBlock::has_metadata() {
@@ -247,8 +238,7 @@ std::optional<FieldColumn> OpenedBlock::read_capture(std::string_view pattern, s
 
 std::uint64_t OpenedBlock::memory_bytes() const {
   std::uint64_t bytes = sizeof *this + block_->memory_bytes() + zero_sequences_.capacity() * sizeof(std::uint64_t) +
-                        zero_lengths_.capacity() * sizeof(std::uint32_t) + coarse_.capacity() * sizeof(std::int64_t) +
-                        ends_.capacity() * sizeof(logql::IntervalEnd);
+                        zero_lengths_.capacity() * sizeof(std::uint32_t) + coarse_.capacity() * sizeof(std::int64_t);
   for (const auto& [literal, words] : literals_) bytes += literal.capacity() + words.capacity() * sizeof(std::uint64_t);
   for (const auto& [key, column] : fields_) bytes += sizeof key + (column ? bytes_of(*column) : 0);
   for (const auto& [key, column] : numbers_) bytes += sizeof key + (column ? bytes_of(*column) : 0);

@@ -28,8 +28,8 @@ class OpenedBlock {
   std::size_t rows() const { return block_->rows(); }
   std::span<const std::int64_t> timestamps() const { return block_->timestamps(); }
   std::span<const std::int64_t> coarse_timestamps();
-  /// As LogBlock; those of the last step and phase are kept, unless they are too many.
-  std::span<const logql::IntervalEnd> interval_ends(std::int64_t step, std::int64_t phase);
+  /// See LogBlock::interval_ends(); none if they are too many to be kept.
+  std::vector<logql::IntervalEnd> find_interval_ends(std::int64_t step, std::int64_t phase);
   bool has_metadata();
   bool may_have_metadata(std::string_view name);
   Result<void> lines(const logql::RowSet& rows, std::span<std::string_view> out);
@@ -75,8 +75,6 @@ class OpenedBlock {
   std::uint64_t bytes_ = 0;
   std::optional<bool> has_metadata_;
   std::vector<std::int64_t> coarse_;
-  std::int64_t ends_step_ = 0, ends_phase_ = 0;  // of ends_
-  std::vector<logql::IntervalEnd> ends_;
   std::vector<LiteralRows> literals_;
   std::size_t next_literal_ = 0;  // to be replaced
   std::span<const std::uint64_t> sequences_;

@@ -43,15 +43,6 @@ class MetadataColumns {
 // few columns, the group.
 constexpr std::uint64_t kRowBytes = 96;
 
-/// A block of a segment in the hands of a query.
-struct SegmentPlace {
-  std::shared_ptr<const QueriedSegment> in;
-  std::size_t block = 0;
-
-  const chunks::BlockEntry& entry() const { return in->reader->blocks()[block]; }
-  BlockCache::Key key() const { return {in->reader.get(), entry().part}; }
-};
-
 /// What was opened, and the stored block it is a slice of, if it is one.
 struct Opened {
   std::unique_ptr<OpenedBlock> block;
@@ -59,7 +50,7 @@ struct Opened {
 };
 
 Result<Opened> open_slice(const SegmentPlace& place, std::shared_ptr<chunks::SharedBlock> shared) {
-  KVASIR_TRY(auto slice, chunks::SliceBlock::open(shared, place.entry(), place.in->reader));
+  KVASIR_TRY(auto slice, chunks::SliceBlock::open(shared, *place.entry, place.in->reader));
   return Opened{std::make_unique<OpenedBlock>(std::move(slice)), std::move(shared)};
 }
 
@@ -93,7 +84,7 @@ class SegmentLogBlock final : public logql::LogBlock {
       opened_.reset();  // the last slice takes the lines with it
       if (shared_->take_changed()) in.cache->keep_shared(place_.key(), in.segment, in.reader, shared_);
     }
-    in.budget->release(charged_);
+    in.budget.release(charged_);
   }
 
   const StreamPtr& stream() const override { return stream_; }
@@ -101,8 +92,11 @@ class SegmentLogBlock final : public logql::LogBlock {
   std::span<const std::int64_t> timestamps() const override { return opened_->timestamps(); }
   std::span<const std::int64_t> coarse_timestamps() override { return opened_->coarse_timestamps(); }
   std::span<const logql::IntervalEnd> interval_ends(std::int64_t step, std::int64_t phase) override {
-    // A slice is gone with the query.
-    return shared_ == nullptr ? opened_->interval_ends(step, phase) : std::span<const logql::IntervalEnd>();
+    StepEnds* const kept = place_.in->ends(step, phase);
+    if (kept == nullptr) return {};
+    if (const auto known = kept->of(place_.block)) return *known;
+    kept->keep(place_.block, opened_->find_interval_ends(step, phase));
+    return kept->of(place_.block).value_or(std::span<const logql::IntervalEnd>());
   }
   std::uint64_t sequence(std::size_t row) const override { return opened_->sequence(row); }
   Result<void> lines(const RowSet& rows, std::span<std::string_view> out) override {
@@ -213,17 +207,18 @@ class SegmentHandle final : public StoreBlockHandle {
   }
   Result<std::unique_ptr<logql::LogBlock>> open_rows() const override {
     const std::uint64_t bytes = entry().line_bytes + entry().rows * kRowBytes;
-    KVASIR_CHECK_OK(place_.in->budget->charge(bytes));
+    KVASIR_CHECK_OK(place_.in->budget.charge(bytes));
     auto opened = open_at(place_);
     if (!opened) {
-      place_.in->budget->release(bytes);
+      place_.in->budget.release(bytes);
       return fail(place_.in->segment->note_damage(opened.error()));
     }
     return std::make_unique<SegmentLogBlock>(stream(), place_, std::move(*opened), bytes);
   }
+  const SegmentPlace* place() const override { return &place_; }
 
  private:
-  const chunks::BlockEntry& entry() const { return place_.entry(); }
+  const chunks::BlockEntry& entry() const { return *place_.entry; }
   SegmentPlace place_;
 };
 
@@ -249,6 +244,42 @@ class HeadHandle final : public StoreBlockHandle {
 
 }  // namespace
 
+QueriedSegment::QueriedSegment(std::shared_ptr<const ingest::Segment> in,
+                               std::shared_ptr<const chunks::SegmentReader> opened, std::shared_ptr<BlockCache> blocks,
+                               MemoryBudget& query_budget)
+    : segment(std::move(in)),
+      reader(std::move(opened)),
+      cache(std::move(blocks)),
+      notes(cache->notes().of(segment, reader->blocks().size())),
+      budget(query_budget) {}
+
+StepEnds* QueriedSegment::ends(std::int64_t step, std::int64_t phase) const {
+  std::call_once(asked_, [&] { ends_ = notes->step_ends(step, phase); });
+  return ends_->is_for(step, phase) ? ends_.get() : nullptr;
+}
+
+std::span<const logql::IntervalEnd> StoreBlockHandle::known_interval_ends(std::int64_t step, std::int64_t phase) const {
+  const SegmentPlace* const at = place();
+  if (at == nullptr || !deletes_.empty()) return {};
+  const StepEnds* const kept = at->in->ends(step, phase);
+  return kept == nullptr ? std::span<const logql::IntervalEnd>()
+                         : kept->of(at->block).value_or(std::span<const logql::IntervalEnd>());
+}
+
+void StoreBlockHandle::note_apart(const logql::BlockHandle& other) const {
+  const auto* const stored = dynamic_cast<const StoreBlockHandle*>(&other);
+  if (stored == nullptr || !deletes_.empty() || !stored->deletes_.empty()) return;
+  const SegmentPlace* const here = place();
+  const SegmentPlace* const there = stored->place();
+  if (here != nullptr && there != nullptr) here->in->notes->note_apart(here->block, *there->in->notes, there->block);
+}
+
+bool StoreBlockHandle::is_apart(const StoreBlockHandle& other) const {
+  const SegmentPlace* const here = place();
+  const SegmentPlace* const there = other.place();
+  return here != nullptr && there != nullptr && here->in->notes->is_apart(here->block, *there->in->notes, there->block);
+}
+
 Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
   KVASIR_TRY(auto block, open_rows());
   return deletes_.empty() ? Result<std::unique_ptr<logql::LogBlock>>(std::move(block))
@@ -257,7 +288,7 @@ Result<std::unique_ptr<logql::LogBlock>> StoreBlockHandle::open() const {
 
 std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const QueriedSegment> segment,
                                                       std::size_t block) {
-  return std::make_unique<SegmentHandle>(std::move(stream), SegmentPlace{std::move(segment), block});
+  return std::make_unique<SegmentHandle>(std::move(stream), SegmentPlace(std::move(segment), block));
 }
 
 std::unique_ptr<StoreBlockHandle> make_head_handle(StreamPtr stream, ingest::ChunkView chunk, MemoryBudget& budget) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "chunks/segment_reader.h"
 #include "ingest/tenant_head.h"
@@ -18,6 +19,39 @@
 namespace kvasir::server {
 
 using StreamPtr = std::shared_ptr<const logql::StreamIdentity>;
+
+/// What a query holds of a segment: where its blocks come from and go back to.
+class QueriedSegment {
+ public:
+  /// `budget` is the query's; charged with what an open block takes.
+  QueriedSegment(std::shared_ptr<const ingest::Segment> in, std::shared_ptr<const chunks::SegmentReader> opened,
+                 std::shared_ptr<BlockCache> blocks, MemoryBudget& query_budget);
+
+  /// Null: a query asks for the ends of one step and phase only.
+  StepEnds* ends(std::int64_t step, std::int64_t phase) const;
+
+  const std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
+  const std::shared_ptr<const chunks::SegmentReader> reader;
+  const std::shared_ptr<BlockCache> cache;
+  const std::shared_ptr<NotedSegment> notes;
+  MemoryBudget& budget;
+
+ private:
+  mutable std::once_flag asked_;
+  mutable std::shared_ptr<StepEnds> ends_;
+};
+
+/// Where a block of a segment is, in the hands of a query.
+struct SegmentPlace {
+  SegmentPlace(std::shared_ptr<const QueriedSegment> segment, std::size_t number)
+      : in(std::move(segment)), block(number), entry(&in->reader->blocks()[number]) {}
+
+  std::shared_ptr<const QueriedSegment> in;
+  std::size_t block;
+  const chunks::BlockEntry* entry;  // of the reader
+
+  BlockCache::Key key() const { return {in->reader.get(), entry->part}; }
+};
 
 /// A handle whose exactness is found out after the fact, when all blocks of its stream are known.
 class StoreBlockHandle : public logql::BlockHandle {
@@ -32,25 +66,23 @@ class StoreBlockHandle : public logql::BlockHandle {
     set_inexact();
   }
   Result<std::unique_ptr<logql::LogBlock>> open() const final;
+  std::span<const logql::IntervalEnd> known_interval_ends(std::int64_t step, std::int64_t phase) const final;
+  void note_apart(const logql::BlockHandle& other) const final;
+  /// True if it is known that no entry is in both.
+  bool is_apart(const StoreBlockHandle& other) const;
   /// Names and values of structured metadata over all rows.
   virtual std::uint64_t metadata_bytes() const = 0;
 
  protected:
   explicit StoreBlockHandle(StreamPtr stream) : stream_(std::move(stream)) {}
   virtual Result<std::unique_ptr<logql::LogBlock>> open_rows() const = 0;
+  /// Null: not of a segment.
+  virtual const SegmentPlace* place() const { return nullptr; }
 
  private:
   StreamPtr stream_;
   std::vector<DeletePtr> deletes_;
   bool exact_ = true;
-};
-
-/// What a query holds of a segment: where its blocks come from and go back to.
-struct QueriedSegment {
-  std::shared_ptr<const ingest::Segment> segment;  // keeps the file in its place
-  std::shared_ptr<const chunks::SegmentReader> reader;
-  std::shared_ptr<BlockCache> cache;
-  MemoryBudget* budget = nullptr;  // of the query; charged with what an open block takes
 };
 
 std::unique_ptr<StoreBlockHandle> make_segment_handle(StreamPtr stream, std::shared_ptr<const QueriedSegment> segment,

@@ -42,14 +42,55 @@ void for_common_streams(std::span<const index::StreamId> ids, std::span<const in
                         const Take& take) {
   auto stream = streams.begin();
   for (const index::StreamId id : ids) {
-    stream = std::lower_bound(stream, streams.end(), id,
-                              [](const auto& s, index::StreamId wanted) { return s.id < wanted; });
+    // Mostly it is the next one.
+    if (stream != streams.end() && stream->id < id) ++stream;
+    if (stream != streams.end() && stream->id < id) {
+      stream = std::lower_bound(stream, streams.end(), id,
+                                [](const auto& s, index::StreamId wanted) { return s.id < wanted; });
+    }
     if (stream == streams.end()) return;
     if (stream->id == id) take(*stream);
   }
 }
 
-/// Marks blocks of one stream whose time ranges touch: the same entry may be in two of them.
+/// Blocks of one stream, by their beginnings; finds those that may share an entry.
+class Overlaps {
+ public:
+  void start_stream() {
+    reaching_.clear();
+    crowded_until_.reset();
+  }
+
+  void add(StoreBlockHandle& block) {
+    std::erase_if(reaching_, [&](const auto* other) { return other->last() < block.first(); });
+    if (crowded_until_ && block.first() <= *crowded_until_) block.set_inexact();
+    for (StoreBlockHandle* const other : reaching_) {
+      if (block.is_apart(*other)) continue;
+      block.set_inexact();
+      other->set_inexact();
+    }
+    reaching_.push_back(&block);
+    if (reaching_.size() > kReachingMax) give_up();
+  }
+
+ private:
+  static constexpr std::size_t kReachingMax = 32;
+
+  /// Too many to compare each with each.
+  void give_up() {
+    for (StoreBlockHandle* const other : reaching_) {
+      other->set_inexact();
+      crowded_until_ = std::max(crowded_until_.value_or(other->last()), other->last());
+    }
+    reaching_.clear();
+  }
+
+  std::vector<StoreBlockHandle*> reaching_;  // as far as the next block, perhaps
+  std::optional<TimestampNs> crowded_until_;
+};
+
+/// Marks blocks of one stream whose time ranges touch: the same entry may be in two of them, unless it is known that
+/// none is.
 void mark_overlaps(Handles& handles) {
   struct Block {
     const logql::StreamIdentity* stream;
@@ -61,14 +102,11 @@ void mark_overlaps(Handles& handles) {
   for (const auto& handle : handles) blocks.push_back({handle->stream().get(), handle->first(), handle.get()});
   std::sort(blocks.begin(), blocks.end(),
             [](const Block& a, const Block& b) { return std::tie(a.stream, a.first) < std::tie(b.stream, b.first); });
-  StoreBlockHandle* reaches_furthest = nullptr;  // of the stream
+  Overlaps overlaps;
+  const logql::StreamIdentity* of = nullptr;
   for (const auto& [stream, first, handle] : blocks) {
-    if (reaches_furthest != nullptr && reaches_furthest->stream().get() != stream) reaches_furthest = nullptr;
-    if (reaches_furthest != nullptr && first <= reaches_furthest->last()) {
-      handle->set_inexact();
-      reaches_furthest->set_inexact();
-    }
-    if (reaches_furthest == nullptr || reaches_furthest->last() < handle->last()) reaches_furthest = handle;
+    if (std::exchange(of, stream) != stream) overlaps.start_stream();
+    overlaps.add(*handle);
   }
 }
 
@@ -163,9 +201,10 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
     return {};
   }
   auto& known = identities(request.tenant);
-  const auto queried = std::make_shared<const QueriedSegment>(segment, reader, cache, &context.budget());
+  const auto queried = std::make_shared<const QueriedSegment>(segment, reader, cache, context.budget());
   for (const auto& stream : wanted) {
     const auto [begin, end] = reader->blocks_of(stream.ordinal);
+    const StreamPtr identity = known.get(index, stream.id);
     for (std::size_t block = begin; block < end; ++block) {
       const auto& entry = reader->blocks()[block];
       if (!request.range.overlaps(entry.first.timestamp, entry.last.timestamp)) continue;
@@ -173,7 +212,7 @@ Result<void> StoreSource::State::add_segment(const std::shared_ptr<const ingest:
         ++context.stats().blocks_pruned;
         continue;
       }
-      out.push_back(make_segment_handle(known.get(index, stream.id), queried, block));
+      out.push_back(make_segment_handle(identity, queried, block));
     }
   }
   return {};

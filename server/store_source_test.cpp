@@ -112,6 +112,49 @@ TEST_CASE_FIXTURE(Fixture, "blocks of a stream are exact unless they touch in ti
   for (const auto& handle : select(request({}, {{0}, {15}}))) CHECK(handle->exact());
 }
 
+TEST_CASE_FIXTURE(Fixture, "blocks that touch in time are exact once they are known to share no entry") {
+  for (const char* line : {"x", "y", "z"}) {
+    push({{"a", 10, line, ""}, {"a", 20, line, ""}});
+    flush();
+  }
+  const auto exact = [&] {
+    const auto handles = select(request());
+    return std::count_if(handles.begin(), handles.end(), [](const auto& handle) { return handle->exact(); });
+  };
+  const auto handles = select(request());
+  REQUIRE(handles.size() == 3);
+  handles[0]->note_apart(*handles[1]);
+  handles[2]->note_apart(*handles[1]);
+  CHECK(exact() == 1);  // of the first and the last nothing is known
+  handles[2]->note_apart(*handles[0]);
+  CHECK(exact() == 3);
+  push({{"a", 15, "w", ""}});  // in the head, where notes are not kept
+  CHECK(exact() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the ends of steps that one query found are there for the next, of that step alone") {
+  std::vector<TestEntry> entries;
+  for (int i = 0; i < 100; ++i) entries.push_back({"a", 1 + i, "line " + std::to_string(i), ""});
+  push(entries);
+  flush();
+  using Ends = std::vector<std::pair<std::int64_t, std::size_t>>;
+  const auto pairs = [](std::span<const logql::IntervalEnd> ends) {
+    Ends out;
+    for (const auto& [interval, end] : ends) out.emplace_back(interval, end);
+    return out;
+  };
+  const Ends want{{0, 30}, {1, 80}, {2, 100}};  // (-20, 30], (30, 80], (80, 130]
+  const auto first = select(request());
+  CHECK(first[0]->known_interval_ends(50, 30).empty());
+  CHECK(pairs(first[0]->open().value()->interval_ends(50, 30)) == want);
+  const auto second = select(request());
+  CHECK(pairs(second[0]->known_interval_ends(50, 30)) == want);
+  CHECK(second[0]->known_interval_ends(60, 30).empty());
+  CHECK(select(request())[0]->open().value()->interval_ends(1, 0).empty());  // an end for each row is not kept
+  REQUIRE(deletes->create("t", "{s=\"a\"}", {40}, {50}));
+  CHECK(select(request())[0]->known_interval_ends(50, 30).empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "handles know rows and bytes; blocks know metadata") {
   push({{"a", 10, "12345", "id1"}, {"a", 11, "123", ""}, {"a", 12, "", "id2"}});
   for (const bool flushed : {false, true}) {

@@ -64,6 +64,9 @@ class TenantHandle final : public logql::BlockHandle {
   std::optional<logql::LevelStatistics> levels() const override { return inner_->levels(); }
   bool distinct() const override { return inner_->distinct(); }
   logql::StoredPlace stored_in() const override { return inner_->stored_in(); }
+  std::span<const logql::IntervalEnd> known_interval_ends(std::int64_t step, std::int64_t phase) const override {
+    return inner_->known_interval_ends(step, phase);
+  }
   Result<std::unique_ptr<logql::LogBlock>> open() const override {
     KVASIR_TRY(auto block, inner_->open());
     return std::unique_ptr<logql::LogBlock>(std::make_unique<TenantBlock>(std::move(block), stream_));

@@ -61,6 +61,17 @@ std::optional<Labels> BlockStatistics::group_of_stream(const BlockHandle& handle
   return runner_.result_labels();
 }
 
+bool BlockStatistics::make_group_key(const Labels& stream, std::string& key) const {
+  key.clear();
+  bool by_level = false;
+  if (!usable_ || !groups_by_stream(stream, by_level) || by_level) return false;
+  for (const auto& name : plan_.options().grouping.labels) {
+    const std::string_view value = stream.value_or_empty(name);
+    key.append(std::to_string(value.size())).append(1, ':').append(value);
+  }
+  return true;
+}
+
 std::optional<std::span<const BlockStatistics::Share>> BlockStatistics::shares(const BlockHandle& handle,
                                                                                bool needs_bytes) {
   if (!usable_ || !handle.exact()) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "logql/exec/scan.h"
@@ -29,6 +30,8 @@ class BlockStatistics {
   std::optional<std::span<const Share>> shares(const BlockHandle& handle, bool needs_bytes);
   /// The group of every row of the block, if the stream's labels alone decide it.
   std::optional<Labels> group_of_stream(const BlockHandle& handle);
+  /// True if group_of_stream() is the same for all exact blocks of streams with this `key`, which is made here.
+  bool make_group_key(const Labels& stream, std::string& key) const;
 
  private:
   bool groups_by_stream(const Labels& stream, bool& by_level) const;

@@ -33,7 +33,7 @@ void cut_chain(std::span<const Handle> chain, std::size_t blocks_per_unit, std::
            (right_end(end) - end > kCrossingMax || left_of(end) > static_cast<std::ptrdiff_t>(kCrossingMax))) {
       ++end;
     }
-    ScanUnit unit{.first = chain[begin]->first(), .last = chain[begin]->last()};
+    ScanUnit unit{.first = chain[begin]->first(), .last = chain[begin]->last(), .place = chain[begin]->stored_in()};
     for (std::size_t i = begin; i < end; ++i) {
       unit.last = std::max(unit.last, chain[i]->last());
       unit.handles.push_back(chain[i]);
@@ -116,6 +116,44 @@ std::vector<RowPlace> rows_with_company(std::vector<ScannedBlock>& blocks) {
   return shared;
 }
 
+/// Of the places with equal instant and line only the first stays. True if there were others.
+Result<bool> clear_later_ones(std::vector<ScannedBlock>& blocks, std::span<const RowPlace> shared) {
+  std::vector<std::vector<std::string_view>> lines(blocks.size());
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    RowSet wanted(blocks[b].block->rows(), false);
+    for (const auto& place : shared) {
+      if (place.block == b) wanted.set(place.row);
+    }
+    lines[b].resize(blocks[b].block->rows());
+    if (!wanted.none()) KVASIR_CHECK_OK(blocks[b].block->lines(wanted, lines[b]));
+  }
+  std::map<std::string_view, bool> seen;
+  std::int64_t instant = 0;
+  bool cleared = false;
+  for (const auto& place : shared) {
+    if (seen.empty() || instant != place.timestamp) seen.clear();
+    instant = place.timestamp;
+    if (seen.emplace(lines[place.block][place.row], true).second) continue;
+    blocks[place.block].rows.clear(place.row);
+    cleared = true;
+  }
+  return cleared;
+}
+
+/// No entry is in two of the blocks: tells those of which every row was looked at.
+void note_apart(std::span<const ScannedBlock> blocks) {
+  std::vector<const BlockHandle*> whole;
+  for (const auto& scanned : blocks) {
+    if (scanned.rows.count() == scanned.handle->rows()) whole.push_back(scanned.handle);
+  }
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    for (std::size_t j = i + 1; j < whole.size(); ++j) {
+      const bool touch = whole[i]->first() <= whole[j]->last() && whole[j]->first() <= whole[i]->last();
+      if (touch) whole[i]->note_apart(*whole[j]);
+    }
+  }
+}
+
 }  // namespace
 
 void add_overlapping_units(std::vector<Handle> handles, std::size_t blocks_per_unit, std::vector<ScanUnit>& units) {
@@ -138,23 +176,11 @@ void add_overlapping_units(std::vector<Handle> handles, std::size_t blocks_per_u
 
 Result<void> remove_duplicates(std::vector<ScannedBlock>& blocks) {
   const auto shared = rows_with_company(blocks);
-  if (shared.empty()) return {};
-  std::vector<std::vector<std::string_view>> lines(blocks.size());
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    RowSet wanted(blocks[b].block->rows(), false);
-    for (const auto& place : shared) {
-      if (place.block == b) wanted.set(place.row);
-    }
-    lines[b].resize(blocks[b].block->rows());
-    if (!wanted.none()) KVASIR_CHECK_OK(blocks[b].block->lines(wanted, lines[b]));
+  bool found = false;
+  if (!shared.empty()) {
+    KVASIR_TRY(found, clear_later_ones(blocks, shared));
   }
-  std::map<std::string_view, bool> seen;
-  std::int64_t instant = 0;
-  for (const auto& place : shared) {
-    if (seen.empty() || instant != place.timestamp) seen.clear();
-    instant = place.timestamp;
-    if (!seen.emplace(lines[place.block][place.row], true).second) blocks[place.block].rows.clear(place.row);
-  }
+  if (!found) note_apart(blocks);
   return {};
 }
 

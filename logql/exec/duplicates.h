@@ -15,7 +15,8 @@ namespace kvasir::logql {
 void add_overlapping_units(std::vector<std::shared_ptr<const BlockHandle>> handles, std::size_t blocks_per_unit,
                            std::vector<ScanUnit>& units);
 
-/// Clears every row of which an equal one arrived earlier in any of the blocks, which are all of one stream.
+/// Clears every row of which an equal one arrived earlier in any of the blocks, which are all of one stream. Where none
+/// did, the handles are told (see BlockHandle::note_apart()).
 Result<void> remove_duplicates(std::vector<ScannedBlock>& blocks);
 
 }  // namespace kvasir::logql

@@ -133,6 +133,7 @@ class RangeWorker {
       if (!counted) unanswered.push_back(handle);
     }
     KVASIR_CHECK_OK(table_.account());
+    if (unanswered.empty()) return scan_.context.check();
     KVASIR_TRY(auto blocks, scan_.plan.prepare_unique(unanswered, fields_.get(), scan_.context));
     return scan_blocks(blocks);
   }
@@ -165,9 +166,13 @@ class RangeWorker {
       const OperatorTimer timer(scan_.plan.counts(ScanProfile::kFooters));
       const auto bucket = scan_.grid.covering(handle.first(), handle.last());
       if (!bucket) return false;
+      if (const auto series = series_of_stream(handle)) {
+        add_many(table_.at(*series, *bucket), handle.rows(), handle.line_bytes());
+        return true;
+      }
       const auto shares = statistics_.shares(handle, kSums);
       if (!shares) return false;
-      for (const auto& share : *shares) add_many(table_.at(table_.find(share.group), *bucket), share);
+      for (const auto& [group, rows, bytes] : *shares) add_many(table_.at(table_.find(group), *bucket), rows, bytes);
       return true;
     } else {
       return false;
@@ -177,20 +182,49 @@ class RangeWorker {
   /// True if all rows of an exact block are in one group and are counted: then their times say everything.
   Result<bool> take_times(const BlockHandle& handle) {
     if constexpr (kCounts) {
-      const auto group = statistics_.group_of_stream(handle);
-      if (!group) return false;
+      const auto series = series_of_stream(handle);
+      if (!series) return false;
+      if (count_known_intervals(handle, *series)) return true;
       KVASIR_TRY(const auto scanned, scan_.plan.open(handle, scan_.context));
       const OperatorTimer timer(scan_.plan.counts(ScanProfile::kTimes));
-      if (!scanned.rows.none()) count_times(*scanned.block, scanned.rows, table_.find(*group));
+      if (!scanned.rows.none()) count_times(*scanned.block, scanned.rows, *series);
       return true;
     } else {
       return false;
     }
   }
 
-  static void add_many(CountState& state, const BlockStatistics::Share& share) { state.add_many(share.rows); }
-  static void add_many(SumState& state, const BlockStatistics::Share& share) {
-    state.add_many(share.rows, static_cast<double>(share.line_bytes));
+  /// The series of all rows of the block, which is exact, if its stream decides it.
+  std::optional<std::size_t> series_of_stream(const BlockHandle& handle) {
+    const StreamIdentity& stream = *handle.stream();
+    if (last_stream_ == &stream) return series_of_last_;
+    last_stream_ = &stream;
+    series_of_last_.reset();
+    if (!statistics_.make_group_key(stream.labels, key_)) return std::nullopt;
+    const auto [known, is_new] = series_of_key_.try_emplace(key_);
+    if (is_new) {
+      if (const auto group = statistics_.group_of_stream(handle)) known->second = table_.find(*group);
+    }
+    return series_of_last_ = known->second;
+  }
+
+  /// Without opening the block.
+  bool count_known_intervals(const BlockHandle& handle, std::size_t series) {
+    const TimeRange& range = scan_.plan.range();
+    if (!scan_.grid.whole_steps() || !range.contains(handle.first()) || !range.contains(handle.last())) return false;
+    const OperatorTimer timer(scan_.plan.counts(ScanProfile::kTimes));
+    const auto ends = handle.known_interval_ends(scan_.grid.step(), scan_.grid.phase());
+    std::size_t begin = 0;
+    for (const auto& [interval, end] : ends) {
+      const auto bucket = static_cast<std::uint32_t>(scan_.grid.interval_bucket(interval));
+      if constexpr (kCounts) table_.at(series, bucket).add_many(end - std::exchange(begin, end));
+    }
+    return !ends.empty();
+  }
+
+  static void add_many(CountState& state, std::uint64_t rows, std::uint64_t) { state.add_many(rows); }
+  static void add_many(SumState& state, std::uint64_t rows, std::uint64_t line_bytes) {
+    state.add_many(rows, static_cast<double>(line_bytes));
   }
 
   /// Leaves in `scanned` the rows that only the pipeline can judge. True: there are none.
@@ -357,6 +391,10 @@ class RangeWorker {
   const StageMeter meter_;
   BlockStatistics statistics_;
   std::unique_ptr<FieldSelector> fields_;
+  const StreamIdentity* last_stream_ = nullptr;
+  std::optional<std::size_t> series_of_last_;
+  boost::unordered_flat_map<std::string, std::optional<std::size_t>> series_of_key_;
+  std::string key_;
   std::vector<std::string_view> lines_;
   std::vector<std::int64_t> coarse_;
 };

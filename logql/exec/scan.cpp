@@ -45,7 +45,7 @@ void add_unique_units(Handles handles, std::vector<ScanUnit>& units) {
   for (const auto& [place, i] : order) {
     auto& handle = handles[i];
     if (place.file == nullptr || place != open) {
-      units.push_back({{}, {}, handle->first(), handle->last(), true});
+      units.push_back({{}, {}, handle->first(), handle->last(), true, place});
       open = place;
     }
     ScanUnit& unit = units.back();
@@ -114,9 +114,8 @@ void ScanPlan::make_units(std::vector<std::unique_ptr<BlockHandle>> handles, con
   add_unique_units(std::move(exact), units_);
   add_overlapping_units(std::move(shared), request.blocks_per_unit, units_);
   if (!request.in_order) {
-    std::stable_sort(units_.begin(), units_.end(), [](const ScanUnit& a, const ScanUnit& b) {
-      return a.handles.front()->stored_in() < b.handles.front()->stored_in();
-    });
+    const auto earlier = [](const ScanUnit& a, const ScanUnit& b) { return a.place < b.place; };
+    if (!std::is_sorted(units_.begin(), units_.end(), earlier)) std::stable_sort(units_.begin(), units_.end(), earlier);
     return;
   }
   std::sort(units_.begin(), units_.end(), [&request](const ScanUnit& a, const ScanUnit& b) {

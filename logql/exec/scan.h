@@ -48,6 +48,7 @@ struct ScanUnit {
   TimestampNs first;
   TimestampNs last;
   bool unique = false;  // no duplicates are possible
+  StoredPlace place;    // of the first handle
 };
 
 /// One opened block and the rows of it that are left.

@@ -282,6 +282,36 @@ const std::vector<TestEntry> kLongLines{
 
 }  // namespace
 
+TEST_CASE("a repeated count over steps opens no block, although segments overlap") {
+  for (const bool repeats : {false, true}) {
+    CAPTURE(repeats);
+    Twin twin;
+    for (int segment = 0; segment < 3; ++segment) {
+      std::vector<TestEntry> entries;
+      for (int i = 0; i < 3000; ++i) {
+        const std::int64_t time = kOddStart + (segment * 2900 + i) * 20'000'000LL;
+        const int told = repeats ? 2900 * segment + i : segment * 10'000 + i;
+        entries.push_back({i % 2 == 0 ? "a" : "b", time, "error " + std::to_string(told) + many_words(), ""});
+      }
+      twin.push(entries);
+      twin.flush();
+    }
+    const std::string count = "sum by (s) (count_over_time({s=~\".+\"}[1m]))";
+    constexpr std::int64_t kMinute = 60'000'000'000, kSpan = (2 * 2900 + 2999) * 20'000'000LL + 1;
+    twin.set_steps(kMinute, kSpan % kMinute);  // the last step ends behind the last entry
+    CHECK(twin.blocks_opened(count) > 0);
+    twin.check(count);
+    if (!repeats) CHECK(twin.blocks_opened(count) == 0);
+    for (const char* query : kQueries) twin.check(query);
+    twin.push({{"a", kOddStart + 7, "error in the head", ""}});
+    twin.check(count);
+    twin.flush();
+    twin.check(count);
+    twin.merge();
+    twin.check(count);
+  }
+}
+
 TEST_CASE("odd and long lines are ordinary: sealed") {
   Twin twin;
   twin.push(odd_entries(2000, 1));
