@@ -155,6 +155,32 @@ TEST_CASE_FIXTURE(Fixture, "the ends of steps that one query found are there for
   CHECK(select(request())[0]->known_interval_ends(50, 30).empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "notes of segments stay below their limit, and those not asked for go first") {
+  for (std::int64_t time : {10, 11, 12, 13}) {
+    push({{"a", time, "x", ""}});
+    flush();
+  }
+  const auto segments = store->storage().find("t")->segments()->segments;
+  REQUIRE(segments.size() == 4);
+  {
+    SegmentNotes notes(1000, &budget);
+    const StepEnds::Ends ends(12);
+    const auto of = [&](std::size_t segment) { return notes.of(segments[segment], 1)->step_ends(60, 0); };
+    for (std::size_t i = 0; i < segments.size(); ++i) of(i)->keep(0, ends);
+    const std::uint64_t used = budget.used_bytes();
+    CHECK(used > 750);
+    CHECK(used <= 1000);
+    CHECK(of(3)->of(0));
+    CHECK(budget.used_bytes() == used / 2);
+    CHECK_FALSE(of(0)->of(0));
+    CHECK_FALSE(of(1)->of(0));
+    CHECK(of(2)->of(0));
+    of(0)->keep(0, StepEnds::Ends(100));  // more than there is room for
+    CHECK_FALSE(of(0)->of(0));
+  }
+  CHECK(budget.used_bytes() == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "handles know rows and bytes; blocks know metadata") {
   push({{"a", 10, "12345", "id1"}, {"a", 11, "123", ""}, {"a", 12, "", "id2"}});
   for (const bool flushed : {false, true}) {
