@@ -11,6 +11,7 @@
 #include "common/fault_filesystem.h"
 #include "ingest/ingest_scenario.h"
 #include "ingest/push_verdicts.h"
+#include "ingest/rewrite.h"
 
 namespace kvasir::ingest {
 namespace {
@@ -435,6 +436,40 @@ TEST_CASE("a manifest that was moved away is made anew from the segments") {
   }
   auto store = Store::open(fs, by_hand()).value();
   CHECK(store->read_all() == expected("t", some_entries(0, 70)));
+}
+
+TEST_CASE("the log gives back what a lost segment held, also of a stream that has a younger one") {
+  std::vector<TestEntry> sent;
+  MemFilesystem fs;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    for (int i = 0; i < 60; ++i) {
+      sent.push_back({"s", 1000 + i, "line " + std::to_string(i), ""});
+      REQUIRE(store->push("t", {sent.back()}));
+      if (i == 19 || i == 39) REQUIRE(store->ingester().flush());
+    }
+  }
+  const auto want = expected("t", sent);
+  const Path lost = "data/tenants/t/segments/0000000000000001.seg";
+  const std::string bytes = fs.read_all(lost, 1 << 20).value();
+  std::string damaged = bytes;
+  damaged[20] ^= 1;  // in its only block
+  REQUIRE(write_atomically(fs, lost, damaged));
+  CHECK(Store::open(fs, by_hand()).value()->ingester().counters().replayed_entries == 40);
+  REQUIRE(fs.remove(lost));
+  auto store = Store::open(fs, by_hand()).value();
+  CHECK(store->ingester().counters().replayed_entries == 40);
+  CHECK(store->read_all() == want);
+  REQUIRE(store->ingester().flush());
+  store.reset();
+  store = Store::open(fs, by_hand()).value();
+  CHECK(store->read_all() == want);
+  store.reset();
+  REQUIRE(write_atomically(fs, lost, bytes));  // found again: its rows are there twice, until they are merged
+  store = Store::open(fs, by_hand()).value();
+  auto& tenant = *store->storage().find("t");
+  REQUIRE(rewrite_segments(tenant, tenant.segments()->segments, fs, {}));
+  CHECK(store->read_all() == want);
 }
 
 TEST_CASE("files that no manifest names are removed at start") {

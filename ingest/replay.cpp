@@ -1,6 +1,7 @@
 #include "ingest/replay.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 
@@ -15,12 +16,31 @@ struct Stream {
   StreamSlot* slot = nullptr;
 };
 
+/// Rows beyond StreamSlot::flushed_sequence that are in segments all the same: their sequences, ascending.
+using StoredRows = std::unordered_map<const StreamSlot*, std::vector<std::uint64_t>>;
+
 constexpr Duration kProgressInterval = std::chrono::seconds(2);
+
+/// `lines` are those of the rows from `begin` up to `end`.
+BatchStream part_of(const BatchStream& rows, std::size_t begin, std::size_t end, std::string_view lines) {
+  const auto cut = [&](const auto& from) {
+    return from.empty() ? from : std::decay_t<decltype(from)>(from.begin() + begin, from.begin() + end);
+  };
+  BatchStream part;
+  part.number = rows.number;
+  part.timestamps = cut(rows.timestamps);
+  part.lengths = cut(rows.lengths);
+  part.sets = cut(rows.sets);
+  part.metadata = rows.metadata;
+  part.lines = lines;
+  return part;
+}
 
 class Replay {
  public:
-  Replay(Filesystem& filesystem, const Clock& clock, const ReplayTarget& target, std::uint64_t bytes_in_all)
-      : filesystem_(filesystem), clock_(clock), target_(target), bytes_in_all_(bytes_in_all) {}
+  Replay(Filesystem& filesystem, const Clock& clock, const ReplayTarget& target, const StoredRows& stored,
+         std::uint64_t bytes_in_all)
+      : filesystem_(filesystem), clock_(clock), target_(target), stored_(stored), bytes_in_all_(bytes_in_all) {}
 
   Result<void> read_file(const Path& path, std::uint64_t number) {
     KVASIR_TRY(const auto file, filesystem_.open_random(path));
@@ -142,14 +162,31 @@ class Replay {
   }
 
   void apply(const Stream& stream, std::uint64_t sequence) {
-    std::uint64_t bytes = rows_.lines.size();
-    for (const std::uint32_t set : rows_.sets) {
-      if (set == 0) continue;
-      for (const auto& label : rows_.metadata[set - 1]) bytes += label.name.size() + label.value.size();
+    const auto stored = stored_.find(stream.slot);
+    if (stored == stored_.end()) return apply(stream, rows_, sequence);
+    const auto is_stored = [&](std::size_t row) {
+      return std::binary_search(stored->second.begin(), stored->second.end(), sequence + row);
+    };
+    std::size_t offset = 0;
+    for (std::size_t begin = 0, end; begin < rows_.size(); begin = end) {
+      std::size_t bytes = rows_.lengths[begin];
+      const bool skipped = is_stored(begin);
+      for (end = begin + 1; end < rows_.size() && is_stored(end) == skipped; ++end) bytes += rows_.lengths[end];
+      if (skipped) outcome_.flushed += end - begin;
+      else apply(stream, part_of(rows_, begin, end, rows_.lines.substr(offset, bytes)), sequence + begin);
+      offset += bytes;
     }
-    const bool all_flushed = sequence + rows_.size() - 1 <= stream.slot->flushed_sequence;
-    const bool charged = !all_flushed && target_.charge(head_charge(rows_.size(), bytes));
-    const auto applied = stream.head->apply(*stream.slot, rows_, sequence, clock_.steady(), charged, nullptr);
+  }
+
+  void apply(const Stream& stream, const BatchStream& rows, std::uint64_t sequence) {
+    std::uint64_t bytes = rows.lines.size();
+    for (const std::uint32_t set : rows.sets) {
+      if (set == 0) continue;
+      for (const auto& label : rows.metadata[set - 1]) bytes += label.name.size() + label.value.size();
+    }
+    const bool all_flushed = sequence + rows.size() - 1 <= stream.slot->flushed_sequence;
+    const bool charged = !all_flushed && target_.charge(head_charge(rows.size(), bytes));
+    const auto applied = stream.head->apply(*stream.slot, rows, sequence, clock_.steady(), charged, nullptr);
     outcome_.entries += applied.rows;
     outcome_.flushed += applied.flushed;
   }
@@ -157,6 +194,7 @@ class Replay {
   Filesystem& filesystem_;
   const Clock& clock_;
   const ReplayTarget& target_;
+  const StoredRows& stored_;
   const std::uint64_t bytes_in_all_;
   std::uint64_t bytes_done_ = 0;   // of whole files
   unsigned percent_told_ = 0;
@@ -180,40 +218,83 @@ Result<std::optional<std::uint64_t>> first_sequence(Filesystem& filesystem, cons
   }
 }
 
-/// Largest sequence of each stream of the segment, in the segment's order.
-Result<std::vector<std::uint64_t>> last_sequences(const chunks::SegmentReader& reader) {
-  std::vector<std::uint64_t> last(reader.streams().size());
+/// The sequences of each stream of the segment, in the segment's order of streams.
+using Sequences = std::vector<std::vector<std::uint64_t>>;
+
+Result<Sequences> sequences_of(const chunks::SegmentReader& reader) {
+  Sequences all(reader.streams().size());
   for (std::size_t i = 0; i < reader.blocks().size(); ++i) {
     KVASIR_TRY(const auto block, reader.open_block(i));
     KVASIR_TRY(const auto sequences, block->sequences());
-    auto& stream = last[reader.blocks()[i].stream];
-    for (const std::uint64_t sequence : sequences) stream = std::max(stream, sequence);
+    auto& stream = all[reader.blocks()[i].stream];
+    stream.insert(stream.end(), sequences.begin(), sequences.end());
   }
-  return last;
+  return all;
 }
 
-/// Tells the head what is in segments already, for segments with a row that may still be in the log.
-Result<void> load_flushed(Storage& storage, const ReplayTarget& target, std::uint64_t wal_begin) {
-  for (TenantStorage* tenant : storage.tenants()) {
-    for (const auto& segment : tenant->segments()->segments) {
-      if (segment->info().last_sequence < wal_begin) continue;
-      const auto reader = segment->reader();
-      const auto last = reader ? last_sequences(**reader) : Result<std::vector<std::uint64_t>>(fail(reader.error()));
-      if (!last) {
-        const Error error = segment->note_damage(last.error());
-        if (!segment->damaged()) return fail(error);
-        continue;  // what the log still has of it comes back from there
-      }
-      TenantHead& head = target.head(tenant->tenant());
-      for (std::size_t i = 0; i < last->size(); ++i) {
-        const auto& labels = (*reader)->streams()[i].labels;
-        auto identity =
-            std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
-        head.set_flushed_sequence(*head.find_or_add(identity, 0), (*last)[i]);
-      }
+/// What the segments of one tenant hold of the log's rows, which begin at `wal_begin`.
+class FlushedRows {
+ public:
+  FlushedRows(TenantHead& head, std::uint64_t wal_begin) : head_(head), wal_begin_(wal_begin) {}
+
+  /// Rows from this one on may be in a segment that cannot be read.
+  void lose_from(std::uint64_t sequence) { lost_from_ = std::min(lost_from_, sequence); }
+
+  /// A damaged segment is noted, and its rows are taken for lost.
+  Result<void> add(const Segment& segment) {
+    const auto reader = segment.reader();
+    auto sequences = reader ? sequences_of(**reader) : Result<Sequences>(fail(reader.error()));
+    if (!sequences) {
+      const Error error = segment.note_damage(sequences.error());
+      if (!segment.damaged()) return fail(error);
+      lose_from(segment.info().first_sequence);
+      return {};
+    }
+    for (std::size_t i = 0; i < sequences->size(); ++i) {
+      const auto& labels = (*reader)->streams()[i].labels;
+      auto identity =
+          std::make_shared<const StreamIdentity>(StreamIdentity{labels, labels.fingerprint(), labels.to_string()});
+      auto& rows = rows_[head_.find_or_add(identity, 0)];
+      std::copy_if((*sequences)[i].begin(), (*sequences)[i].end(), std::back_inserter(rows),
+                   [this](std::uint64_t sequence) { return sequence >= wal_begin_; });
+    }
+    return {};
+  }
+
+  /// Up to the first lost row one number tells what is stored of a stream, from there on each row has to be named.
+  void tell(StoredRows& stored) {
+    for (auto& [slot, rows] : rows_) {
+      std::sort(rows.begin(), rows.end());
+      if (rows.empty()) continue;
+      const auto named = std::lower_bound(rows.begin(), rows.end(), lost_from_);
+      if (named != rows.begin()) head_.set_flushed_sequence(*slot, named[-1]);
+      if (named != rows.end()) stored[slot].assign(named, rows.end());
     }
   }
-  return {};
+
+ private:
+  TenantHead& head_;
+  const std::uint64_t wal_begin_;
+  std::unordered_map<StreamSlot*, std::vector<std::uint64_t>> rows_;
+  std::uint64_t lost_from_ = UINT64_MAX;
+};
+
+/// Tells the head what is in segments already, for segments with a row that may still be in the log. What the log still
+/// has of a segment that cannot be read comes back from there.
+Result<StoredRows> load_flushed(Storage& storage, const ReplayTarget& target, std::uint64_t wal_begin) {
+  StoredRows stored;
+  for (TenantStorage* tenant : storage.tenants()) {
+    FlushedRows flushed(target.head(tenant->tenant()), wal_begin);
+    const auto segments = tenant->segments();
+    for (const auto& segment : segments->unreadable) {
+      if (segment.info.last_sequence >= wal_begin) flushed.lose_from(segment.info.first_sequence);
+    }
+    for (const auto& segment : segments->segments) {
+      if (segment->info().last_sequence >= wal_begin) KVASIR_CHECK_OK(flushed.add(*segment));
+    }
+    flushed.tell(stored);
+  }
+  return stored;
 }
 
 }  // namespace
@@ -226,13 +307,16 @@ Result<ReplayOutcome> replay_wal(const Path& directory, Filesystem& filesystem, 
   for (std::size_t i = 0; i < numbers.size() && !begin; ++i) {
     KVASIR_TRY(begin, first_sequence(filesystem, wal_file_path(directory, numbers[i])));
   }
-  if (begin) KVASIR_CHECK_OK(load_flushed(storage, target, *begin));
+  StoredRows stored;
+  if (begin) {
+    KVASIR_TRY(stored, load_flushed(storage, target, *begin));
+  }
   std::uint64_t bytes_in_all = 0;
   for (const std::uint64_t number : numbers) {
     KVASIR_TRY(const auto status, filesystem.status(wal_file_path(directory, number)));
     if (status) bytes_in_all += status->size;
   }
-  Replay replay(filesystem, clock, target, bytes_in_all);
+  Replay replay(filesystem, clock, target, stored, bytes_in_all);
   for (const std::uint64_t number : numbers) {
     KVASIR_CHECK_OK(replay.read_file(wal_file_path(directory, number), number));
     if (target.after_file) KVASIR_CHECK_OK(target.after_file());
