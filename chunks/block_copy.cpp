@@ -58,8 +58,9 @@ Result<std::optional<BlockCopy>> copy_of_part(const StoredSegment& segment, std:
   for (const BlockEntry& slice : copy.draft.slices) {
     if (!tells_all(slice, segment.index().major)) return kCannot;
   }
-  // Opening compares the checksum of the block's head and decodes the times.
+  // Damage must not be carried into a new file while the old one goes.
   KVASIR_TRY(const auto opened, segment.open_part(copy.draft.entry, RowOrder::kBySlice));
+  KVASIR_CHECK_OK(opened->check_parts());
   copy.bytes = segment.stored_part(copy.draft.entry);
   copy.draft.filter = std::string(segment.filter_of(part));
   copy.draft.trigrams = trigrams_of_part(*trigrams, part);

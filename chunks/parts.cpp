@@ -67,6 +67,7 @@ Part PartReader::describe(ByteReader& meta) {
   }
   part.stored = area_.substr(area_used_, stored_bytes);
   area_used_ += stored_bytes;
+  if (checks_ && crc32c(part.stored) != part.crc) meta.raw(~std::uint64_t{0});
   return part;
 }
 

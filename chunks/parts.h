@@ -72,6 +72,8 @@ class PartReader {
   PartReader(std::string_view small_frame, std::uint64_t small_bytes, std::string_view area, Arena& arena)
       : small_frame_(small_frame), small_bytes_(small_bytes), area_(area), arena_(arena) {}
 
+  /// From now on describe() compares the checksum of what it describes.
+  void check_described() { checks_ = true; }
   /// Reads a description from META; meta goes bad on damage.
   Part describe(ByteReader& meta);
   /// The bytes of a part; checks and expands at first use.
@@ -87,6 +89,7 @@ class PartReader {
   bool small_loaded_ = false;
   std::string_view area_;
   std::size_t area_used_ = 0;
+  bool checks_ = false;
   Arena& arena_;
 };
 

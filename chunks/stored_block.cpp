@@ -57,6 +57,12 @@ Result<std::unique_ptr<StoredBlock>> StoredBlock::open(std::string_view stored, 
   return block;
 }
 
+Result<void> StoredBlock::check_parts() {
+  KVASIR_CHECK_OK(context_.parts->load(sequences_part_));
+  context_.parts->check_described();
+  return tables() ? Result<void>() : Result<void>(fail(damaged("checksum of a part")));
+}
+
 Result<StoredBlock::Tables*> StoredBlock::tables() const {
   if (tables_ != nullptr) return tables_.get();
   if (tables_damaged_) return fail(damaged("meta"));

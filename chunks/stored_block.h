@@ -30,6 +30,9 @@ class StoredBlock final : public Block {
                                                    std::shared_ptr<const void> owner,
                                                    RowOrder order = RowOrder::kByTime);
 
+  /// Compares the checksum of each part, without expanding any. For a block that was just opened.
+  Result<void> check_parts();
+
   std::size_t rows() const override { return rows_; }
   std::span<const std::int64_t> timestamps() const override { return times_; }
   Result<std::span<const std::uint64_t>> sequences() override;

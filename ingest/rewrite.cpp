@@ -263,8 +263,9 @@ Result<Readers> open_all(const TenantStorage& tenant, std::span<const std::share
   Readers readers;
   for (const auto& segment : inputs) {
     KVASIR_TRY(std::shared_ptr<const RandomFile> file, filesystem.open_random(tenant.segment_path(segment->info().id)));
-    KVASIR_TRY(auto reader, chunks::SegmentReader::open(std::move(file)));
-    readers.push_back(std::move(reader));
+    auto reader = chunks::SegmentReader::open(std::move(file));
+    if (!reader) return fail(segment->note_damage(reader.error()));
+    readers.push_back(std::move(*reader));
   }
   return readers;
 }

@@ -92,6 +92,33 @@ TEST_CASE("blocks that are dense, and shared ones whose streams are nowhere else
   }
 }
 
+TEST_CASE("damage in any byte of a block is not copied into a new segment") {
+  MemFilesystem fs;
+  auto store = Store::open(fs, by_hand()).value();
+  Found all;
+  push_segment(*store, many_lines("a", 0, 2500), all);
+  push_segment(*store, many_lines("a", 2500, 2500), all);
+  auto& tenant = *store->storage().find("t");
+  const auto stored = tenant.segments()->segments;
+  const Path file = tenant.segment_path(stored[0]->info().id);
+  const std::string sound = fs.read_all(file, 1 << 20).value();
+  const auto block_end = stored[0]->reader().value()->blocks()[0].stored_bytes;
+  RewriteOptions options;
+  options.dense_bytes_min = 1;
+  for (std::size_t at = 16; at < block_end; at += block_end / 50) {
+    CAPTURE(at);
+    std::string damaged = sound;
+    damaged[at] ^= 0x10;
+    REQUIRE(write_atomically(fs, file, damaged));
+    const auto outcome = rewrite_segments(tenant, stored, fs, options);
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code() == ErrorCode::kCorruption);
+  }
+  REQUIRE(write_atomically(fs, file, sound));
+  CHECK(rewrite_segments(tenant, stored, fs, options));
+  CHECK(store->read_all() == all);
+}
+
 TEST_CASE("small streams: their block is copied if no other holds rows of them, or goes with them") {
   for (const bool again : {false, true}) {
     MemFilesystem fs;
