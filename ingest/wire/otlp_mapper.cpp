@@ -111,7 +111,14 @@ Result<void> OtlpMapper::begin_resource(const OtlpAttributes& attributes) {
 
 Result<void> OtlpMapper::begin_scope(const OtlpScope& scope) {
   scope_metadata_.clear();
-  push_.otlp_scopes.push_back({resources_ - 1, scopes_++, static_cast<std::uint32_t>(push_.entries.size())});
+  const OtlpScopePlace place{resources_ - 1, scopes_++, static_cast<std::uint32_t>(push_.entries.size())};
+  auto& places = push_.otlp_scopes;
+  // An empty scope has no record to be named by it; so there are never more places than entries and one.
+  if (!places.empty() && places.back().entry_begin == place.entry_begin) {
+    places.back() = place;
+  } else {
+    places.push_back(place);
+  }
   KVASIR_CHECK_OK(put_attributes(scope.attributes, scope_rules_, scope_metadata_));
   put(scope_metadata_, "scope_name", keep(scope.name));
   put(scope_metadata_, "scope_version", keep(scope.version));

@@ -215,6 +215,16 @@ TEST_CASE("a body that stands for much more than it holds is refused before the 
   CHECK(refused(true, std::string(kMade / 2, ' ') + "{}", kMade));
 }
 
+TEST_CASE("scopes without records take no memory") {
+  std::string body(1, '\x0a');
+  body += "\x90\x4e";  // 10,000 bytes: 5,000 scopes of nothing
+  for (int i = 0; i < 5000; ++i) body += std::string("\x12\0", 2);
+  DecodedPush push;
+  push.body = std::move(body);
+  CHECK(decode_otlp_protobuf({}, {99}, push));
+  CHECK(push.otlp_scopes.size() <= 1);
+}
+
 TEST_CASE("the tenant's rules") {
   OtlpConfig config;
   config.resource_attributes = {{OtlpAction::kIndexLabel, {"team"}, ""}, {OtlpAction::kDrop, {}, "internal\\..*"}};

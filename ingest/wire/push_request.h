@@ -52,7 +52,7 @@ struct DecodedPush {
   std::vector<DecodedStream> streams;
   std::vector<DecodedEntry> entries;
   std::vector<LabelView> metadata;
-  std::vector<OtlpScopePlace> otlp_scopes;  // in order; OTLP only
+  std::vector<OtlpScopePlace> otlp_scopes;  // in order, those with records; OTLP only
   std::string covers;  // fields for decode_covers(), not checked yet
 
   // Filled by the validator: what a PushBatch points into. Here, so that one object owns and recycles all of it.
@@ -63,7 +63,8 @@ struct DecodedPush {
   std::uint64_t made_bytes_max = UINT64_MAX;
   std::uint64_t made_bytes() const {
     return text.held_bytes() + streams.size() * sizeof(DecodedStream) +
-           entries.size() * (sizeof(DecodedEntry) + sizeof(EntryView)) + metadata.size() * 2 * sizeof(LabelView);
+           entries.size() * (sizeof(DecodedEntry) + sizeof(EntryView)) + metadata.size() * 2 * sizeof(LabelView) +
+           otlp_scopes.size() * sizeof(OtlpScopePlace);
   }
   bool is_too_much() const { return made_bytes() > made_bytes_max; }
   Error too_much() const {
