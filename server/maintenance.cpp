@@ -127,7 +127,7 @@ void Maintenance::run_once() {
   for (auto* tenant : storage_.tenants()) {
     if (retention_due) note("expiry", tenant->tenant(), expire(*tenant));
     if (stop_) return;
-    note("erasing", tenant->tenant(), erase(*tenant));
+    erase(*tenant);
     if (stop_) return;
     note("merge", tenant->tenant(), merge(*tenant));
     if (stop_) return;
@@ -177,7 +177,10 @@ Result<void> Maintenance::expire(ingest::TenantStorage& tenant) {
                {"segments", std::to_string(edit.removed.size())},
                {"rows", std::to_string(rows)}});
   }
-  for (const auto& segment : mixed) KVASIR_CHECK_OK(expire_parts(tenant, segment, settings));
+  for (const auto& segment : mixed) {
+    note("expiry", tenant.tenant(), expire_parts(tenant, segment, settings));
+    if (stop_) return {};
+  }
   return {};
 }
 
@@ -243,14 +246,14 @@ Result<void> Maintenance::expire_parts(ingest::TenantStorage& tenant, const Segm
   return {};
 }
 
-Result<void> Maintenance::erase(ingest::TenantStorage& tenant) {
-  if (options_.retention && options_.retention(tenant.tenant()).deletion_mode != "filter-and-delete") return {};
+/// One request that cannot be carried out, for a segment that cannot be read, does not keep the others waiting.
+void Maintenance::erase(ingest::TenantStorage& tenant) {
+  if (options_.retention && options_.retention(tenant.tenant()).deletion_mode != "filter-and-delete") return;
   for (const auto& request : deletes_.active(tenant.tenant())) {
     if (clock_.now() - request->request().created < options_.delete_cancel_period) continue;
-    KVASIR_CHECK_OK(erase_one(tenant, *request));
-    if (stop_) return {};
+    note("erasing", tenant.tenant(), erase_one(tenant, *request));
+    if (stop_) return;
   }
-  return {};
 }
 
 Result<void> Maintenance::erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request) {

@@ -77,7 +77,7 @@ class Maintenance {
   Result<void> expire_by_size();
   Result<void> expire_parts(ingest::TenantStorage& tenant, const SegmentPtr& segment,
                             const RetentionSettings& settings);
-  Result<void> erase(ingest::TenantStorage& tenant);
+  void erase(ingest::TenantStorage& tenant);
   Result<void> erase_one(ingest::TenantStorage& tenant, const CompiledDelete& request);
   Result<void> merge(ingest::TenantStorage& tenant);
   /// For merges that follow each other on this thread: counts what they use, and waits as their budget says.

@@ -271,6 +271,22 @@ TEST_CASE_FIXTURE(Fixture, "a processed delete request has erased the rows, also
   CHECK(rows(request()).size() == 3);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a delete request that cannot be carried out does not hold up the next") {
+  push({{"a", 10, "first", ""}});
+  flush();
+  push({{"b", 100, "second", ""}});
+  flush();
+  REQUIRE(fs.remove(store->storage().find("t")->segment_path(1)));
+  restart();
+  REQUIRE(deletes->create("t", "{s=\"a\"}", {0}, {20}));
+  REQUIRE(deletes->create("t", "{s=\"b\"}", {90}, {110}));
+  Maintenance maintenance(quick(), store->storage(), store->ingester(), *deletes, fs, clock);
+  maintenance.run_once();
+  CHECK(maintenance.counters().failures == 1);
+  CHECK(maintenance.counters().requests_processed == 1);
+  CHECK(maintenance.counters().rows_erased == 1);
+}
+
 TEST_CASE("which period a stream is kept") {
   const Labels dev{{"env", "dev"}, {"app", "x"}};
   RetentionSettings settings;
@@ -433,6 +449,23 @@ TEST_CASE_FIXTURE(Fixture, "a damaged segment does not keep the others from bein
   CHECK(maintenance.counters().merges == 1);
   CHECK(store->storage().find("t")->segments()->segments.size() == 2);
   CHECK(store->storage().find("t")->segments()->damaged_segments() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a segment damaged since it was opened is left out of merging too") {
+  for (int i = 0; i < 10; ++i) {
+    push({{"a", i * 10, "line " + std::to_string(i), ""}});
+    flush();
+  }
+  REQUIRE(rows(request()).size() == 10);  // every segment is open now
+  const Path file = store->storage().find("t")->segment_path(4);
+  std::string bytes = fs.read_all(file, 1 << 20).value();
+  bytes[bytes.size() - 20] ^= 1;  // in the footer
+  REQUIRE(write_atomically(fs, file, bytes));
+  Maintenance maintenance(quick(), store->storage(), store->ingester(), *deletes, fs, clock);
+  maintenance.run_once();
+  CHECK(maintenance.counters().merges == 0);
+  maintenance.run_once();
+  CHECK(maintenance.counters().merges == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "small segments are merged and the answers stay the same") {
