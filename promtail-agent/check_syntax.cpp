@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "common/relabel.h"
+#include "promtail-agent/builtin_metrics.h"
 #include "promtail-agent/job_factory.h"
 
 namespace kvasir::agent {
@@ -57,8 +58,10 @@ SyntaxReport check_loaded(const LoadedConfig& loaded) {
   SyntaxReport report;
   report.problems = loaded.problems;
   const Config& config = loaded.config;
+  report.warnings = config.warnings;
   for (ConfigProblem& problem : find_config_problems(config)) report.problems.push_back(std::move(problem));
   MetricRegistry metrics(system_clock());
+  register_builtin_names(metrics);
   for (std::size_t i = 0; i < config.scrape_configs.size(); ++i) {
     const ScrapeConfig& scrape = config.scrape_configs[i];
     check_rules(scrape, rules_place(i), report.problems);

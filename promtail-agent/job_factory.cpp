@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "promtail-agent/discovery/file_sd.h"
 #include "promtail-agent/discovery/kubernetes_sd.h"
+#include "promtail-agent/config/value_rules.h"
 #include "promtail-agent/targets/charset.h"
 #include "promtail-agent/targets/decompressor.h"
 #include "promtail-agent/targets/docker_target.h"
@@ -75,10 +76,42 @@ Result<void> add_file_job(const ScrapeConfig& scrape, const JobContext& context,
   return add_discoveries(scrape, context, job);
 }
 
+void find_pattern_problems(const TargetGroup& group, std::vector<ConfigProblem>& problems) {
+  for (const char* name : {"__path__", "__path_exclude__"}) {
+    const auto found = group.labels.find(name);
+    const std::string problem = found == group.labels.end() ? "" : find_pattern_problem(found->second);
+    if (!problem.empty())
+      problems.push_back({group.line, fmt::format("{} \"{}\" cannot be read: {}", name, found->second, problem)});
+  }
+}
+
+/// A rule may give targets a `__path__`; what rules really do shows with the first target.
+bool rules_may_set_path(const YamlNode& rules) {
+  return std::any_of(rules.items.begin(), rules.items.end(), [](const YamlNode& rule) {
+    const YamlNode* target = rule.find("target_label");
+    const YamlNode* action = rule.find("action");
+    const std::string name = target == nullptr ? "" : target->as_text().value_or("");
+    const bool maps = action != nullptr && action->as_text().value_or("") == "labelmap";
+    return maps || name == "__path__" || name.find('$') != std::string::npos;
+  });
+}
+
+void warn_of_missing_paths(const ScrapeConfig& scrape, std::vector<std::string>& warnings) {
+  if (rules_may_set_path(scrape.relabel_configs)) return;
+  constexpr const char* kNoPath = "and no relabel rule sets one: no file is read for it";
+  for (std::size_t i = 0; i < scrape.static_configs.size(); ++i) {
+    if (!scrape.static_configs[i].labels.contains("__path__"))
+      warnings.push_back(fmt::format("static_configs[{}] has no label __path__ {}", i, kNoPath));
+  }
+  if (!scrape.kubernetes_sd.empty())
+    warnings.push_back(fmt::format("targets of kubernetes_sd_configs have no label __path__ {}", kNoPath));
+}
+
 }  // namespace
 
 std::vector<std::string> find_source_warnings(const ScrapeConfig& scrape) {
   std::vector<std::string> warnings;
+  warn_of_missing_paths(scrape, warnings);
   std::vector<std::pair<std::string_view, const StringMap*>> present;  // sources in their order, and their own labels
   static const StringMap kNone;
   if (scrape.has_file_discovery()) present.emplace_back("file discovery", nullptr);
@@ -107,18 +140,20 @@ StageContext::MetricsSchema metrics_schema_of(const Config& config) {
 
 std::vector<ConfigProblem> find_source_problems(const ScrapeConfig& scrape) {
   std::vector<ConfigProblem> problems;
-  const auto add = [&](std::string text) { problems.push_back({scrape.line, std::move(text)}); };
+  const auto add = [&](int line, std::string text) { problems.push_back({line, std::move(text)}); };
   if (scrape.has_file_discovery()) {
     if (!scrape.encoding.empty()) {
-      if (auto charset = Charset::create(scrape.encoding); !charset) add(charset.error().message());
+      if (auto charset = Charset::create(scrape.encoding); !charset) add(scrape.line, charset.error().message());
     }
+    for (const TargetGroup& group : scrape.static_configs) find_pattern_problems(group, problems);
     const DecompressionConfig& decompression = scrape.decompression;
-    if (!decompression.enabled || decompression.format.empty()) return problems;
-    if (auto format = parse_compression_format(decompression.format); !format) add(format.error().message());
+    if (decompression.format.empty()) return problems;
+    if (auto format = parse_compression_format(decompression.format); !format)
+      add(decompression.line, format.error().message());
   } else if (scrape.journal.set) {
-    for (std::string& text : JournalTarget::find_problems(scrape.journal)) add(std::move(text));
+    for (std::string& text : JournalTarget::find_problems(scrape.journal)) add(scrape.journal.line, std::move(text));
   } else if (scrape.syslog.set) {
-    for (std::string& text : SyslogTarget::find_problems(scrape.syslog)) add(std::move(text));
+    for (std::string& text : SyslogTarget::find_problems(scrape.syslog)) add(scrape.syslog.line, std::move(text));
   } else if (!scrape.push.set && !scrape.gelf.set && scrape.docker_sd.empty()) {
     for (const auto& [block, instead, line] : scrape.unsupported)
       problems.push_back({line, fmt::format("{} is not supported by this agent: {}", block, instead)});

@@ -87,7 +87,10 @@ net::TlsServerOptions tls_options(const ServerConfig& config) {
 
 net::HttpServerOptions http_server_options(const ServerConfig& config) {
   net::HttpServerOptions options;
-  options.address = config.listen_address;
+  // Promtail's files write an IPv6 address in brackets.
+  const std::string_view address = config.listen_address;
+  const bool brackets = address.starts_with('[') && address.ends_with(']');
+  options.address = brackets ? address.substr(1, address.size() - 2) : address;
   options.port = static_cast<std::uint16_t>(config.listen_port);
   if (config.connection_limit > 0) options.connections_max = static_cast<std::size_t>(config.connection_limit);
   options.body_timeout = config.read_timeout;

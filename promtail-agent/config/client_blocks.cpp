@@ -63,7 +63,8 @@ void describe_header(Fields& f, HttpHeaderConfig& header) {
 void describe_backoff(Fields& f, BackoffConfig& backoff) {
   f.duration({"min_period", "first pause before a batch is sent again"}, backoff.min_period);
   f.duration({"max_period", "longest pause"}, backoff.max_period);
-  f.integer({"max_retries", "how often a batch is sent in all; 0: for ever"}, backoff.max_retries);
+  f.advise(backoff.max_period >= backoff.min_period, "max_period", "max_period is shorter than min_period and cuts it");
+  f.integer({"max_retries", "how often a batch is sent in all; 0: for ever"}, backoff.max_retries, {0, INT32_MAX});
 }
 
 }  // namespace
@@ -116,12 +117,13 @@ void describe_client(Fields& f, ClientConfig& client) {
   f.text({"tenant_id", "tenant of entries that no stage gives one"}, client.tenant_id);
   f.duration({"batchwait", "a batch is sent when it is so old"}, client.batch_wait);
   f.integer({"batchsize", "or so large"}, client.batch_bytes);
-  f.duration({"timeout", "of one request"}, client.timeout);
+  f.advise(client.batch_bytes > 0, "batchsize", "batchsize 0: each line is sent in a request of its own");
+  f.some_time({"timeout", "of one request"}, client.timeout);
   f.block({"backoff_config", ""}, "backoff.Config", nullptr,
           [&client](Fields& b) { describe_backoff(b, client.backoff); });
   f.flag({"drop_rate_limited_batches", "do not send again what was answered 429"}, client.drop_rate_limited_batches);
   f.flag({"retry_auth_errors", "send again what was answered 401, 403, 404, 407 or 408"}, client.retry_auth_errors);
-  f.pairs({"external_labels", "labels for every entry that does not have them"}, client.external_labels);
+  f.labels({"external_labels", "labels for every entry that does not have them"}, client.external_labels);
   f.pairs({"headers", "more headers of the push"}, client.headers);
   describe_http(f, client.http);
 }

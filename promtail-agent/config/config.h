@@ -153,6 +153,7 @@ struct WalConfig {
 };
 
 struct TargetGroup {
+  int line = 0;  // in the file
   std::vector<std::string> targets;
   StringMap labels;
 };
@@ -196,6 +197,7 @@ struct DockerSdConfig {
 };
 
 struct JournalConfig {
+  int line = 0;  // in the file
   bool set = false;
   bool json = false;
   std::string max_age = "7h";
@@ -204,6 +206,7 @@ struct JournalConfig {
 };
 
 struct SyslogConfig {
+  int line = 0;  // in the file
   bool set = false;
   std::string listen_address, listen_protocol = "tcp", format = "rfc5424";
   std::string location = "UTC";                      // of RFC 3164 times
@@ -234,6 +237,7 @@ struct PushTargetConfig {
 };
 
 struct DecompressionConfig {
+  int line = 0;  // in the file
   bool enabled = false;
   Duration initial_delay{0};
   std::string format;  // gz, z, bz2, zst; "" looks at the first bytes
@@ -295,7 +299,7 @@ struct Config {
   Duration shutdown_timeout = std::chrono::seconds(20);
   std::string metrics_schema = "auto";
   std::string source_text;               // after expansion; equal texts are equal configurations
-  std::vector<std::string> warnings;     // told once at start
+  std::vector<std::string> warnings;     // told once at start and by a check
 };
 
 }  // namespace kvasir::agent

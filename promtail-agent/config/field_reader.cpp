@@ -9,6 +9,7 @@
 #include "common/nearest_word.h"
 #include "common/net/http_client.h"
 #include "common/number.h"
+#include "promtail-agent/config/value_rules.h"
 
 namespace kvasir::agent {
 
@@ -118,12 +119,11 @@ void FieldReader::duration(Key key, Duration& value, DurationForm form) {
   const bool go = form == DurationForm::kGo;
   const YamlNode* found = scalar(key, go ? "time.Duration" : "model.Duration");
   if (found == nullptr) return;
-  if (const auto bare = parse_int64(found->text); go && bare) {
-    value = Duration(*bare);
-    return;
-  }
-  const auto read = go ? parse_go_duration(found->text) : parse_duration(found->text);
-  if (read) {
+  const auto bare = go ? parse_int64(found->text) : std::nullopt;
+  const auto read = bare ? Duration(*bare) : go ? parse_go_duration(found->text) : parse_duration(found->text);
+  if (read && *read < Duration(0)) {
+    problems_.add(found->line, fmt::format("{} {}: must not be negative", key.name, found->text));
+  } else if (read) {
     value = *read;
   } else if (go) {
     mismatch(*found, "time.Duration");
@@ -168,6 +168,21 @@ void FieldReader::pairs(Key key, std::map<std::string, std::string>& values) {
       values[entry.key] = *text;
     } else {
       mismatch(entry.value, "string");
+    }
+  }
+}
+
+void FieldReader::labels(Key key, std::map<std::string, std::string>& values) {
+  pairs(key, values);
+  const YamlNode* found = find(key.name);
+  if (found == nullptr || !found->is_map()) return;
+  for (const auto& entry : found->entries) {
+    if (const std::string problem = find_label_name_problem(entry.key); !problem.empty()) {
+      problems_.add(entry.line, fmt::format("{} \"{}\": {}", key.name, entry.key, problem));
+    } else if (!is_plain_label_name(entry.key)) {
+      problems_.advise(entry.line, fmt::format("{} \"{}\": servers take no such name of a label and refuse the lines; "
+                                               "allowed are letters, digits and _, no digit first",
+                                               key.name, entry.key));
     }
   }
 }
@@ -224,10 +239,17 @@ void FieldReader::refuse(std::initializer_list<std::string_view> names, std::str
   }
 }
 
-void FieldReader::demand(bool holds, std::string_view key, std::string_view problem) {
-  if (holds || wrong_.contains(key)) return;
+int FieldReader::line_of(std::string_view key) {
   const YamlNode* found = find(key);
-  problems_.add(found != nullptr ? found->line : node_ != nullptr ? node_->line : 0, problem);
+  return found != nullptr ? found->line : node_ != nullptr ? node_->line : 0;
+}
+
+void FieldReader::demand(bool holds, std::string_view key, std::string_view problem) {
+  if (!holds && !wrong_.contains(key)) problems_.add(line_of(key), problem);
+}
+
+void FieldReader::advise(bool holds, std::string_view key, std::string_view problem) {
+  if (!holds && !wrong_.contains(key)) problems_.advise(line_of(key), problem);
 }
 
 std::optional<std::uint64_t> parse_binary_size(std::string_view text) {

@@ -21,13 +21,17 @@ namespace kvasir::agent {
 class YamlProblems {
  public:
   void add(int line, std::string_view text);
+  void advise(int line, std::string_view text) { advice_.emplace_back(line, text); }
   bool empty() const { return problems_.empty(); }
   const std::vector<std::pair<int, std::string>>& all() const { return problems_; }
+  /// What is no problem, but should be told.
+  const std::vector<std::pair<int, std::string>>& advice() const { return advice_; }
   /// `yaml: unmarshal errors:\n  line 3: ...\n  line 7: ...`
   Error to_error() const;
 
  private:
   std::vector<std::pair<int, std::string>> problems_;
+  std::vector<std::pair<int, std::string>> advice_;
 };
 
 class FieldReader final : public Fields {
@@ -51,6 +55,7 @@ class FieldReader final : public Fields {
   void texts(Key key, std::vector<std::string>& values) override;
   void secret_texts(Key key, std::vector<std::string>& values) override { texts(key, values); }
   void pairs(Key key, std::map<std::string, std::string>& values) override;
+  void labels(Key key, std::map<std::string, std::string>& values) override;
   void secrets(Key key, std::map<std::string, std::vector<std::string>>& values) override;
   void yaml(Key key, YamlNode& node) override;
   void block(Key key, std::string_view type, bool* given, const Inside& inside) override;
@@ -60,10 +65,12 @@ class FieldReader final : public Fields {
   void accept(std::initializer_list<std::string_view> names, std::string_view why) override;
   void refuse(std::initializer_list<std::string_view> names, std::string_view why) override;
   void demand(bool holds, std::string_view key, std::string_view problem) override;
+  void advise(bool holds, std::string_view key, std::string_view problem) override;
   int line() const override { return line_; }
 
  private:
   const YamlNode* find(std::string_view name);  // marks the name as known
+  int line_of(std::string_view key);            // of the key, else of the block
   const YamlNode* scalar(Key key, std::string_view wanted);
   void mismatch(const YamlNode& found, std::string_view wanted);
   void read_texts(const YamlNode& found, std::vector<std::string>& values);

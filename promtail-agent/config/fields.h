@@ -61,6 +61,8 @@ class Fields {
   virtual void texts(Key key, std::vector<std::string>& values) = 0;
   virtual void secret_texts(Key key, std::vector<std::string>& values) = 0;
   virtual void pairs(Key key, std::map<std::string, std::string>& values) = 0;
+  /// Pairs whose names are those of labels.
+  virtual void labels(Key key, std::map<std::string, std::string>& values) { pairs(key, values); }
   /// Names, each with a list of secrets.
   virtual void secrets(Key key, std::map<std::string, std::vector<std::string>>& values) = 0;
   /// A part that others read: stages, rules.
@@ -80,10 +82,20 @@ class Fields {
   virtual int line() const { return 0; }
   /// A rule between keys; `problem` is reported at `key` if it does not hold.
   virtual void demand(bool holds, std::string_view key, std::string_view problem) = 0;
+  /// As demand(), of what is taken but will hardly be meant: told at start and by a check, stops nothing.
+  virtual void advise(bool, std::string_view, std::string_view) {}
 
   void integer(Key key, int& value);
+  /// An integer between two bounds, both allowed.
+  struct Bounds {
+    std::int64_t least;
+    std::int64_t most;
+  };
+  void integer(Key key, int& value, Bounds bounds);
   void integer(Key key, std::uint64_t& value);
   void duration(Key key, Duration& value) { duration(key, value, DurationForm::kGo); }
+  /// A time that must not be zero.
+  void some_time(Key key, Duration& value, DurationForm form = DurationForm::kGo);
   template <class Value>
   void choice(Key key, Value& value, std::initializer_list<Word<Value>> words);
   /// A list of blocks.
@@ -97,6 +109,18 @@ inline void Fields::integer(Key key, int& value) {
   const bool fits = wide >= INT32_MIN && wide <= INT32_MAX;
   demand(fits, key.name, std::string(key.name) + " is out of range");
   if (fits) value = static_cast<int>(wide);
+}
+
+inline void Fields::integer(Key key, int& value, Bounds bounds) {
+  integer(key, value);
+  demand(bounds.least <= value && value <= bounds.most, key.name,
+         std::string(key.name) + " " + std::to_string(value) + ": must be " + std::to_string(bounds.least) + " to " +
+             std::to_string(bounds.most));
+}
+
+inline void Fields::some_time(Key key, Duration& value, DurationForm form) {
+  duration(key, value, form);
+  demand(value > Duration(0), key.name, std::string(key.name) + " 0s: must be greater than 0");
 }
 
 inline void Fields::integer(Key key, std::uint64_t& value) {

@@ -20,7 +20,8 @@ void describe_global(Fields& f, Config& config) {
 
 void describe_positions(Fields& f, PositionsConfig& positions) {
   f.text({"filename", "Promtail's file is read and kept up; what is ours lies beside it"}, positions.filename);
-  f.duration({"sync_period", "how often it is written"}, positions.sync_period);
+  f.demand(!positions.filename.empty(), "filename", "filename \"\": the positions need a file");
+  f.some_time({"sync_period", "how often it is written"}, positions.sync_period);
   f.flag({"ignore_invalid_yaml", "start without positions when the file cannot be read"},
          positions.ignore_invalid_yaml);
 }
@@ -30,6 +31,9 @@ void describe_limits(Fields& f, LimitsConfig& limits) {
   f.integer({"readline_burst", "lines at once"}, limits.readline_burst);
   f.flag({"readline_rate_enabled", "heed readline_rate"}, limits.readline_rate_enabled);
   f.flag({"readline_rate_drop", "drop what is over it; false: wait"}, limits.readline_rate_drop);
+  const bool rate_works = !limits.readline_rate_enabled || (limits.readline_rate > 0 && limits.readline_burst > 0);
+  f.advise(rate_works, "readline_rate_enabled",
+           "readline_rate_enabled: with a readline_rate or readline_burst of 0 no line passes");
   f.integer({"max_streams", "active streams of a client; 0: any number"}, limits.max_streams);
   f.bytes({"max_line_size", "longest line that is sent; 0: any"}, limits.max_line_size);
   f.flag({"max_line_size_truncate", "cut longer lines instead of dropping them"}, limits.max_line_size_truncate);
@@ -44,7 +48,9 @@ void describe_spool(Fields& f, SpoolConfig& spool) {
                  {{"block", false}, {"drop_oldest", true}});
   f.text({"directory", "default: the positions file's name with .spool"}, spool.directory);
   f.bytes({"max_bytes", "on disk, per client"}, spool.bytes_max);
+  f.demand(spool.bytes_max > 0, "max_bytes", "max_bytes 0: must be greater than 0; to have no spool say mode: off");
   f.bytes({"memory_bytes", "waiting batches in memory, per client"}, spool.memory_bytes_max);
+  f.demand(spool.memory_bytes_max > 0, "memory_bytes", "memory_bytes 0: must be greater than 0");
   f.flag({"fsync", "sync each batch"}, spool.fsync);
 }
 
@@ -67,7 +73,7 @@ void describe_config(Fields& f, ConfigFile& file) {
           [&](Fields& p) { describe_positions(p, config.positions); });
   f.blocks({"scrape_configs", "sources"}, "scrapeconfig.Config", config.scrape_configs, describe_scrape);
   f.block({"target_config", ""}, "file.Config", nullptr, [&](Fields& t) {
-    t.duration({"sync_period", "how often patterns are matched again"}, config.sync_period);
+    t.some_time({"sync_period", "how often patterns are matched again"}, config.sync_period);
     t.flag({"stdin", "as -stdin"}, config.stdin_target);
   });
   f.block({"limits_config", ""}, "limit.Config", nullptr, [&](Fields& l) { describe_limits(l, config.limits); });

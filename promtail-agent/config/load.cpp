@@ -150,6 +150,8 @@ Result<Config> parse_config(std::string_view text, const Flags& flags, YamlProbl
   apply_flags(flags, config, unused);
   config.stdin_target = config.stdin_target || flags.stdin_target;
   finish_clients(config, std::move(legacy), flags);
+  for (const auto& [line, text] : problems.advice())
+    config.warnings.push_back(line > 0 ? fmt::format("line {}: {}", line, text) : text);
   if (!config.spool.chosen && config.clients.size() > 1) config.spool.mode = SpoolConfig::Mode::kOverflow;
   return config;
 }

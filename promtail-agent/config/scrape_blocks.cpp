@@ -1,5 +1,8 @@
 // The keys of scrape_configs: where lines come from.
+#include <fmt/format.h>
+
 #include "promtail-agent/config/blocks.h"
+#include "promtail-agent/config/value_rules.h"
 
 namespace kvasir::agent {
 
@@ -43,6 +46,11 @@ bool is_target_file(std::string_view pattern) {
   return one_star && (pattern.ends_with(".json") || pattern.ends_with(".yml") || pattern.ends_with(".yaml"));
 }
 
+void demand_address(Fields& f, const std::string& address) {
+  const std::string problem = find_address_problem(address);
+  f.demand(problem.empty(), "listen_address", fmt::format("listen_address \"{}\": {}", address, problem));
+}
+
 bool has_credentials(const HttpConfig& http) {
   return http.basic_auth.set || http.authorization_set || http.oauth2.set || !http.bearer_token.empty() ||
          !http.bearer_token_file.empty();
@@ -53,12 +61,13 @@ void describe_file_sd(Fields& f, FileSdConfig& sd) {
   for (const std::string& pattern : sd.files) {
     f.demand(is_target_file(pattern), "files", "path name \"" + pattern + "\" is not valid for file discovery");
   }
-  f.duration({"refresh_interval", "changes are seen within a second"}, sd.refresh_interval, DurationForm::kPrometheus);
+  f.advise(!sd.files.empty(), "files", "files: the list is empty, no target comes of it");
+  f.some_time({"refresh_interval", "changes are seen within a second"}, sd.refresh_interval, DurationForm::kPrometheus);
 }
 
 void describe_http_sd(Fields& f, HttpSdConfig& sd) {
   f.url({"url", "answers a list of {targets, labels}"}, sd.url);
-  f.duration({"refresh_interval", ""}, sd.refresh_interval, DurationForm::kPrometheus);
+  f.some_time({"refresh_interval", ""}, sd.refresh_interval, DurationForm::kPrometheus);
   describe_http(f, sd.http);
   f.demand(!sd.url.empty(), "url", "URL is missing");
 }
@@ -102,9 +111,9 @@ void describe_filter(Fields& f, DockerSdConfig::Filter& filter) {
 
 void describe_docker_sd(Fields& f, DockerSdConfig& sd) {
   f.url({"host", "unix:///var/run/docker.sock, tcp://host:port, http(s)://host:port"}, sd.host);
-  f.integer({"port", "of containers without a port"}, sd.port);
+  f.integer({"port", "of containers without a port"}, sd.port, {0, 65535});
   f.text({"host_networking_host", "address of containers in the host's network"}, sd.host_networking_host);
-  f.duration({"refresh_interval", "how often containers are listed"}, sd.refresh_interval, DurationForm::kPrometheus);
+  f.some_time({"refresh_interval", "how often containers are listed"}, sd.refresh_interval, DurationForm::kPrometheus);
   f.flag({"match_first_network", "no effect: logs are read once, with the labels of the first network by name"}, sd.match_first_network);
   f.blocks({"filters", "which containers, as `docker ps --filter`"}, "moby.Filter", sd.filters, describe_filter);
   describe_http(f, sd.http);
@@ -112,45 +121,52 @@ void describe_docker_sd(Fields& f, DockerSdConfig& sd) {
 }
 
 void describe_journal(Fields& f, JournalConfig& journal) {
+  journal.line = f.line();
   f.flag({"json", "the line is a JSON object of all fields"}, journal.json);
   f.text({"max_age", "oldest entry that is read without a position"}, journal.max_age);
-  f.pairs({"labels", ""}, journal.labels);
+  f.labels({"labels", ""}, journal.labels);
   f.text({"path", "folder of the journal; default: those of the system"}, journal.path);
   f.text({"matches", "FIELD=value terms; `+` between terms is an or"}, journal.matches);
 }
 
 void describe_syslog(Fields& f, SyslogConfig& syslog) {
+  syslog.line = f.line();
   f.text({"listen_address", "host:port"}, syslog.listen_address);
+  if (!syslog.listen_address.empty()) demand_address(f, syslog.listen_address);
   f.text({"listen_protocol", "tcp or udp"}, syslog.listen_protocol);
   f.duration({"idle_timeout", "a silent connection is closed"}, syslog.idle_timeout);
   f.duration({"flush_timeout", "silence that completes a message framed by newlines"}, syslog.flush_timeout);
   f.flag({"label_structured_data", "labels out of RFC 5424 structured data"}, syslog.label_structured_data);
-  f.pairs({"labels", ""}, syslog.labels);
+  f.labels({"labels", ""}, syslog.labels);
   f.flag({"use_incoming_timestamp", "the message's time instead of now"}, syslog.use_incoming_timestamp);
   f.flag({"use_rfc5424_message", "the line is the whole message"}, syslog.use_rfc5424_message);
   f.text({"syslog_format", "rfc5424 or rfc3164"}, syslog.format);
   f.text({"location", "time zone of RFC 3164 times, an IANA name or Local"}, syslog.location);
-  f.integer({"max_message_length", "in bytes"}, syslog.max_message_length);
+  f.integer({"max_message_length", "in bytes; 0: 8192"}, syslog.max_message_length);
+  f.demand(syslog.max_message_length >= 0, "max_message_length",
+           fmt::format("max_message_length {}: must not be negative", syslog.max_message_length));
   describe_tls(f, {"tls_config", "cert_file and key_file switch TLS on, ca_file asks clients for certificates"},
                syslog.tls);
 }
 
 void describe_gelf(Fields& f, GelfConfig& gelf) {
   f.text({"listen_address", "host:port, UDP"}, gelf.listen_address);
-  f.pairs({"labels", ""}, gelf.labels);
+  demand_address(f, gelf.listen_address);
+  f.labels({"labels", ""}, gelf.labels);
   f.flag({"use_incoming_timestamp", "the message's time instead of now"}, gelf.use_incoming_timestamp);
 }
 
 void describe_push(Fields& f, PushTargetConfig& push) {
   f.block({"server", "the listener"}, "server.Config", nullptr,
           [&push](Fields& s) { describe_server(s, push.server); });
-  f.pairs({"labels", ""}, push.labels);
+  f.labels({"labels", ""}, push.labels);
   f.flag({"use_incoming_timestamp", "the entries' times instead of now"}, push.use_incoming_timestamp);
   f.flag({"forward_tenant", "X-Scope-OrgID of the push becomes the tenant"}, push.forward_tenant);
   f.bytes({"max_send_msg_size", "largest push, decompressed"}, push.body_bytes_max);
 }
 
 void describe_decompression(Fields& f, DecompressionConfig& decompression) {
+  decompression.line = f.line();
   f.flag({"enabled", "the files are compressed"}, decompression.enabled);
   f.duration({"initial_delay", "before a file is opened"}, decompression.initial_delay);
   f.text({"format", "gz, z, bz2, zst; default: the first bytes tell"}, decompression.format);
@@ -197,7 +213,8 @@ void describe_sources(Fields& f, ScrapeConfig& scrape) {
 
 void describe_group(Fields& f, TargetGroup& group) {
   f.texts({"targets", "for file targets only `__address__`"}, group.targets);
-  f.pairs({"labels", "`__path__`, `__path_exclude__` and `__host__` choose files; the others go with the lines"},
+  group.line = f.line();
+  f.labels({"labels", "`__path__`, `__path_exclude__` and `__host__` choose files; the others go with the lines"},
           group.labels);
 }
 

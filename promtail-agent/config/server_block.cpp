@@ -1,20 +1,31 @@
 // The keys of a block `server`: the agent's own pages, and the listener of loki_push_api.
+#include <fmt/format.h>
+
 #include "promtail-agent/config/blocks.h"
+#include "promtail-agent/config/value_rules.h"
 
 namespace kvasir::agent {
 
 namespace {
 
+constexpr Fields::Bounds kPorts = {0, 65535};
+constexpr Fields::Bounds kCounts = {0, INT32_MAX};
 constexpr std::string_view kTlsNames[] = {"VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"};
 constexpr std::string_view kClientAuth[] = {"NoClientCert", "RequestClientCert", "RequireAnyClientCert",
                                             "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"};
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view kFormats[] = {"logfmt", "json"};
 
+void demand_host(Fields& f, std::string_view key, const std::string& host) {
+  const std::string problem = find_host_problem(host);
+  f.demand(problem.empty(), key, fmt::format("{} \"{}\": {}", key, host, problem));
+}
+
 void describe_listener(Fields& f, ServerConfig& server) {
   f.text({"http_listen_address", "default: every address"}, server.listen_address);
-  f.integer({"http_listen_port", "0: any free port"}, server.listen_port);
-  f.integer({"http_listen_conn_limit", "connections at a time; 0: 4096"}, server.connection_limit);
+  demand_host(f, "http_listen_address", server.listen_address);
+  f.integer({"http_listen_port", "0: any free port"}, server.listen_port, kPorts);
+  f.integer({"http_listen_conn_limit", "connections at a time; 0: 4096"}, server.connection_limit, kCounts);
   f.text({"http_path_prefix", "in front of every path"}, server.path_prefix);
   f.duration({"http_server_read_timeout", "for the body of a request"}, server.read_timeout);
   f.duration({"http_server_read_header_timeout", "for its headers; 0: as read_timeout"}, server.read_header_timeout);

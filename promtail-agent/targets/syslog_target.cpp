@@ -17,6 +17,12 @@
 namespace kvasir::agent {
 
 namespace {
+
+inline constexpr std::int64_t kMessageLengthDefault = 8192;
+
+std::size_t message_bytes_max(const SyslogConfig& config) {
+  return static_cast<std::size_t>(config.max_message_length > 0 ? config.max_message_length : kMessageLengthDefault);
+}
 inline constexpr int kPollMilliseconds = 100;
 inline constexpr std::size_t kPeersKnownMax = 10'000;
 inline constexpr std::size_t kReadBytes = 64 << 10;
@@ -189,7 +195,7 @@ void SyslogTarget::accept_connections() {
     }
     const int socket = fd.get();
     auto connection = std::make_unique<Connection>(std::move(fd), connection_labels(peer_address(&address, size)),
-                                                   static_cast<std::size_t>(config_.max_message_length));
+                                                   message_bytes_max(config_));
     connection->last_read = parts_.services.clock->steady();
     if (tls_ != nullptr) {
       connection->ssl = ::SSL_new(tls_->context);
@@ -233,7 +239,7 @@ void SyslogTarget::look_after_idle(Connection& connection) {
 }
 
 void SyslogTarget::read_datagrams() {
-  std::string buffer(std::max<std::size_t>(static_cast<std::size_t>(config_.max_message_length), 1), '\0');
+  std::string buffer(message_bytes_max(config_), '\0');
   for (;;) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/log.h"
+#include "promtail-agent/config/value_rules.h"
 
 namespace kvasir::agent {
 
@@ -82,6 +83,13 @@ std::vector<FileTarget> make_file_targets(const std::vector<TargetGroup>& groups
         counters.failed("no_path");
         log::info("filetarget", "no path for target", {{"labels", labels->to_string()}});
         status.dropped = "no path for target";
+        continue;
+      }
+      if (const std::string problem = find_pattern_problem(path); !problem.empty()) {
+        counters.failed("error");
+        log::error("filetarget", "a path pattern cannot be read, its files are not found",
+                   {{"path", path}, {"error", problem}});
+        status.dropped = "__path__ cannot be read: " + problem;
         continue;
       }
       FileTarget target;
