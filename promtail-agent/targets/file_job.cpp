@@ -114,6 +114,7 @@ void FileJob::adopt(FileHandover files) {
   let_go_ = std::move(files.let_go);
   const MutexLock lock(mutex_);
   for (auto& [record, progress] : files.closed) published_[record.id] = {record, progress, false};
+  for (const auto& [record, progress] : left_over_) published_[record.id].open = true;  // it is not read to its end
 }
 
 void FileJob::set_groups(const std::string& discovery, std::vector<TargetGroup> groups) {

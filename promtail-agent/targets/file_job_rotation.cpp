@@ -185,8 +185,7 @@ void FileJob::take_left_over() {
   for (const auto& [record, progress] : std::exchange(left_over_, {})) {
     const FileTarget* target = target_of(record.path);
     if (target == nullptr) {
-      const MutexLock lock(mutex_);
-      published_[record.id].open = false;
+      left_over_.emplace_back(record, progress);  // it may be discovered later
     } else if (const auto place = continue_elsewhere(record, *target, progress)) {
       read_successors(record, *target, *place);
     }

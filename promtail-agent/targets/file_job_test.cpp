@@ -175,6 +175,7 @@ class Harness {
     job_ = std::make_unique<FileJob>(std::move(parts));
     job_->adopt(std::move(handed_over));
     REQUIRE(job_->start());
+    if (late_) return;
     label({});
     if (!std::filesystem::exists(path())) return;
     const Duration limit = system_clock().steady() + kPatience;
@@ -199,6 +200,9 @@ class Harness {
   bool running() const { return job_ != nullptr; }
   /// What the next job reads instead of *.log; compressed files if it ends like their names.
   void read_as(const std::string& pattern) { pattern_ = pattern; }
+  /// The next job gets no targets before label().
+  void discover_late() { late_ = true; }
+  void request_stop() { job_->request_stop(); }
   /// The stages of the next job, as YAML.
   void pass_through(const std::string& stages) { stages_ = stages; }
   Positions& positions() { return *positions_; }
@@ -235,6 +239,7 @@ class Harness {
   std::string root_;
   std::string pattern_ = "*.log";
   std::string stages_ = "[]";
+  bool late_ = false;
   std::function<void(Positions&)> before_start_;
   std::unique_ptr<Positions> positions_;
   std::unique_ptr<FileJob> job_;
@@ -904,6 +909,31 @@ TEST_CASE("a new configuration goes on with the first line of an entry that was 
   REQUIRE(files.seen().wait_for_refusal());
   files.reload([&] { files.seen().take_at_most(SIZE_MAX); });
   files.expect({"start 1\nmore of 1", "start 2\nmore of 2", "start 3"});
+}
+
+TEST_CASE("what the copy of a truncated file has is read by a new configuration that discovers its target late") {
+  Harness files;
+  std::atomic<bool> held{false}, go_on{false};
+  files.seen().before_each([&](const Entry& entry) {
+    if (entry.line() != "last one read") return;
+    held = true;
+    while (!go_on) std::this_thread::yield();
+  });
+  files.write("read\nlast one read\n");
+  files.start();
+  while (!held) std::this_thread::yield();
+  files.write("unread\n");
+  std::filesystem::copy_file(files.path(), files.path("app.log.1"));
+  std::filesystem::resize_file(files.path(), 0);
+  files.write("after\n");
+  files.request_stop();
+  go_on = true;
+  files.discover_late();
+  files.reload();
+  let_pass(std::chrono::milliseconds(200));
+  REQUIRE(files.positions().save());
+  files.label({});
+  files.expect({"after", "last one read", "read", "unread"});
 }
 
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
