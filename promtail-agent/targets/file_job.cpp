@@ -15,6 +15,13 @@ namespace {
 inline constexpr std::size_t kFinishedKept = 4;  // of each path
 inline constexpr Duration kLastReadTime = std::chrono::seconds(1);
 inline constexpr Duration kSaveRetryInterval = std::chrono::seconds(1);
+
+Fingerprint1K front_of(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return {};
+  const auto length = static_cast<std::uint32_t>(std::min<std::uint64_t>(status.st_size, kFingerprintBytes));
+  return read_fingerprint(fd, length, length).value_or(Fingerprint1K{});
+}
 }  // namespace
 
 FileRecord TailedFile::record(const std::string& job) const {
@@ -223,6 +230,7 @@ void FileJob::read_file(TailedFile& file) {
     file.plain->learn_head();
     publish(file);  // whose bytes they are is told with the first of them
   }
+  if (file.counts_lines && file.head.length == 0) file.head = front_of(file.fd());
   const std::uint64_t overlong =
       file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
   const auto outcome = file.plain != nullptr ? file.plain->read(*this, buffer_, kTurnBytes)
@@ -390,8 +398,8 @@ std::vector<TargetStatus> FileJob::status() const {
 
 void FileJob::publish(const TailedFile& file) {
   const FileRecord record = file.record(name());
-  file.progress->set_identity({record.path, record.device, record.inode, file.counts_lines, record.head.length,
-                               record.head.hash});
+  const Fingerprint1K head = file.counts_lines ? Fingerprint1K{} : record.head;  // told of plain bytes only
+  file.progress->set_identity({record.path, record.device, record.inode, file.counts_lines, head.length, head.hash});
   const MutexLock lock(mutex_);
   published_[file.id] = {record, file.progress, true};
 }

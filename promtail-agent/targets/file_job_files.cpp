@@ -19,6 +19,13 @@ namespace {
 
 inline constexpr std::size_t kLetGoMax = 10'000;
 
+/// The same in a compressed file, in lines; its head is of the compressed bytes.
+std::optional<std::uint64_t> offset_in_compressed(const TailedFile& file, const FileRecord& record) {
+  if (record.head.length == 0) return record.path == file.path ? std::optional(record.offset) : std::nullopt;
+  const auto head = read_fingerprint(file.fd(), record.head.length, record.head.length);
+  return head && head->hash == record.head.hash ? std::optional(record.offset) : std::nullopt;
+}
+
 /// Where to go on in the file that has the record's inode; nothing if its content is another one by now.
 std::optional<std::uint64_t> offset_of_record(int fd, std::uint64_t size, const FileRecord& record) {
   if (continues_record(fd, size, record)) return record.offset;
@@ -223,7 +230,7 @@ std::uint64_t FileJob::start_offset(TailedFile& file, std::uint64_t size, FileRe
     const bool trusted = parts_.positions->trusts(*it);
     if (it->current && it->path == file.path && trusted && !same_inode) path_is_other_file = true;
     if (!trusted || !same_inode) continue;
-    const auto offset = compressed ? std::optional(it->offset) : offset_of_record(file.fd(), size, *it);
+    const auto offset = compressed ? offset_in_compressed(file, *it) : offset_of_record(file.fd(), size, *it);
     if (!offset) {
       if (it->path == file.path) path_is_other_file = true;  // truncated, or the number was used again
       continue;
@@ -281,6 +288,7 @@ TailedFile& FileJob::start_reading(std::unique_ptr<TailedFile> file, std::uint64
     const int fd = ::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0);
     file->compressed =
         std::make_unique<CompressedFile>(fd, format, CompressedFile::Unit::kLines, offset, parts_.line_limits);
+    file->head = file->plain->head();
     file->plain.reset();
     file->counts_lines = true;
     file->not_before = parts_.clock->steady() + decompression.initial_delay;

@@ -89,7 +89,7 @@ bool FileJob::open_elsewhere(const FileRecord& record, const FileTarget& target,
     opened.counts_lines = false;
     opened.compressed = std::make_unique<CompressedFile>(fd, std::nullopt, CompressedFile::Unit::kBytes, record.offset,
                                                          parts_.line_limits);
-  } else {
+  } else if (opened.plain != nullptr) {
     opened.plain->expect(record);
   }
   publish(opened);

@@ -936,6 +936,34 @@ TEST_CASE("what the copy of a truncated file has is read by a new configuration 
   files.expect({"after", "last one read", "read", "unread"});
 }
 
+TEST_CASE("a compressed file is known by its bytes when the agent comes back") {
+  Harness files;
+  files.read_as("*.gz");
+  std::set<std::string> lines;
+  const auto pack = [&](std::size_t bytes) {
+    return net::compress(net::ContentEncoding::kGzip, numbered(bytes, lines));
+  };
+  files.write(pack(20'000), "app.log.1.gz");
+  files.start();
+  files.expect(lines);
+  files.stop();
+  SUBCASE("another one has its inode") {
+    std::filesystem::remove(files.path("app.log.1.gz"));
+    files.write(pack(30'000), "app.log.2.gz");
+    files.before_start([&](Positions& positions) {
+      for (FileRecord record : positions.files_of("model")) {
+        record.inode = files.inode("app.log.2.gz");
+        positions.put_file(record);
+      }
+    });
+  }
+  SUBCASE("it has another name that is asked for") { files.rename("app.log.1.gz", "app.log.2.gz"); }
+  SUBCASE("it has another name that is not asked for") { files.rename("app.log.1.gz", "app.log.1.gz.old"); }
+  files.start();
+  files.write(pack(100), "last.gz");
+  files.expect(lines);
+}
+
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
   for (const std::size_t size : {3, 40, 5'000}) {
     CAPTURE(size);

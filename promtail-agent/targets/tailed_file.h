@@ -36,7 +36,8 @@ struct TailedFile {
   std::unique_ptr<CompressedFile> compressed;
   ProgressPtr progress;
   std::unique_ptr<CopyCheck> check;  // nothing was read of it and it may be a copy
-  Fingerprint1K head, anchor;   // of the plain form of a rotated file that was compressed
+  Fingerprint1K head, anchor;   // of the plain form of a rotated file that was compressed; where lines are counted, the
+                                // head of the compressed bytes
 
   bool current = true;          // the path leads to this file
   bool wanted = true;           // a target asks for it
