@@ -27,10 +27,8 @@ Result<PendingIds> read_ids(const StoredSegment& segment, std::uint32_t slot, co
   ids.pooled = entry.way == SlotWay::kRanks;
   ids.bytes.resize(std::size_t{entry.width} * entry.count);
   KVASIR_CHECK_OK(segment.ids().read_slot(slot, entry.width, entry.count, ids.bytes.data()));
-  const std::int64_t first = whole.first.timestamp.value;
-  const double step = static_cast<double>(whole.last.timestamp.value - first) / entry.count;
-  ids.times.reserve(entry.count);
-  for (std::uint32_t i = 0; i < entry.count; ++i) ids.times.push_back(first + static_cast<std::int64_t>(step * i));
+  ids.first = whole.first.timestamp.value;
+  ids.step = static_cast<double>(whole.last.timestamp.value - ids.first) / entry.count;
   return ids;
 }
 

@@ -21,7 +21,7 @@ constexpr double kSharedShareMin = 0.25;  // of a slot's values that occur elsew
 Error damaged(std::string_view what) { return Error(ErrorCode::kCorruption, "ids damaged: " + std::string(what)); }
 
 struct Seen {
-  std::string_view id;
+  const char* id = nullptr;
   std::uint32_t times = 0;
   std::uint32_t rank = 0;
   std::int64_t first = 0;  // earliest entry timestamp
@@ -34,12 +34,10 @@ std::string_view id_at(const PendingIds& slot, std::size_t i) {
 /// The distinct ids of all slots of one width, and for each value which one it is.
 class Census {
  public:
-  explicit Census(std::span<const PendingIds* const> slots) {
-    std::size_t total = 0;
-    for (const PendingIds* slot : slots) total += slot->count();
-    index_.resize(std::bit_ceil(total * 2 + 2));
+  explicit Census(std::span<const PendingIds* const> slots) : width_(slots.front()->width), index_(kIndexLeast) {
     for (const PendingIds* slot : slots) add(*slot);
   }
+  std::string_view id_of(std::uint32_t number) const { return {ids_[number].id, width_}; }
   std::span<const std::uint32_t> numbers(const PendingIds& slot) const { return numbers_.at(&slot); }
   std::vector<Seen>& ids() { return ids_; }
   const Seen& operator[](std::uint32_t number) const { return ids_[number]; }
@@ -51,22 +49,46 @@ class Census {
     for (std::size_t i = 0; i < slot.count(); ++i) {
       const std::uint32_t number = find(id_at(slot, i));
       Seen& seen = ids_[number];
-      if (seen.times++ == 0 || slot.times[i] < seen.first) seen.first = slot.times[i];
+      const std::int64_t time = slot.time_of(i);
+      if (seen.times++ == 0 || time < seen.first) seen.first = time;
       numbers.push_back(number);
     }
   }
 
-  std::uint32_t find(std::string_view id) {
+  /// Where the id is in the index, or where it belongs.
+  std::size_t place_of(std::string_view id) const {
     const std::size_t mask = index_.size() - 1;
     std::size_t at = XXH3_64bits(id.data(), id.size()) & mask;
-    while (index_[at] != 0 && ids_[index_[at] - 1].id != id) at = (at + 1) & mask;
-    if (index_[at] == 0) {
-      ids_.push_back({id});
-      index_[at] = static_cast<std::uint32_t>(ids_.size());
+    while (index_[at] != 0 && id_of(index_[at] - 1) != id) at = (at + 1) & mask;
+    return at;
+  }
+
+  std::uint32_t find(std::string_view id) {
+    std::size_t at = place_of(id);
+    if (index_[at] != 0) return index_[at] - 1;
+    if ((ids_.size() + 1) * 4 > index_.size() * 3) {
+      grow_index();
+      at = place_of(id);
     }
+    ids_.push_back({id.data()});
+    index_[at] = static_cast<std::uint32_t>(ids_.size());
     return index_[at] - 1;
   }
 
+  void grow_index() {
+    const std::size_t slots = index_.size() * 2;
+    index_ = {};  // before the new one is taken
+    index_.resize(slots);
+    const std::size_t mask = slots - 1;
+    for (std::uint32_t number = 0; number < ids_.size(); ++number) {
+      std::size_t at = XXH3_64bits(ids_[number].id, width_) & mask;
+      while (index_[at] != 0) at = (at + 1) & mask;
+      index_[at] = number + 1;
+    }
+  }
+
+  static constexpr std::size_t kIndexLeast = 1024;
+  const std::size_t width_;
   std::vector<Seen> ids_;
   std::vector<std::uint32_t> index_;  // open addressing: number + 1, 0 = free
   std::map<const PendingIds*, std::vector<std::uint32_t>> numbers_;
@@ -88,7 +110,7 @@ PoolEntry write_pool(std::span<const PendingIds* const> shared, Census& census, 
       taken[number] = true;
     }
   }
-  std::sort(sorted.begin(), sorted.end(), [&](auto a, auto b) { return census[a].id < census[b].id; });
+  std::sort(sorted.begin(), sorted.end(), [&](auto a, auto b) { return census.id_of(a) < census.id_of(b); });
   std::vector<std::uint32_t> by_time(sorted.size());
   std::iota(by_time.begin(), by_time.end(), 0u);
   std::sort(by_time.begin(), by_time.end(), [&](auto a, auto b) {
@@ -103,7 +125,7 @@ PoolEntry write_pool(std::span<const PendingIds* const> shared, Census& census, 
   PoolEntry entry{shared[0]->width, static_cast<std::uint32_t>(sorted.size()), region.size(), 0, 0};
   encode_ints_fast(positions, region);
   entry.rank_bytes = region.size() - entry.offset;
-  for (const std::uint32_t number : sorted) region.append(census[number].id);
+  for (const std::uint32_t number : sorted) region.append(census.id_of(number));
   entry.crc = crc32c(std::string_view(region).substr(entry.offset));
   return entry;
 }

@@ -19,10 +19,15 @@ struct PendingIds {
   std::uint32_t block = 0;
   std::uint32_t width = 0;          // bytes of one value
   std::string bytes;                // width each
-  std::vector<std::int64_t> times;  // of the entry of each value
+  std::vector<std::int64_t> times;  // of the entry of each value; empty: spread evenly from `first` on
+  std::int64_t first = 0;
+  double step = 0;                  // ns
   bool hashed = false;              // its ids are among the block's token hashes already
   bool pooled = false;              // the pool must hold them: the block's filter, copied, does not
   std::size_t count() const { return bytes.size() / width; }
+  std::int64_t time_of(std::size_t value) const {
+    return times.empty() ? first + static_cast<std::int64_t>(step * static_cast<double>(value)) : times[value];
+  }
 };
 
 /// Reading: the bytes of a slot.
@@ -54,6 +59,7 @@ class PendingIdStore final : public IdSource {
   void truncate(std::size_t size) { slots_.resize(size); }
   std::size_t size() const { return slots_.size(); }
   const std::vector<PendingIds>& slots() const { return slots_; }
+  void clear() { slots_ = {}; }
   void set_block(std::size_t from, std::uint32_t block) {
     for (; from < slots_.size(); ++from) slots_[from].block = block;
   }

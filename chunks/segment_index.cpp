@@ -195,7 +195,7 @@ void append_segment_header(std::string& out) {
   writer.fixed(std::uint64_t{0});
 }
 
-void append_segment_index(const SegmentIndex& index, std::string& out) {
+void append_segment_index(const SegmentIndex& index, std::uint64_t offset, std::string& out) {
   std::string raw;
   write_streams(index.streams, raw);
   write_blocks(index, raw);
@@ -205,14 +205,14 @@ void append_segment_index(const SegmentIndex& index, std::string& out) {
   write_region(index.trigrams, writer);
   write_id_entries(index.id_entries, raw);
 
-  const std::size_t offset = out.size();
+  const std::size_t before = out.size();
   zstd_append(raw, out);
   std::string footer;
   ByteWriter foot(footer);
-  foot.fixed(static_cast<std::uint64_t>(offset));
-  foot.fixed(static_cast<std::uint64_t>(out.size() - offset));
+  foot.fixed(offset);
+  foot.fixed(static_cast<std::uint64_t>(out.size() - before));
   foot.fixed(static_cast<std::uint64_t>(raw.size()));
-  foot.fixed(crc32c(std::string_view(out).substr(offset)));
+  foot.fixed(crc32c(std::string_view(out).substr(before)));
   foot.fixed(kSegmentMajor);
   foot.fixed(kSegmentMinor);
   footer.resize(kFooterBytes - 12);  // reserved, zero

@@ -44,8 +44,8 @@ struct SegmentIndex {
 };
 
 void append_segment_header(std::string& out);
-/// The index frame and the footer, of the version that is written; `out` holds the file so far.
-void append_segment_index(const SegmentIndex& index, std::string& out);
+/// The index frame and the footer, of the version that is written. `offset`: the bytes of the file before it.
+void append_segment_index(const SegmentIndex& index, std::uint64_t offset, std::string& out);
 
 /// Checks header, footer, checksums, and every offset against the file's size.
 Result<SegmentIndex> read_segment_index(std::string_view file);

@@ -11,6 +11,8 @@
 #include "chunks/segment_inspect.h"
 #include "chunks/segment_reader.h"
 #include "chunks/segment_writer.h"
+#include "common/fault_filesystem.h"
+#include "common/mem_filesystem.h"
 
 namespace kvasir::chunks {
 namespace {
@@ -147,6 +149,57 @@ TEST_CASE("odd lines are ordinary") {
   const auto reader = SegmentReader::open_bytes(bytes);
   REQUIRE(reader);
   check_stream(**reader, 0, rows);
+}
+
+/// About 2.5 MiB that nothing packs, so that a file gets them in pieces.
+Rows random_bytes() {
+  std::mt19937_64 random(5);
+  Rows rows;
+  for (int i = 0; i < 40; ++i) {
+    std::string line(64 << 10, '\0');
+    for (char& c : line) c = static_cast<char>(random());
+    rows.add(kStart + i, 1 + static_cast<std::uint64_t>(i), std::move(line));
+  }
+  return rows;
+}
+
+TEST_CASE("a file that is written while rows come has the bytes of a segment in memory") {
+  const Rows rows = random_bytes();
+  const std::string wanted = write({{Labels{{"a", "1"}}, &rows}});
+  MemFilesystem fs;
+  {
+    SegmentWriter writer(fs, "new.seg", {});
+    REQUIRE(writer.add(Labels{{"a", "1"}}, rows.views));
+    CHECK(fs.status("new.seg.tmp").value()->size > (1 << 20));
+    CHECK_FALSE(fs.status("new.seg").value().has_value());
+    const auto summary = writer.finish_file();
+    REQUIRE(summary);
+    CHECK(summary->file_bytes == wanted.size());
+  }
+  CHECK(fs.list(".").value() == std::vector<std::string>{"new.seg"});
+  CHECK((fs.read_all("new.seg", 1 << 30).value() == wanted));
+}
+
+TEST_CASE("a file of which a piece cannot be written never appears, nor does one that is given up") {
+  const Rows rows = random_bytes();
+  const auto attempt = [&](Filesystem& fs, bool finish) {
+    SegmentWriter writer(fs, "new.seg", {});
+    if (!writer.add(Labels{{"a", "1"}}, rows.views)) return false;
+    return finish && writer.finish_file().has_value();
+  };
+  MemFilesystem given_up;
+  CHECK_FALSE(attempt(given_up, false));
+  CHECK(given_up.list(".").value().empty());
+  std::uint64_t failed = 0;
+  for (bool written = false; !written; ++failed) {
+    MemFilesystem disk;
+    FaultFilesystem fs(disk, {.first = failed});
+    written = attempt(fs, true);
+    const bool named = disk.status("new.seg").value().has_value();
+    if (written) CHECK(named);
+    CHECK_FALSE(disk.status("new.seg.tmp").value().has_value());
+  }
+  CHECK(failed > 7);  // create, three pieces and more, sync, close, rename, sync of the folder
 }
 
 TEST_CASE("rows must ascend") {

@@ -16,6 +16,7 @@
 #include "chunks/id_text.h"
 #include "chunks/limits.h"
 #include "chunks/segment_index.h"
+#include "chunks/segment_output.h"
 #include "chunks/stored_block.h"
 #include "common/assert.h"
 #include "common/crc32c.h"
@@ -92,10 +93,12 @@ std::size_t estimate_id_bytes(std::span<const PendingIds> slots) {
 }  // namespace
 
 struct SegmentWriter::State {
-  explicit State(SegmentWriterOptions given) : options(given) { append_segment_header(file); }
+  State(SegmentWriterOptions given, SegmentOutput where) : options(given), output(std::move(where)) {
+    append_segment_header(output.tail());
+  }
 
   SegmentWriterOptions options;
-  std::string file;
+  SegmentOutput output;
   PendingIdStore ids;
   std::vector<SegmentStream> streams;
   std::vector<EntryPosition> last_positions;  // of each stream
@@ -111,9 +114,11 @@ struct SegmentWriter::State {
   void add_gathered();
   void add_part(std::span<const EntryView> block_rows, BlockDraft draft);
   void add_copy(BlockCopy copied);
+  Result<void> hand_on();
   Encoding encode(std::span<const EntryView> block_rows, BlockDraft& draft);
   bool try_columns(std::span<const EntryView> block_rows, BlockDraft& draft);
   std::vector<std::size_t> place_blocks(SegmentIndex& index);
+  Result<void> write_ids(SegmentIndex& index, const std::vector<std::size_t>& order);
   void write_filters(SegmentIndex& index, const std::vector<std::size_t>& order, const IdRegionEntries& entries);
   void write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order);
   struct SlotHashes {
@@ -122,6 +127,8 @@ struct SegmentWriter::State {
   };
   std::vector<SlotHashes> slot_hashes(const IdRegionEntries& entries) const;
   std::vector<std::uint64_t> filter_hashes(std::size_t part, SlotHashes& slots) const;
+  /// Of all that is not yet in a file; the rest of the summary is the caller's.
+  Result<SegmentSummary> finish();
 };
 
 std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& labels) {
@@ -138,6 +145,7 @@ std::pair<std::uint32_t, bool> SegmentWriter::State::stream_for(const Labels& la
 
 bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, BlockDraft& draft) {
   if (options.pressure || draft.entry.line_bytes < kColumnsLineBytesMin) return false;
+  std::string& file = output.tail();
   const std::size_t before = file.size(), ids_before = ids.size();
   LineFactsBuilder facts(collector);
   const std::size_t positions = encode_block(block_rows, Encoding::kColumns, ids, file, &facts);
@@ -160,6 +168,7 @@ bool SegmentWriter::State::try_columns(std::span<const EntryView> block_rows, Bl
 Encoding SegmentWriter::State::encode(std::span<const EntryView> block_rows, BlockDraft& draft) {
   if (try_columns(block_rows, draft)) return Encoding::kColumns;
   scan_lines(block_rows, collector, draft);
+  std::string& file = output.tail();
   const std::size_t before = file.size(), ids_before = ids.size();
   encode_block(block_rows, Encoding::kRows, ids, file, nullptr);
   ids.set_hashed(ids_before);
@@ -198,10 +207,10 @@ void SegmentWriter::State::add_gathered() {
 }
 
 void SegmentWriter::State::add_part(std::span<const EntryView> block_rows, BlockDraft draft) {
-  draft.entry.offset = file.size();
+  draft.entry.offset = output.size();
   const std::size_t ids_before = ids.size();
   draft.entry.encoding = static_cast<std::uint8_t>(encode(block_rows, draft));
-  draft.entry.stored_bytes = static_cast<std::uint32_t>(file.size() - draft.entry.offset);
+  draft.entry.stored_bytes = static_cast<std::uint32_t>(output.size() - draft.entry.offset);
   const auto part = static_cast<std::uint32_t>(parts.size());
   ids.set_block(ids_before, part);
   std::sort(draft.tokens.hashes.begin(), draft.tokens.hashes.end());
@@ -213,7 +222,7 @@ void SegmentWriter::State::add_part(std::span<const EntryView> block_rows, Block
 }
 
 void SegmentWriter::State::add_copy(BlockCopy copied) {
-  file.append(copied.bytes);
+  output.tail().append(copied.bytes);
   if (!copied.slots.empty())
     copied.draft.slot_shift = static_cast<std::uint32_t>(ids.size()) - copied.first_slot;
   for (PendingIds& slot : copied.slots) {
@@ -221,6 +230,11 @@ void SegmentWriter::State::add_copy(BlockCopy copied) {
     ids.add(std::move(slot));
   }
   parts.push_back(std::move(copied.draft));
+}
+
+Result<void> SegmentWriter::State::hand_on() {
+  if (output.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
+  return output.hand_on();
 }
 
 /// Fills in the blocks, ascending; gives the order of the parts, which is that of their first blocks.
@@ -272,23 +286,51 @@ std::vector<std::uint64_t> SegmentWriter::State::filter_hashes(std::size_t part,
   return left;
 }
 
+/// The id region and, which depends on it, the filters. The pending ids are gone afterwards.
+Result<void> SegmentWriter::State::write_ids(SegmentIndex& index, const std::vector<std::size_t>& order) {
+  std::string region;
+  IdRegionEntries entries = write_id_region(ids, region);
+  // The ids were packed after the blocks were verified; now they have to prove themselves too.
+  const IdRegion packed(region, entries);
+  std::string again;
+  for (std::uint32_t s = 0; s < ids.slots().size(); ++s) {
+    const PendingIds& slot = ids.slots()[s];
+    again.resize(slot.bytes.size());
+    const auto read = packed.read_slot(s, slot.width, slot.count(), again.data());
+    if (!read || again != slot.bytes) return fail(ErrorCode::kInternal, "ids of a new segment do not come back");
+  }
+  index.ids = {output.size(), region.size(), 0};
+  output.tail().append(region);
+  KVASIR_CHECK_OK(output.hand_on());
+  region = {};
+  write_filters(index, order, entries);
+  ids.clear();
+  std::vector<std::uint32_t> place(order.size());
+  for (std::size_t p = 0; p < order.size(); ++p) place[order[p]] = static_cast<std::uint32_t>(p);
+  for (SlotEntry& slot : entries.slots) slot.block = place[slot.block];
+  index.id_entries = std::move(entries);
+  return {};
+}
+
 void SegmentWriter::State::write_filters(SegmentIndex& index, const std::vector<std::size_t>& order,
                                          const IdRegionEntries& entries) {
   std::vector<SlotHashes> slots = slot_hashes(entries);
   std::vector<bool> has_filter;  // by part
-  index.filters.offset = file.size();
+  std::string& file = output.tail();
+  const std::size_t begin = file.size();
+  index.filters.offset = output.size();
   for (std::size_t b = 0; b < order.size(); ++b) {
     const std::size_t before = file.size();
     if (parts[order[b]].filter) file.append(*parts[order[b]].filter);
     else append_id_filter(filter_hashes(order[b], slots[order[b]]), file);
     has_filter.push_back(file.size() != before);
-    index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - index.filters.offset) / kFilterBucketBytes));
+    index.filter_ends.push_back(static_cast<std::uint32_t>((file.size() - begin) / kFilterBucketBytes));
   }
   for (BlockEntry& block : index.blocks) {
     if (has_filter[block.part]) block.flags |= block_flags::kHasIdFilter;
   }
-  index.filters.bytes = file.size() - index.filters.offset;
-  index.filters.crc = crc32c(std::string_view(file).substr(index.filters.offset));
+  index.filters.bytes = file.size() - begin;
+  index.filters.crc = crc32c(std::string_view(file).substr(begin));
 }
 
 void SegmentWriter::State::write_trigrams(SegmentIndex& index, const std::vector<std::size_t>& order) {
@@ -296,19 +338,23 @@ void SegmentWriter::State::write_trigrams(SegmentIndex& index, const std::vector
   for (const std::size_t part : order) sets.push_back(parts[part].trigrams);
   std::string raw;
   write_trigram_index(sets, raw);
-  index.trigrams.offset = file.size();
+  std::string& file = output.tail();
+  const std::size_t begin = file.size();
+  index.trigrams.offset = output.size();
   ByteWriter(file).fixed(static_cast<std::uint64_t>(raw.size()));
   zstd_append(raw, file);
-  index.trigrams.bytes = file.size() - index.trigrams.offset;
-  index.trigrams.crc = crc32c(std::string_view(file).substr(index.trigrams.offset));
+  index.trigrams.bytes = file.size() - begin;
+  index.trigrams.crc = crc32c(std::string_view(file).substr(begin));
 }
 
-SegmentWriter::SegmentWriter(SegmentWriterOptions options) : state_(std::make_unique<State>(options)) {}
+SegmentWriter::SegmentWriter(SegmentWriterOptions options)
+    : state_(std::make_unique<State>(options, SegmentOutput())) {}
+SegmentWriter::SegmentWriter(Filesystem& filesystem, Path path, SegmentWriterOptions options)
+    : state_(std::make_unique<State>(options, SegmentOutput(filesystem, std::move(path)))) {}
 SegmentWriter::~SegmentWriter() = default;
 
 std::uint64_t SegmentWriter::rows() const { return state_->rows; }
 std::uint64_t SegmentWriter::line_bytes() const { return state_->line_bytes; }
-std::uint64_t SegmentWriter::stored_bytes() const { return state_->file.size(); }
 
 Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView> rows) {
   if (rows.empty()) return {};
@@ -330,8 +376,7 @@ Result<void> SegmentWriter::add(const Labels& labels, std::span<const EntryView>
     state_->add_rows(stream, rows.first(n));
     rows = rows.subspan(n);
   }
-  if (state_->file.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
-  return {};
+  return state_->hand_on();
 }
 
 Result<bool> SegmentWriter::copy(const SegmentReader& segment, std::size_t block) {
@@ -346,63 +391,49 @@ Result<bool> SegmentWriter::copy(const SegmentReader& segment, std::size_t block
     state_->last_positions[stream] = slice.last;
     slice.stream = stream;
     slice.part = static_cast<std::uint32_t>(state_->parts.size());
-    slice.offset = state_->file.size();
+    slice.offset = state_->output.size();
     slice.flags = static_cast<std::uint16_t>(slice.flags & ~block_flags::kHasIdFilter);  // set with the filters
     state_->rows += slice.rows;
     state_->line_bytes += slice.line_bytes;
   }
   state_->add_copy(std::move(*copied));
-  if (state_->file.size() > kSegmentBytesMax / 2) return fail(ErrorCode::kLimitExceeded, "segment too large");
+  KVASIR_CHECK_OK(state_->hand_on());
   return true;
 }
 
-Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
-  State& state = *state_;
-  state.add_gathered();
-  KVASIR_ASSERT(!state.parts.empty(), "finish of an empty segment");
+Result<SegmentSummary> SegmentWriter::State::finish() {
+  add_gathered();
+  KVASIR_ASSERT(!parts.empty(), "finish of an empty segment");
   SegmentIndex index;
-  index.streams = std::move(state.streams);  // many small streams: copies would take more than the blocks
-  const std::vector<std::size_t> order = state.place_blocks(index);
-  std::vector<std::uint32_t> place(order.size());
-  for (std::size_t p = 0; p < order.size(); ++p) place[order[p]] = static_cast<std::uint32_t>(p);
-  std::string region;
-  IdRegionEntries entries = write_id_region(state.ids, region);
-  index.ids = {state.file.size(), region.size(), 0};
-  state.file.append(region);
-  for (const std::size_t part : order) index.slot_shifts.push_back(state.parts[part].slot_shift);
-  state.write_filters(index, order, entries);
-  state.write_trigrams(index, order);
-  for (SlotEntry& slot : entries.slots) slot.block = place[slot.block];
-  index.id_entries = entries;
-  append_segment_index(index, state.file);
+  index.streams = std::move(streams);  // many small streams: copies would take more than the blocks
+  const std::vector<std::size_t> order = place_blocks(index);
+  for (const std::size_t part : order) index.slot_shifts.push_back(parts[part].slot_shift);
+  KVASIR_CHECK_OK(write_ids(index, order));
+  write_trigrams(index, order);
+  append_segment_index(index, output.size(), output.tail());
 
-  // The ids were packed after the blocks were verified; now they have to prove themselves too.
-  const IdRegion packed(std::string_view(state.file).substr(index.ids.offset, index.ids.bytes), std::move(entries));
-  std::string again;
-  for (std::uint32_t s = 0; s < state.ids.slots().size(); ++s) {
-    const PendingIds& slot = state.ids.slots()[s];
-    again.resize(slot.bytes.size());
-    const auto read = packed.read_slot(s, slot.width, slot.count(), again.data());
-    if (!read || again != slot.bytes) return fail(ErrorCode::kInternal, "ids of a new segment do not come back");
-  }
-
-  SegmentSummary summary{std::move(index.streams), std::move(index.blocks), state.file.size(), state.rows,
-                         state.line_bytes, {}, {}, state.verify_failures};
+  SegmentSummary summary{std::move(index.streams), std::move(index.blocks), output.size(), rows, line_bytes, {}, {},
+                         verify_failures};
   summary.first = summary.blocks[0].first.timestamp;
   summary.last = summary.blocks[0].last.timestamp;
   for (const BlockEntry& block : summary.blocks) {
     summary.first = std::min(summary.first, block.first.timestamp);
     summary.last = std::max(summary.last, block.last.timestamp);
   }
-  out = std::move(state.file);
-  state_ = std::make_unique<State>(state.options);
   return summary;
 }
 
-Result<SegmentSummary> SegmentWriter::finish_file(Filesystem& filesystem, const Path& path) {
-  std::string bytes;
-  KVASIR_TRY(SegmentSummary summary, finish(bytes));
-  KVASIR_CHECK_OK(write_atomically(filesystem, path, bytes));
+Result<SegmentSummary> SegmentWriter::finish(std::string& out) {
+  const std::unique_ptr<State> state = std::move(state_);
+  KVASIR_TRY(SegmentSummary summary, state->finish());
+  out = state->output.take();
+  return summary;
+}
+
+Result<SegmentSummary> SegmentWriter::finish_file() {
+  const std::unique_ptr<State> state = std::move(state_);
+  KVASIR_TRY(SegmentSummary summary, state->finish());
+  KVASIR_CHECK_OK(state->output.commit());
   return summary;
 }
 

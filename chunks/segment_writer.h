@@ -1,10 +1,10 @@
 // segment_writer.h -- packs rows of many streams into one immutable segment.
 //
 // Shape:    add(labels, rows of one stream ascending by position) any number of times, in any stream order; finish()
-//           once.
+//           or finish_file() once.
 // Lifetime: labels, entries and their bytes are read during add() only.
-// Memory:   the finished blocks (about an eighth of the raw bytes), the ids of the segment, and scratch of about twice
-//           one block.
+// Memory:   the ids of the segment, scratch of about twice one block, and, without a file, the finished blocks (about
+//           an eighth of the raw bytes).
 // Threads:  one writer per thread; no locks inside.
 // Errors:   invalid_argument (rows not ascending; after an error the writer is unusable), limit_exceeded (a segment
 //           would pass kSegmentBytesMax), io, internal.
@@ -52,7 +52,11 @@ struct SegmentSummary {
 
 class SegmentWriter {
  public:
+  /// Into memory: to be ended with finish().
   explicit SegmentWriter(SegmentWriterOptions options = {});
+  /// Into a file, to be ended with finish_file(): it appears then, whole, or never (AtomicFile). Blocks are written
+  /// while rows come; the folder must be there.
+  SegmentWriter(Filesystem& filesystem, Path path, SegmentWriterOptions options);
   ~SegmentWriter();
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
@@ -68,13 +72,11 @@ class SegmentWriter {
 
   std::uint64_t rows() const;
   std::uint64_t line_bytes() const;
-  /// Bytes of the file so far, without the ids and the index.
-  std::uint64_t stored_bytes() const;
 
-  /// The file's bytes into `out`. REQUIRES: at least one row was added. The writer is spent afterwards.
+  /// The file's bytes into `out`. REQUIRES: at least one row was added. The writer can only be destroyed afterwards.
   Result<SegmentSummary> finish(std::string& out);
-  /// The same into a file that appears whole or not at all (write_atomically).
-  Result<SegmentSummary> finish_file(Filesystem& filesystem, const Path& path);
+  /// The file is durable on return. REQUIRES as finish().
+  Result<SegmentSummary> finish_file();
 
  private:
   struct State;

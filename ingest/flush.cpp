@@ -101,14 +101,14 @@ void order_rows(std::vector<EntryView>& rows) {
 
 Result<FlushOutcome> flush_chunks(TenantHead& head, std::span<const SealedChunk> chunks, Filesystem& filesystem,
                                   std::uint32_t block_bytes) {
-  chunks::SegmentWriter writer(chunks::SegmentWriterOptions{.block_bytes = 2 * block_bytes});
-  for (const auto& [text, parts] : by_stream(chunks)) {
-    KVASIR_CHECK_OK(add_in_blocks(writer, parts.front()->slot->identity->labels, rows_of(parts), block_bytes));
-  }
   TenantStorage& storage = head.storage();
   KVASIR_CHECK_OK(storage.prepare_folder());
   const std::uint64_t id = storage.next_segment_id();
-  KVASIR_TRY(const auto summary, writer.finish_file(filesystem, storage.segment_path(id)));
+  chunks::SegmentWriter writer(filesystem, storage.segment_path(id), {.block_bytes = 2 * block_bytes});
+  for (const auto& [text, parts] : by_stream(chunks)) {
+    KVASIR_CHECK_OK(add_in_blocks(writer, parts.front()->slot->identity->labels, rows_of(parts), block_bytes));
+  }
+  KVASIR_TRY(const auto summary, writer.finish_file());
   FlushOutcome outcome{info_of(id, summary, chunks), summary.verify_failures};
   ManifestEdit edit;
   edit.added.push_back(outcome.info);

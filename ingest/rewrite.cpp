@@ -68,10 +68,9 @@ using Slices = std::vector<std::pair<const Labels*, Source>>;
 
 class Rewrite {
  public:
-  Rewrite(const RewriteOptions& options, std::size_t inputs)
-      : options_(options),
-        dense_bytes_min_(inputs == 1 ? 0 : options.dense_bytes_min),
-        writer_(chunks::SegmentWriterOptions{.block_bytes = 2 * options.block_bytes}) {}
+  /// The new segment goes to `writer`.
+  Rewrite(const RewriteOptions& options, std::size_t inputs, chunks::SegmentWriter& writer)
+      : options_(options), dense_bytes_min_(inputs == 1 ? 0 : options.dense_bytes_min), writer_(writer) {}
 
   Result<void> run(const Readers& readers) {
     Streams streams = collect(readers);
@@ -85,7 +84,6 @@ class Rewrite {
     return {};
   }
 
-  chunks::SegmentWriter& writer() { return writer_; }
   RewriteOutcome outcome() const { return {std::nullopt, rows_before_, rows_after_, rows_copied_}; }
 
  private:
@@ -217,7 +215,7 @@ class Rewrite {
 
   const RewriteOptions& options_;
   const std::uint64_t dense_bytes_min_;
-  chunks::SegmentWriter writer_;
+  chunks::SegmentWriter& writer_;
   std::map<StoredPlace, std::size_t> slice_counts_;
   std::vector<EntryView> gathered_;   // of one stream, not yet handed to the writer
   std::vector<std::unique_ptr<chunks::Block>> gathered_blocks_;   // own what the rows point into
@@ -282,7 +280,9 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
     info.first_sequence = std::min(info.first_sequence, segment->info().first_sequence);
     info.last_sequence = std::max(info.last_sequence, segment->info().last_sequence);
   }
-  Rewrite rewrite(options, inputs.size());
+  info.id = tenant.next_segment_id();
+  chunks::SegmentWriter writer(filesystem, tenant.segment_path(info.id), {.block_bytes = 2 * options.block_bytes});
+  Rewrite rewrite(options, inputs.size(), writer);
   {
     KVASIR_TRY(const Readers readers, open_all(tenant, inputs, filesystem));
     KVASIR_CHECK_OK(rewrite.run(readers));
@@ -293,8 +293,7 @@ Result<RewriteOutcome> rewrite_segments(TenantStorage& tenant, std::span<const s
     return outcome;
   }
   if (outcome.rows_after > 0) {
-    info.id = tenant.next_segment_id();
-    KVASIR_TRY(const auto summary, rewrite.writer().finish_file(filesystem, tenant.segment_path(info.id)));
+    KVASIR_TRY(const auto summary, writer.finish_file());
     info.rows = summary.rows;
     info.line_bytes = summary.line_bytes;
     info.file_bytes = summary.file_bytes;

@@ -7,8 +7,9 @@
 // Order:    new file durable -> one manifest edit adds it and removes the old ones -> queries change over at once.
 // Law:      every row that `keep` leaves alive is in the new segment once; of rows that repeat (timestamp, line,
 //           metadata) in a stream the one with the smallest sequence stays.
-// Memory:   the rows of one stream whose blocks overlap in time, one shared block of each input, the finished blocks.
-//           Inputs are read through readers of their own, which are closed before the new file is put together.
+// Memory:   the rows of one stream whose blocks overlap in time, one shared block of each input, the ids of all rows.
+//           Finished blocks go to the new file at once. Inputs are read through readers of their own, which are closed
+//           before ids and index are put together.
 // Threads:  one rewrite of a tenant at a time (the caller's concern); flushes go on meanwhile.
 // Errors:   io, corruption. Nothing has changed then.
 #pragma once
