@@ -79,12 +79,17 @@ std::optional<std::string_view> Labels::get(std::string_view name) const {
 std::string_view Labels::value_or_empty(std::string_view name) const { return get(name).value_or(std::string_view()); }
 
 void Labels::set(std::string_view name, std::string_view value) {
-  const auto it = find_name(pairs_, name);
+  auto it = find_name(pairs_, name);
   if (it != pairs_.end() && it->name == name) {
     it->value = value;
-  } else {
-    pairs_.insert(it, Label{std::string(name), std::string(value)});
+    return;
   }
+  if (pairs_.size() == pairs_.capacity()) {  // label sets are kept by the hundred thousand: no room for as many again
+    const auto place = it - pairs_.begin();
+    pairs_.reserve(pairs_.size() + pairs_.size() / 8 + 1);
+    it = pairs_.begin() + place;
+  }
+  pairs_.insert(it, Label{std::string(name), std::string(value)});
 }
 
 void Labels::erase(std::string_view name) {

@@ -34,20 +34,6 @@ std::optional<std::uint64_t> segment_id(std::string_view name) {
 
 using SegmentPtr = std::shared_ptr<Segment>;
 
-/// Time range of each stream, in the segment's order, from its blocks.
-std::vector<index::CatalogueStream> describe_streams(const chunks::SegmentReader& reader) {
-  std::vector<index::CatalogueStream> streams;
-  for (const auto& stream : reader.streams()) {
-    streams.push_back({std::make_shared<const Labels>(stream.labels), TimestampNs::max(), TimestampNs::min()});
-  }
-  for (const auto& block : reader.blocks()) {
-    auto& stream = streams[block.stream];
-    stream.first = std::min(stream.first, block.first.timestamp);
-    stream.last = std::max(stream.last, block.last.timestamp);
-  }
-  return streams;
-}
-
 class TenantStorageOnDisk final : public TenantStorage {
  public:
   TenantStorageOnDisk(std::string tenant, const Path& data, Filesystem& filesystem, index::IndexStore& catalogue)
@@ -246,6 +232,24 @@ class TenantStorageOnDisk final : public TenantStorage {
     KVASIR_TRY(std::shared_ptr<const RandomFile> file, filesystem_.open_random(segment_path(id)));
     KVASIR_TRY(const auto reader, chunks::SegmentReader::open(std::move(file)));
     return describe_streams(*reader);
+  }
+  /// Time range of each stream, in the segment's order, from its blocks.
+  std::vector<index::CatalogueStream> describe_streams(const chunks::SegmentReader& reader) const {
+    std::vector<index::CatalogueStream> streams;
+    for (const auto& stream : reader.streams()) {
+      streams.push_back({shared_labels(stream), TimestampNs::max(), TimestampNs::min()});
+    }
+    for (const auto& block : reader.blocks()) {
+      auto& stream = streams[block.stream];
+      stream.first = std::min(stream.first, block.first.timestamp);
+      stream.last = std::max(stream.last, block.last.timestamp);
+    }
+    return streams;
+  }
+  /// The copy that the index holds, if it knows them.
+  std::shared_ptr<const Labels> shared_labels(const chunks::SegmentStream& stream) const {
+    const auto known = index_.find(stream.fingerprint, stream.labels);
+    return known ? index_.labels(*known) : std::make_shared<const Labels>(stream.labels);
   }
 
   SegmentPtr open_segment(const SegmentInfo& info, std::span<const index::CatalogueStream> described) {

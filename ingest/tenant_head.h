@@ -40,7 +40,7 @@ struct StreamSlot {
   std::shared_ptr<HeadChunk> active;
   Duration active_since{0};
   Duration last_append{0};
-  std::deque<std::shared_ptr<HeadChunk>> sealed;
+  std::vector<std::shared_ptr<HeadChunk>> sealed;  // few; an empty one takes no memory, as a deque would
   std::uint64_t flushed_sequence = 0;             // rows up to it are in segments
   std::int64_t noted_day = TimestampNs::min().value;
   bool empty() const { return active == nullptr && sealed.empty(); }
