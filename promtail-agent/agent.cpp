@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "common/log.h"
+#include "promtail-agent/builtin_metrics.h"
 #include "promtail-agent/dry_run.h"
 #include "promtail-agent/inspect.h"
 #include "promtail-agent/pages.h"
@@ -52,10 +53,12 @@ void warn_of_lost_spools(const Config& config) {
 Agent::Agent(Flags flags, Config config)
     : flags_(std::move(flags)), clock_(system_clock()), metrics_(clock_), running_(std::make_shared<Running>()) {
   running_->config = std::move(config);
+  register_builtin_names(metrics_);
   origin_ = fmt::format("{}-{:x}-{:x}", own_hostname(), ::getpid(), clock_.now().value);
   reload_success_ = metrics_.counter("promtail_config_reload_success_total", "Number of reload success times.");
   reload_fail_ = metrics_.counter("promtail_config_reload_fail_total", "Number of reload fail times.");
   spool_damaged_ = metrics_.counter("promtail_spool_damaged_total", "Spool records that could not be read.");
+  state_damaged_ = metrics_.counter("promtail_state_damaged_total", "Files of what is known about files, damaged.");
   if (flags_.inspect) observer_ = std::make_unique<InspectPrinter>();
   describe_build();
 }
@@ -86,6 +89,8 @@ Result<void> Agent::start() {
   KVASIR_TRY(positions_,
              Positions::open(posix_filesystem(), {config.positions.filename, config.positions.ignore_invalid_yaml,
                                                   flags_.dry_run != DryRun::kNo}));
+  state_damaged_->add(static_cast<double>(positions_->damaged()));
+  positions_->set_delivered_check([this] { return all_delivered(); });
   KVASIR_TRY(auto built, build(config, nullptr));
   KVASIR_CHECK_OK(start_clients(*built));
   if (!config.server.disable) {
@@ -110,6 +115,7 @@ Result<std::unique_ptr<Spool>> Agent::open_spool(const ClientConfig& client, con
   const std::string directory = spool_directory(config, client);
   KVASIR_TRY(auto spool, Spool::open(posix_filesystem(), directory, options));
   spool_damaged_->add(static_cast<double>(spool->damaged()));
+  if (spool->damaged() > 0) positions_->go_back_to_delivered();
   for (const auto& found : spool->found()) {
     for (const auto& [key, offset] : found.record.positions) positions_->raise(key, offset);
   }
@@ -327,6 +333,19 @@ void Agent::stop() {
   if (positions_ != nullptr) {
     save_positions();
   }
+}
+
+bool Agent::all_delivered() const {
+  std::shared_ptr<ClientFanout> fanout;  // and no more: jobs must not end here, under the lock of a save
+  {
+    const MutexLock lock(mutex_);
+    fanout = running_->fanout;
+  }
+  if (fanout == nullptr) return false;
+  const auto& clients = fanout->clients();
+  return std::all_of(clients.begin(), clients.end(), [](const auto& client) {
+    return client->started() && (client->spool() == nullptr || client->spool()->bytes() == 0);
+  });
 }
 
 void Agent::save_positions() {

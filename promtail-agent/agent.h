@@ -64,6 +64,8 @@ class Agent {
   void stop_jobs(Running& running, Duration patience);
   void hand_over_files(Running& from, Running& to);
   void save_positions();
+  /// Nothing waits on disk for a server.
+  bool all_delivered() const;
   void save_loop();
   void describe_build();
 
@@ -75,7 +77,7 @@ class Agent {
   std::unique_ptr<AgentPages> pages_;
   std::unique_ptr<StageObserver> observer_;
   std::function<void()> finished_;
-  SeriesPtr reload_success_, reload_fail_, spool_damaged_;
+  SeriesPtr reload_success_, reload_fail_, spool_damaged_, state_damaged_;
   std::string origin_;
   std::uint64_t clients_made_ = 0;  // each numbers its batches anew
   std::atomic<bool> started_{false};   // every source listens

@@ -14,8 +14,12 @@ namespace kvasir::agent {
 namespace {
 
 inline constexpr std::uint64_t kPositionsBytesMax = 256 << 20;
-inline constexpr std::string_view kStateHeader = "kvasir-agent-state 2\n";
-inline constexpr std::string_view kStateHeader1 = "kvasir-agent-state 1\n";  // without marks
+inline constexpr std::string_view kStateName = "kvasir-agent-state ";  // then the version: one digit and a newline
+inline constexpr unsigned kStateVersion = 3;
+inline constexpr unsigned kVersionOfMarks = 2;
+inline constexpr std::size_t kStateHeaderBytes = kStateName.size() + 2;
+inline constexpr const char* kBefore = ".before";
+inline constexpr const char* kDamaged = ".damaged";
 inline constexpr std::string_view kStateEnd = "end ";
 enum RecordStage : unsigned { kRotated = 0, kCurrent = 1, kFinished = 2 };
 
@@ -75,9 +79,9 @@ std::string print_marks(const std::vector<Fingerprint1K>& marks) {
   return out;
 }
 
-std::optional<FileRecord> parse_record(std::string_view line, bool has_marks) {
+std::optional<FileRecord> parse_record(std::string_view line, unsigned version) {
   const auto parts = split(line, '\t');
-  if (parts.size() != (has_marks ? 13 : 12)) return std::nullopt;
+  if (parts.size() != 11 + version) return std::nullopt;
   std::uint64_t numbers[10];
   for (int i = 0; i < 10; ++i) {
     const auto value = parse_uint64(parts[static_cast<std::size_t>(i) + 2]);
@@ -96,10 +100,14 @@ std::optional<FileRecord> parse_record(std::string_view line, bool has_marks) {
   record.current = numbers[9] == kCurrent;
   record.finished = numbers[9] == kFinished;
   if (numbers[4] > kFingerprintBytes || numbers[7] > kFingerprintBytes) return std::nullopt;
-  if (!has_marks) return record;
+  if (version < kVersionOfMarks) return record;
   auto marks = parse_marks(parts[12]);
   if (!marks) return std::nullopt;
   record.marks = std::move(*marks);
+  if (version < kStateVersion) return record;
+  const auto delivered = parse_uint64(parts[13]);
+  if (!delivered) return std::nullopt;
+  record.delivered = *delivered;
   return record;
 }
 
@@ -140,17 +148,18 @@ std::string print_positions(const std::map<std::string, std::string>& values) {
 
 Result<FileState> parse_state(std::string_view text) {
   const std::size_t end = text.rfind(kStateEnd);
-  const bool has_marks = text.starts_with(kStateHeader);
-  static_assert(kStateHeader.size() == kStateHeader1.size());
-  if ((!has_marks && !text.starts_with(kStateHeader1)) || end == std::string_view::npos || end < kStateHeader.size()) {
-    return fail(ErrorCode::kCorruption, "agent state has no header or no end");
-  }
+  const bool named = text.starts_with(kStateName) && text.size() >= kStateHeaderBytes &&
+                     text[kStateHeaderBytes - 1] == '\n' && end != std::string_view::npos && end >= kStateHeaderBytes;
+  if (!named) return fail(ErrorCode::kCorruption, "agent state has no header or no end");
   if (text.substr(end) != fmt::format("{}{:08x}\n", kStateEnd, crc32c(text.substr(0, end)))) {
     return fail(ErrorCode::kCorruption, "agent state has a wrong checksum");
   }
+  const auto version = static_cast<unsigned>(text[kStateHeaderBytes - 2] - '0');
+  if (version < 1 || version > kStateVersion)
+    return fail(ErrorCode::kUnsupported, "agent state has the form of another version of this program");
   FileState state;
   bool first = true;
-  for (const std::string_view line : split(text.substr(kStateHeader.size(), end - kStateHeader.size()), '\n')) {
+  for (const std::string_view line : split(text.substr(kStateHeaderBytes, end - kStateHeaderBytes), '\n')) {
     if (line.empty()) continue;
     if (std::exchange(first, false)) {
       const auto parts = split(line, '\t');
@@ -161,7 +170,7 @@ Result<FileState> parse_state(std::string_view text) {
       state.yaml_checksum_before = static_cast<std::uint32_t>(*before);
       continue;
     }
-    auto record = parse_record(line, has_marks);
+    auto record = parse_record(line, version);
     if (!record) return fail(ErrorCode::kCorruption, "agent state has a broken record");
     state.files.push_back(std::move(*record));
   }
@@ -169,15 +178,16 @@ Result<FileState> parse_state(std::string_view text) {
 }
 
 std::string print_state(const FileState& state) {
-  std::string out = fmt::format("{}yaml\t{}\t{}\n", kStateHeader, state.yaml_checksum, state.yaml_checksum_before);
+  std::string out = fmt::format("{}{}\nyaml\t{}\t{}\n", kStateName, kStateVersion, state.yaml_checksum,
+                                state.yaml_checksum_before);
   for (const FileRecord& r : state.files) {
     out +=
-        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
+        fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", escaped(r.job), escaped(r.path), r.id, r.device,
                     r.inode, r.offset, r.head.length, r.head.hash, r.anchor.end, r.anchor.length, r.anchor.hash,
                     static_cast<unsigned>(r.current    ? kCurrent
                                           : r.finished ? kFinished
                                                        : kRotated),
-                    print_marks(r.marks));
+                    print_marks(r.marks), r.delivered);
   }
   return out + fmt::format("{}{:08x}\n", kStateEnd, crc32c(out));
 }
@@ -185,7 +195,7 @@ std::string print_state(const FileState& state) {
 Result<std::unique_ptr<Positions>> Positions::open(Filesystem& filesystem, PositionsOptions options) {
   std::unique_ptr<Positions> positions(new Positions(filesystem, std::move(options)));
   KVASIR_CHECK_OK(positions->load_yaml());
-  positions->load_state();
+  KVASIR_CHECK_OK(positions->load_state());
   return positions;
 }
 
@@ -207,21 +217,46 @@ Result<void> Positions::load_yaml() {
   return {};
 }
 
-void Positions::load_state() {
-  const auto text = filesystem_.read_all(options_.filename + ".state", kPositionsBytesMax);
-  if (!text) return;
+/// Nothing: there is none, or a damaged one, which is told and put aside.
+Result<std::optional<FileState>> Positions::read_state(const Path& path) {
+  KVASIR_TRY(const auto status, filesystem_.status(path));
+  if (!status) return std::optional<FileState>();
+  auto text = filesystem_.read_all(path, kPositionsBytesMax);
+  if (!text) return fail(text.error().with_context("cannot read what is known about files"));
   auto state = parse_state(*text);
+  if (state) return std::optional<FileState>(std::move(*state));
+  if (state.error().code() == ErrorCode::kUnsupported) return fail(state.error().with_context(path));
+  ++damaged_;
+  log::error("positions", "what is known about files is damaged and put aside",
+             {{"path", path}, {"aside", path + kDamaged}, {"error", state.error().message()}});
+  if (!options_.read_only) (void)filesystem_.rename(path, path + kDamaged);  // best effort: it is replaced anyway
+  return std::optional<FileState>();
+}
+
+Result<void> Positions::load_state() {
+  const Path path = options_.filename + ".state";
+  KVASIR_TRY(auto state, read_state(path));
   if (!state) {
-    log::warn("positions", "ignoring the file state", {{"error", state.error().message()}});
-    return;
+    KVASIR_TRY(state, read_state(path + kBefore));
+    if (state && damaged_ > 0)
+      log::error("positions", "going on from the state before: lines since then are read again", {{"path", path}});
   }
+  state_lost_ = !state && damaged_ > 0;
+  if (state_lost_) {
+    log::error("positions", "no state is left that says which files the positions are about: files are read from "
+               "the start", {{"path", path}});
+  }
+  if (!state) return {};
   const MutexLock lock(mutex_);
-  yaml_is_ours_ = yaml_checksum_ == state->yaml_checksum || yaml_checksum_ == state->yaml_checksum_before;
+  // An older state does not know the yaml of now; it wins all the same, as its offsets are not beyond what was read.
+  yaml_is_ours_ =
+      damaged_ > 0 || yaml_checksum_ == state->yaml_checksum || yaml_checksum_ == state->yaml_checksum_before;
   for (FileRecord& record : state->files) {
     if (yaml_is_ours_ && record.current) values_[record.path] = std::to_string(record.offset);
     last_file_id_ = std::max(last_file_id_, record.id);
     files_[record.key()] = std::move(record);
   }
+  return {};
 }
 
 bool Positions::trusts(const FileRecord& record) const {
@@ -229,9 +264,10 @@ bool Positions::trusts(const FileRecord& record) const {
 }
 
 std::optional<std::vector<FileRecord>> Positions::files_at(const std::string& path) const {
+  std::vector<FileRecord> records;
+  if (state_lost_) return records;
   if (!yaml_is_ours_) return std::nullopt;
   const MutexLock lock(mutex_);
-  std::vector<FileRecord> records;
   for (const auto& [key, record] : files_) {
     if (record.current && record.path == path) records.push_back(record);
   }
@@ -276,8 +312,10 @@ std::vector<FileRecord> Positions::files_of(const std::string& job) const {
 void Positions::put_file(const FileRecord& record) {
   const MutexLock lock(mutex_);
   FileRecord& slot = files_[record.key()];
-  changed_ = changed_ || slot != record;
-  slot = record;
+  FileRecord kept = record;
+  kept.delivered = slot.delivered;
+  changed_ = changed_ || slot != kept;
+  slot = std::move(kept);
 }
 
 void Positions::erase_file(const FileRecord& record) {
@@ -295,12 +333,38 @@ std::uint64_t Positions::new_file_id(TimestampNs now) {
 void Positions::raise(const std::string& key, std::uint64_t offset) {
   const MutexLock lock(mutex_);
   const auto found = files_.find(key);
-  if (found == files_.end() || found->second.offset >= offset) return;
+  if (went_back_ || found == files_.end() || found->second.offset >= offset) return;
   const auto value = values_.find(found->second.path);
   if (value != values_.end() && value->second == std::to_string(found->second.offset))
     value->second = std::to_string(offset);
   found->second.offset = offset;
   changed_ = true;
+}
+
+void Positions::go_back_to_delivered() {
+  const MutexLock lock(mutex_);
+  went_back_ = true;
+  for (auto& [key, record] : files_) {
+    if (record.delivered >= record.offset) continue;
+    record.offset = record.delivered;
+    record.finished = false;
+    if (record.current) values_[record.path] = std::to_string(record.offset);
+    changed_ = true;
+  }
+}
+
+void Positions::set_delivered_check(std::function<bool()> all_delivered) {
+  const MutexLock lock(save_mutex_);
+  all_delivered_ = std::move(all_delivered);
+}
+
+/// The collectors told what is settled; if nothing waits on disk after that, all of it has arrived.
+void Positions::note_delivered() {
+  const MutexLock lock(mutex_);
+  for (auto& [key, record] : files_) {
+    changed_ = changed_ || record.delivered != record.offset;
+    record.delivered = record.offset;
+  }
 }
 
 int Positions::add_collector(std::function<void(Positions&)> collector) {
@@ -323,10 +387,17 @@ void Positions::forget_missing_files() {
   }
 }
 
+Result<void> Positions::write_state(const std::string& text) {
+  const Path path = options_.filename + ".state";
+  (void)filesystem_.rename(path, path + kBefore);  // best effort: there may be none
+  return write_atomically(filesystem_, path, text);
+}
+
 Result<void> Positions::save() {
   const MutexLock saving(save_mutex_);
   for (const auto& [id, collector] : collectors_) collector(*this);
   if (options_.read_only) return {};
+  if (all_delivered_ && all_delivered_()) note_delivered();
   forget_missing_files();
   std::string yaml;
   std::string state;
@@ -339,7 +410,7 @@ Result<void> Positions::save() {
     state = print_state(written);
     changed_ = false;
   }
-  Result<void> written = write_atomically(filesystem_, options_.filename + ".state", state);
+  Result<void> written = write_state(state);
   if (written) written = write_atomically(filesystem_, options_.filename, yaml);
   const MutexLock lock(mutex_);
   if (written) yaml_checksum_ = crc32c(yaml);

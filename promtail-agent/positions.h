@@ -2,11 +2,16 @@
 // beside it.
 //
 // Shape:    <file>: `positions:` with one string per key (path -> offset, cursor-<job> -> cursor). <file>.state: one
-//           FileRecord per job and file: identity, fingerprints, offset. Both are replaced as a whole.
+//           FileRecord per job and file: identity, fingerprints, offset. Both are replaced as a whole; the state before
+//           the last one stays as <file>.state.before.
+// Damage:   a damaged state is put aside (<file>.state.damaged) and the one before is used: lines come twice, none is
+//           lost. With both damaged a position of a path is about nobody knows which file: files are read from the
+//           start.
 // Meaning:  offsets are those that need not be read again: acknowledged, spooled or dropped.
 // Conflict: the state names the yaml file it belongs to by checksum (and the one before: a crash may come between the
 //           two writes). Where somebody else has changed the yaml (another agent ran, an operator edited it), it wins.
-// Errors:   invalid_argument `invalid yaml positions file [<path>]: ...`; io.
+// Errors:   invalid_argument `invalid yaml positions file [<path>]: ...`; io, also for a state that may not be read;
+//           unsupported for one of a newer version.
 // Threads:  any.
 // Source:   docs/formats/agent-state.md
 #pragma once
@@ -50,9 +55,16 @@ struct FileRecord {
   Fingerprint1K head;         // the first bytes
   Fingerprint1K anchor;       // the bytes before the reading position of that moment
   std::vector<Fingerprint1K> marks;  // and before some of those that came earlier, ascending
+  std::uint64_t delivered = 0;  // the servers have everything before it; Positions keeps it, put_file() does not
   /// Names the source in spooled batches.
   std::string key() const;
   friend bool operator==(const FileRecord&, const FileRecord&) = default;
+};
+
+struct FileState {
+  std::vector<FileRecord> files;
+  std::uint32_t yaml_checksum = 0;         // of the positions.yaml that was written after this state
+  std::uint32_t yaml_checksum_before = 0;  // and of the one it replaced
 };
 
 struct PositionsOptions {
@@ -83,6 +95,12 @@ class Positions {
   std::uint64_t new_file_id(TimestampNs now);
   /// Raises the offset of the file with that key; from spooled batches, before reading starts.
   void raise(const std::string& key, std::uint64_t offset);
+  /// Batches on disk were damaged: what may have been in them is read again. No raise() after it counts.
+  void go_back_to_delivered();
+  /// Says whether everything that is settled has reached the servers; asked at every save, behind the collectors.
+  void set_delivered_check(std::function<bool()> all_delivered);
+  /// Damaged states found at open.
+  std::uint64_t damaged() const { return damaged_; }
 
   /// Called at the start of every save(), to put what is new.
   int add_collector(std::function<void(Positions&)> collector);
@@ -93,7 +111,10 @@ class Positions {
  private:
   Positions(Filesystem& filesystem, PositionsOptions options) : filesystem_(filesystem), options_(std::move(options)) {}
   Result<void> load_yaml();
-  void load_state();
+  Result<void> load_state();
+  Result<std::optional<FileState>> read_state(const Path& path);
+  Result<void> write_state(const std::string& text);
+  void note_delivered();
   void forget_missing_files();
 
   Filesystem& filesystem_;
@@ -105,20 +126,19 @@ class Positions {
   std::uint64_t last_file_id_ KVASIR_GUARDED_BY(mutex_) = 0;
   std::uint32_t yaml_checksum_ KVASIR_GUARDED_BY(mutex_) = 0;  // of the file on disk
   bool yaml_is_ours_ = false;
+  bool state_lost_ = false;    // every state there was is damaged
+  std::uint64_t damaged_ = 0;
+  bool went_back_ KVASIR_GUARDED_BY(mutex_) = false;
   Mutex save_mutex_;  // one save at a time; taken before mutex_
   std::map<int, std::function<void(Positions&)>> collectors_ KVASIR_GUARDED_BY(save_mutex_);
   int next_collector_ KVASIR_GUARDED_BY(save_mutex_) = 1;
+  std::function<bool()> all_delivered_ KVASIR_GUARDED_BY(save_mutex_);
 };
 
 /// The text forms, for tests and fuzzing.
 Result<std::map<std::string, std::string>> parse_positions(std::string_view yaml);
 std::string print_positions(const std::map<std::string, std::string>& values);
-struct FileState {
-  std::vector<FileRecord> files;
-  std::uint32_t yaml_checksum = 0;         // of the positions.yaml that was written after this state
-  std::uint32_t yaml_checksum_before = 0;  // and of the one it replaced
-};
-/// Errors: corruption (nothing of a damaged state is used).
+/// Errors: corruption (nothing of a damaged state is used); unsupported (a newer version).
 Result<FileState> parse_state(std::string_view text);
 std::string print_state(const FileState& state);
 

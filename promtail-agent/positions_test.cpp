@@ -187,4 +187,124 @@ TEST_CASE("a spooled batch raises the offset of its file, and the yaml with it")
   CHECK((*positions)->get(record.path) == "400");
 }
 
+namespace {
+
+constexpr const char* kYaml = "/p/positions.yaml";
+constexpr const char* kState = "/p/positions.yaml.state";
+
+/// Two saves of a file whose path exists: 100, then 300 bytes of it are settled.
+void save_twice(MemFilesystem& disk) {
+  REQUIRE(disk.make_directories("/p"));
+  for (const std::uint64_t offset : {100, 300}) {
+    auto positions = Positions::open(disk, {kYaml});
+    REQUIRE(positions);
+    FileRecord record = some_record();
+    record.path = kYaml;
+    record.offset = offset;
+    (*positions)->put_file(record);
+    (*positions)->put(record.path, std::to_string(offset));
+    REQUIRE((*positions)->save());
+  }
+}
+
+using Damage = std::function<void(std::string&)>;
+const Damage kDamages[] = {
+    [](std::string& bytes) { bytes.clear(); },
+    [](std::string& bytes) { bytes.resize(bytes.size() / 2); },
+    [](std::string& bytes) { bytes.assign(bytes.size(), '\0'); },
+    [](std::string& bytes) { bytes.replace(bytes.size() / 2, 8, "\xff\x00\x17garb", 8); },
+};
+
+void damage_file(MemFilesystem& disk, const std::string& path, const Damage& damage) {
+  std::string bytes = disk.read_all(path, 1 << 20).value();
+  damage(bytes);
+  REQUIRE(write_atomically(disk, path, bytes));
+}
+
+}  // namespace
+
+TEST_CASE("of a damaged state the one before is used, and nothing is taken for read that it does not have") {
+  for (const Damage& damage : kDamages) {
+    MemFilesystem disk;
+    save_twice(disk);
+    damage_file(disk, kState, damage);
+    auto positions = Positions::open(disk, {kYaml});
+    REQUIRE(positions);
+    CHECK((*positions)->damaged() == 1);
+    const auto files = (*positions)->files_of(some_record().job);
+    REQUIRE(files.size() == 1);
+    CHECK(files[0].offset == 100);
+    CHECK((*positions)->trusts(files[0]));
+    CHECK((*positions)->get(kYaml) == "100");
+    CHECK(disk.status("/p/positions.yaml.state.damaged")->has_value());
+    (*positions)->put_file(files[0]);
+    (*positions)->put("cursor-x", "1");
+    REQUIRE((*positions)->save());
+    CHECK(Positions::open(disk, {kYaml}).value()->damaged() == 0);
+  }
+}
+
+TEST_CASE("with every state damaged no position counts for a file that may be another one") {
+  MemFilesystem disk;
+  save_twice(disk);
+  for (const char* state : {"/p/positions.yaml.state", "/p/positions.yaml.state.before"})
+    damage_file(disk, state, kDamages[1]);
+  auto positions = Positions::open(disk, {kYaml});
+  REQUIRE(positions);
+  CHECK((*positions)->damaged() == 2);
+  CHECK((*positions)->files_of(some_record().job).empty());
+  REQUIRE((*positions)->files_at(kYaml).has_value());  // known: no file at all, so the path's offset is nobody's
+  CHECK((*positions)->files_at(kYaml)->empty());
+}
+
+TEST_CASE("a crash between the two names of the state leaves the one before") {
+  MemFilesystem disk;
+  save_twice(disk);
+  REQUIRE(disk.rename(kState, "/p/positions.yaml.state.before"));
+  auto positions = Positions::open(disk, {kYaml});
+  REQUIRE(positions);
+  CHECK((*positions)->damaged() == 0);
+  CHECK((*positions)->files_of(some_record().job).at(0).offset == 300);
+}
+
+TEST_CASE("a state that may not be read, or has a newer form, stops the start") {
+  MemFilesystem disk;
+  save_twice(disk);
+  damage_file(disk, kState, [](std::string& bytes) {
+    bytes[bytes.find('3')] = '9';
+    bytes.resize(bytes.rfind("end "));
+    bytes += fmt::format("end {:08x}\n", crc32c(bytes));
+  });
+  const auto newer = Positions::open(disk, {kYaml});
+  REQUIRE(!newer);
+  CHECK(newer.error().code() == ErrorCode::kUnsupported);
+}
+
+TEST_CASE("damaged batches send files back to what had arrived when nothing waited on disk") {
+  MemFilesystem disk;
+  FileRecord record = some_record();
+  record.path = kYaml;
+  REQUIRE(disk.make_directories("/p"));
+  bool delivered = true;
+  {
+    auto positions = Positions::open(disk, {kYaml});
+    REQUIRE(positions);
+    (*positions)->set_delivered_check([&] { return delivered; });
+    for (const std::uint64_t offset : {200, 300}) {  // the second while batches wait on disk
+      record.offset = offset;
+      (*positions)->put_file(record);
+      (*positions)->put(record.path, std::to_string(offset));
+      REQUIRE((*positions)->save());
+      delivered = false;
+    }
+  }
+  auto positions = Positions::open(disk, {kYaml});
+  REQUIRE(positions);
+  CHECK((*positions)->files_of(record.job).at(0).offset == 300);
+  (*positions)->go_back_to_delivered();
+  (*positions)->raise(record.key(), 280);  // of a batch that is whole: it does not tell of those before it
+  CHECK((*positions)->files_of(record.job).at(0).offset == 200);
+  CHECK((*positions)->get(kYaml) == "200");
+}
+
 }  // namespace kvasir::agent

@@ -13,6 +13,8 @@ namespace {
 
 inline constexpr std::string_view kMagic = "KVSPOOL1";
 inline constexpr std::string_view kSuffix = ".batch";
+inline constexpr std::string_view kUnfinished = ".tmp";
+inline constexpr std::string_view kDamaged = ".damaged";
 inline constexpr std::uint64_t kRecordBytesMax = 1ULL << 30;
 
 }  // namespace
@@ -73,10 +75,11 @@ Result<std::unique_ptr<Spool>> Spool::open(Filesystem& filesystem, Path director
   KVASIR_TRY(const auto names, filesystem.list(spool->directory_));
   const MutexLock lock(spool->mutex_);
   for (const std::string& name : names) {
+    const Path path = join_path(spool->directory_, name);
+    if (name.ends_with(kUnfinished)) (void)filesystem.remove(path);  // nobody was told of it
     if (!name.ends_with(kSuffix)) continue;
     const auto number = parse_uint64(name.substr(0, name.size() - kSuffix.size()));
     if (!number) continue;
-    const Path path = join_path(spool->directory_, name);
     KVASIR_TRY(const std::string bytes, filesystem.read_all(path, kRecordBytesMax));
     spool->next_ = std::max(spool->next_, *number + 1);
     auto record = decode_spool_record(bytes);
@@ -86,7 +89,9 @@ Result<std::unique_ptr<Spool>> Spool::open(Filesystem& filesystem, Path director
     }
     if (!record) {
       ++spool->damaged_;
-      KVASIR_CHECK_OK(filesystem.remove(path));
+      log::error("spool", "a batch on disk is damaged and put aside, its lines are read again from their files",
+                 {{"path", path}, {"error", record.error().message()}});
+      KVASIR_CHECK_OK(filesystem.rename(path, path + std::string(kDamaged)));
       continue;
     }
     record->body = {};
@@ -98,10 +103,16 @@ Result<std::unique_ptr<Spool>> Spool::open(Filesystem& filesystem, Path director
 }
 
 Result<void> Spool::write(const Path& path, const std::string& bytes) {
-  KVASIR_TRY(const auto file, filesystem_.create(path));
-  KVASIR_CHECK_OK(file->append(bytes));
-  if (options_.fsync) KVASIR_CHECK_OK(file->sync());
-  KVASIR_CHECK_OK(file->close());
+  const Path unfinished = path + std::string(kUnfinished);
+  KVASIR_TRY(const auto file, filesystem_.create(unfinished));
+  Result<void> written = file->append(bytes);
+  if (written && options_.fsync) written = file->sync();
+  if (written) written = file->close();
+  if (written) written = filesystem_.rename(unfinished, path);
+  if (!written) {
+    (void)filesystem_.remove(unfinished);
+    return written;
+  }
   if (options_.fsync) return filesystem_.sync_dir(directory_);
   return {};
 }

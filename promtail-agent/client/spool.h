@@ -2,7 +2,7 @@
 //
 // Shape:    <directory>/<number, 20 digits>.batch: magic, crc32c, source, sequence, tenant, counts, positions, body.
 // Order:    append() gives ascending numbers; records come back in that order after a restart.
-// Durable:  a record is complete or (its checksum says so) was never there. With fsync it survives a power cut.
+// Durable:  a record gets its name when it is complete. With fsync it survives a power cut.
 // Purging:  remove() only marks; what was marked before a save of the positions began is deleted after it. Until then a
 //           record tells a restarted agent how far its sources had come.
 // Errors:   io; limit_exceeded when the cap is reached (nothing is written).
@@ -45,7 +45,8 @@ struct SpoolOptions {
 
 class Spool {
  public:
-  /// Creates the directory. Damaged records are deleted and counted in damaged(); those of a newer format stay.
+  /// Creates the directory. Damaged records are put aside (`.damaged`), told and counted in damaged(): what they held
+  /// must come from its sources again. Those of a newer format stay.
   static Result<std::unique_ptr<Spool>> open(Filesystem& filesystem, Path directory, SpoolOptions options);
 
   Result<std::uint64_t> append(const SpoolRecord& record);

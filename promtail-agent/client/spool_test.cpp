@@ -85,6 +85,16 @@ TEST_CASE("what append promised survives a power cut, and nothing else appears")
   }
 }
 
+TEST_CASE("a batch that was not finished has no name and is no damage") {
+  MemFilesystem fs;
+  { (void)Spool::open(fs, "/spool", {}).value(); }
+  REQUIRE(write_atomically(fs, "/spool/00000000000000000007.batch.tm", "half"));
+  REQUIRE(fs.rename("/spool/00000000000000000007.batch.tm", "/spool/00000000000000000007.batch.tmp"));
+  auto spool = Spool::open(fs, "/spool", {}).value();
+  CHECK(spool->damaged() == 0);
+  CHECK(fs.list("/spool").value().empty());
+}
+
 TEST_CASE("of damaged files the spool keeps the rest, and leaves those of a newer format alone") {
   MemFilesystem fs;
   std::vector<std::uint64_t> numbers;
@@ -114,6 +124,7 @@ TEST_CASE("of damaged files the spool keeps the rest, and leaves those of a newe
   CHECK(spool->read(spool->found().front().number).value().body == "three");
   CHECK(fs.status("/spool/" + names[1])->has_value());
   CHECK_FALSE(fs.status("/spool/" + names[0])->has_value());
+  CHECK(fs.status("/spool/" + names[0] + ".damaged")->has_value());
   CHECK(spool->append({}).value() > numbers.back());
 }
 
