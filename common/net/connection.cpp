@@ -1,5 +1,7 @@
 #include "common/net/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,6 +14,18 @@ namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kProxyHeadBytes = 16 * 1024;
+constexpr int kSilenceSeconds = 20;  // until a silent peer is asked whether it is still there,
+constexpr int kProbeSeconds = 5;     // and how often then
+constexpr int kProbes = 4;
+
+/// A stream that waits for what may come (a watch, followed logs) would wait for ever on a host that vanished.
+void notice_dead_peer(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &kSilenceSeconds, sizeof kSilenceSeconds);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &kProbeSeconds, sizeof kProbeSeconds);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
+}
 
 }  // namespace
 
@@ -109,6 +123,7 @@ Result<void> Connection::connect(const HttpClientOptions& options, const std::st
   if (!resolved) return fail(resolved.error());
   ErrorCodeIo ignored;
   socket.set_option(Tcp::no_delay(true), ignored);
+  notice_dead_peer(socket.native_handle());
   stream_ = std::make_unique<Stream>(std::move(socket));
   return {};
 }

@@ -53,6 +53,7 @@ Result<std::vector<TargetGroup>> HttpSd::ask() {
   net::HttpCall call;
   call.url = config_.url;
   call.headers.set("Accept", "application/json");
+  call.stop = stop_token();
   KVASIR_TRY(const net::HttpResponse response, http_->send(std::move(call)));
   if (response.status != 200) {
     return fail(ErrorCode::kUnavailable, fmt::format("server returned HTTP status {}", response.status));

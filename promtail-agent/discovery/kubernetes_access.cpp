@@ -44,6 +44,11 @@ Result<KubernetesAccess> read_kubeconfig(const std::string& path) {
   if (context == nullptr) return fail(ErrorCode::kInvalidArgument, "kubeconfig: no current context");
   const YamlNode* cluster = named(root, "clusters", find_text(context, "cluster"), "cluster");
   const YamlNode* user = named(root, "users", find_text(context, "user"), "user");
+  for (const char* plugin : {"exec", "auth-provider"}) {
+    if (user != nullptr && user->find(plugin) != nullptr)
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("kubeconfig: users with {} are not supported: give a token, tokenFile or certificate", plugin));
+  }
   KubernetesAccess access;
   access.server = find_text(cluster, "server");
   if (access.server.empty()) return fail(ErrorCode::kInvalidArgument, "kubeconfig: no server");
@@ -86,7 +91,7 @@ Result<KubernetesAccess> find_kubernetes_access(const KubernetesSdConfig& config
   access.http.bearer_token_file = std::string(kAccountFolder) + "/token";
   access.http.tls.ca_file = std::string(kAccountFolder) + "/ca.crt";
   if (auto own = posix_filesystem().read_all(std::string(kAccountFolder) + "/namespace", kSmallFileMax))
-    access.name_space = *own;
+    access.name_space = own->substr(0, own->find_last_not_of("\n ") + 1);
   return access;
 }
 

@@ -21,6 +21,7 @@ namespace {
 inline constexpr int kWatchSeconds = 300;
 inline constexpr Duration kListTimeout = std::chrono::seconds(30);
 inline constexpr Duration kRetryPause = std::chrono::seconds(2);
+inline constexpr Duration kShortWatch = std::chrono::seconds(1);
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 
 /// What is watched in one place: a namespace and a selector.
@@ -65,15 +66,25 @@ class KubernetesSd final : public Discovery {
     while (!stop_.stop_requested()) {
       std::string version;
       Result<void> result = list(scope, version);
-      while (result && !stop_.stop_requested()) result = watch(scope, version);
+      while (result && !stop_.stop_requested()) {
+        const auto since = std::chrono::steady_clock::now();
+        result = watch(scope, version);
+        if (!result) break;
+        told.clear();
+        if (std::chrono::steady_clock::now() - since < kShortWatch) pause();  // somebody closes them at once
+      }
       if (stop_.stop_requested()) return;
       if (result.error().message() != told) {
         told = result.error().message();
         log::error("kubernetes_sd", "cannot follow the API server, keeping the last targets", {{"error", told}});
       }
-      MutexLock lock(mutex_);
-      wake_.wait_for(lock, kRetryPause, [this] { return stop_.stop_requested(); });
+      pause();
     }
+  }
+
+  void pause() {
+    MutexLock lock(mutex_);
+    wake_.wait_for(lock, kRetryPause, [this] { return stop_.stop_requested(); });
   }
 
   net::HttpCall call_for(const Scope& scope, const std::string& extra) const {

@@ -22,6 +22,7 @@ void Poller::start(Callback callback) {
 }
 
 void Poller::stop() {
+  stop_.request_stop();
   {
     const MutexLock lock(mutex_);
     stopping_ = true;
@@ -35,6 +36,7 @@ void Poller::run() {
   std::string last_error;
   while (!stopping_) {
     auto answer = ask();
+    if (stopping_) return;
     if (!answer && answer.error().message() != last_error) {
       last_error = answer.error().message();
       log::error("discovery", "cannot refresh targets, keeping the last ones",

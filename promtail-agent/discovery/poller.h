@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "common/mutex.h"
@@ -27,6 +28,8 @@ class Poller : public Discovery {
  protected:
   virtual Result<std::vector<TargetGroup>> ask() = 0;
   bool stopping() const { return stopping_; }
+  /// Ends what ask() waits for.
+  std::stop_token stop_token() const { return stop_.get_token(); }
 
  private:
   void run();
@@ -35,6 +38,7 @@ class Poller : public Discovery {
   const Duration interval_;
   Callback callback_;
   std::atomic<bool> stopping_{false};
+  std::stop_source stop_;
   Mutex mutex_;
   Condition wake_;
   std::thread thread_;
