@@ -258,7 +258,11 @@ void Agent::hand_over_files(Running& from, Running& to) {
     const auto successor = std::find_if(to.jobs.begin(), to.jobs.end(), [&](const auto& job) {
       return job->files != nullptr && job->name == old_job->name;
     });
-    if (successor != to.jobs.end()) (*successor)->files->adopt(old_job->files->release_files());
+    if (successor == to.jobs.end()) continue;
+    FileJob& files = *(*successor)->files;
+    files.adopt(old_job->files->release_files());
+    files.begin_telling();  // what is delivered from now on must not leave the spool untold
+    old_job->files->end_telling();
   }
 }
 

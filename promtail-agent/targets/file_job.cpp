@@ -51,7 +51,7 @@ FileJob::FileJob(FileJobParts parts) : parts_(std::move(parts)), counters_(*part
 
 FileJob::~FileJob() {
   stop();
-  if (collector_ != 0) parts_.positions->remove_collector(collector_);
+  end_telling();
   if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
@@ -78,7 +78,7 @@ Result<void> FileJob::start() {
   // What is finished may look like what came after it under the same inode.
   std::stable_partition(remembered_.begin(), remembered_.end(),
                         [](const FileRecord& record) { return !record.finished; });
-  collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });
+  begin_telling();
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -100,7 +100,6 @@ FileHandover FileJob::release_files() {
   const MutexLock lock(mutex_);
   for (auto& [key, file] : files_) {
     if (file->current) files_active_->add(-1);
-    published_.erase(file->id);
     out.files.push_back(std::move(file));
   }
   files_.clear();
@@ -108,8 +107,12 @@ FileHandover FileJob::release_files() {
     if (file != nullptr) out.files.push_back(std::move(file));  // that nobody has asked for since
   }
   adopted_.clear();
-  for (auto& [id, item] : published_) out.closed.emplace_back(item.record, item.progress);
-  published_.clear();
+  const auto open = [&](std::uint64_t id) {
+    return std::any_of(out.files.begin(), out.files.end(), [&](const auto& file) { return file->id == id; });
+  };
+  for (const auto& [id, item] : published_) {  // they stay there, for saves until the next job tells of them
+    if (!open(id)) out.closed.emplace_back(item.record, item.progress);
+  }
   out.left_over = std::move(left_over_);
   out.let_go = std::move(let_go_);
   return out;
@@ -119,9 +122,19 @@ void FileJob::adopt(FileHandover files) {
   adopted_ = std::move(files.files);
   left_over_ = std::move(files.left_over);
   let_go_ = std::move(files.let_go);
+  for (const auto& file : adopted_) publish(*file);
   const MutexLock lock(mutex_);
   for (auto& [record, progress] : files.closed) published_[record.id] = {record, progress, false};
   for (const auto& [record, progress] : left_over_) published_[record.id].open = true;  // it is not read to its end
+}
+
+void FileJob::begin_telling() {
+  if (collector_ != 0) return;
+  collector_ = parts_.positions->add_collector([this](Positions& positions) { collect(positions); });
+}
+
+void FileJob::end_telling() {
+  if (collector_ != 0) parts_.positions->remove_collector(std::exchange(collector_, 0));
 }
 
 void FileJob::set_groups(const std::string& discovery, std::vector<TargetGroup> groups) {

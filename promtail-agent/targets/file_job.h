@@ -82,7 +82,10 @@ class FileJob final : public Target, private LineSink {
 
   /// What a discovery knows now; replaces what it said before.
   void set_groups(const std::string& discovery, std::vector<TargetGroup> groups);
-  /// After stop(): the files, to go on with under a new configuration.
+  /// Puts into every save of the positions how far the files are; start() does it at the latest.
+  void begin_telling();
+  void end_telling();
+  /// After stop(): the files, to go on with under a new configuration. This job tells of them still.
   FileHandover release_files();
   /// Before start().
   void adopt(FileHandover files);

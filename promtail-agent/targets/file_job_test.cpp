@@ -206,6 +206,7 @@ class Harness {
   /// The stages of the next job, as YAML.
   void pass_through(const std::string& stages) { stages_ = stages; }
   Positions& positions() { return *positions_; }
+  ProgressTable& progress() { return progress_; }
   /// Before start().
   void set_rotate_wait(Duration time) { rotate_wait_ = time; }
   /// Before start(): when something that rests is not taken for a copy under way any more.
@@ -962,6 +963,26 @@ TEST_CASE("a compressed file is known by its bytes when the agent comes back") {
   files.start();
   files.write(pack(100), "last.gz");
   files.expect(lines);
+}
+
+TEST_CASE("a save while a new configuration has not found the files yet knows what was delivered meanwhile") {
+  Harness files;
+  ProgressPtr source;
+  files.seen().before_each([&](const Entry& entry) {
+    if (entry.line() != "two") return;
+    source = files.progress().find(entry.sources()[0].source);
+    source->open(4);  // in a batch that is on its way
+  });
+  files.write("one\ntwo\n");
+  files.start();
+  files.expect({"one", "two"});
+  files.discover_late();
+  files.reload();
+  REQUIRE(files.positions().save());
+  CHECK(files.positions().files_of("model").at(0).offset == 4);
+  source->settle(4);
+  REQUIRE(files.positions().save());
+  CHECK(files.positions().files_of("model").at(0).offset == 8);
 }
 
 TEST_CASE("a file goes on where it was when the labels of its target change, however short it is") {
