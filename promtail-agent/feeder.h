@@ -26,6 +26,7 @@ class Feeder final : public EntrySink {
   /// One entry without a position; `metadata` may be empty.
   bool feed(const LabelSetPtr& labels, TimestampNs timestamp, std::string_view line,
             std::span<const LabelView> metadata = {});
+  void count_too_long(const EntryOutput::TooLong& lines) { output_.count_too_long(lines); }
   /// As EntryOutput::wait_for_room().
   bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) {
     return output_.wait_for_room(tenant, bytes, limit);

@@ -20,6 +20,13 @@ class EntryOutput {
     (void)limit;
     return true;
   }
+  /// Lines that were longer than a line may be while it is read: dropped, or cut or split. `bytes` are not sent.
+  struct TooLong {
+    std::uint64_t lines = 0;
+    std::uint64_t bytes = 0;
+    bool dropped = false;
+  };
+  virtual void count_too_long(const TooLong& lines) { (void)lines; }
   /// These were read and will not be pushed; the server's ledger is told why. Call it before they are settled.
   virtual void left_out(std::span<const SourceRange> ranges, std::string_view reason) {
     (void)ranges;

@@ -51,6 +51,10 @@ void ClientFanout::left_out(std::span<const SourceRange> ranges, std::string_vie
   for (const auto& client : clients_) client->leave_out(ranges, reason);
 }
 
+void ClientFanout::count_too_long(const TooLong& lines) {
+  for (const auto& client : clients_) client->count_too_long(lines.dropped, lines.lines, lines.bytes);
+}
+
 void ClientFanout::cancel() {
   cancelled_ = true;
   for (const auto& client : clients_) client->wake();

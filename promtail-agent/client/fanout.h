@@ -37,6 +37,7 @@ class ClientFanout final : public EntryOutput {
 
   bool push(const Entry& entry) override;
   bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit) override;
+  void count_too_long(const TooLong& lines) override;
   void left_out(std::span<const SourceRange> ranges, std::string_view reason) override;
   /// Ends every wait of push(); it takes nothing more. The clients go on.
   void cancel();

@@ -48,6 +48,10 @@ PushClient::PushClient(PushClientParts parts) : parts_(std::move(parts)), host_(
   sent_entries_ = metrics.counter("promtail_sent_entries_total", "Number of log entries sent to the ingester.", host);
   spool_bytes_ =
       metrics.gauge("promtail_spool_bytes", "Bytes of batches waiting on disk.", {{"client", parts_.config.name}});
+  const Labels client{{"client", parts_.config.name}};
+  spool_dropped_ = metrics.counter("promtail_spool_dropped_entries_total",
+                                   "Entries dropped because the spool was full (when_full: drop_oldest).", client);
+  spool_errors_ = metrics.counter("promtail_spool_errors_total", "Batches that could not be written to disk.", client);
   random_ = parts_.seed | 1;
 }
 
@@ -73,6 +77,7 @@ void PushClient::restore_spooled() {
     prepared.entries = found.record.entries;
     prepared.raw_bytes = found.record.raw_bytes;
     prepared.spooled = found.number;
+    prepared.created = parts_.clock->steady();
     tenant_of(found.record.tenant).queue.push_back(std::move(prepared));
   }
   spool_bytes_->set(static_cast<double>(spool_->bytes()));
@@ -102,6 +107,9 @@ PushClient::Tenant& PushClient::tenant_of(const std::string& name) {
                                     {{"host", host_}, {"tenant", name}});
     slot->queue_bytes = metrics.gauge("promtail_queue_bytes", "Encoded bytes waiting in memory.",
                                       {{"client", parts_.config.name}, {"tenant", name}});
+    slot->oldest_seconds = metrics.gauge("promtail_queue_oldest_seconds",
+                                         "Age of the oldest batch that is not acknowledged, since this start.",
+                                         {{"client", parts_.config.name}, {"tenant", name}});
   }
   last_tenant_ = slot.get();
   return *slot;
@@ -156,6 +164,14 @@ std::optional<std::string_view> PushClient::fit_line(Tenant& tenant, std::string
   tenant.mutated_entries[kLineTooLong]->add(1);
   tenant.mutated_bytes[kLineTooLong]->add(static_cast<double>(line.size() - cut.size()));
   return cut;
+}
+
+void PushClient::count_too_long(bool dropped, std::uint64_t entries, std::uint64_t bytes) {
+  const MutexLock lock(mutex_);
+  Tenant& tenant = tenant_of(parts_.config.tenant_id);
+  if (dropped) return tenant.drop(kLineTooLong, entries, bytes);
+  tenant.mutated_entries[kLineTooLong]->add(static_cast<double>(entries));
+  tenant.mutated_bytes[kLineTooLong]->add(static_cast<double>(bytes));
 }
 
 bool PushClient::push(const Entry& entry, const std::atomic<bool>& cancelled) {
@@ -251,6 +267,7 @@ void PushClient::close_batch(Tenant& tenant) {
   prepared.sequence = tenant.sequence++;
   prepared.entries = batch.entries();
   prepared.raw_bytes = batch.bytes();
+  prepared.created = batch.created();
   prepared.holds = std::move(batch.holds());
   std::string raw = batch.encode();
   if (covers.size() <= ingest::kCoverFilesMax) raw += ingest::encode_covers(covers);
@@ -300,6 +317,7 @@ Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_
   }
   if (!number) {
     if (number.error().code() != ErrorCode::kLimitExceeded) {
+      spool_errors_->add(1);
       log::warn("client", "cannot write to the spool", {{"error", number.error().message()}});
     }
     return fail(number.error());
@@ -315,6 +333,7 @@ Result<void> PushClient::to_spool(Tenant& tenant, Prepared& prepared, bool keep_
 void PushClient::drop_oldest(Tenant& tenant) {
   const auto victim = std::next(tenant.queue.begin());
   tenant.drop(kIngesterError, victim->entries, victim->raw_bytes);
+  spool_dropped_->add(static_cast<double>(victim->entries));
   spool_->remove(victim->spooled);
   tenant.memory_bytes -= victim->body.size();
   tenant.queue.erase(victim);

@@ -63,6 +63,8 @@ class PushClient {
   bool push(const Entry& entry, const std::atomic<bool>& cancelled);
   /// These will not be pushed; a server with a ledger is told. Call it before they are settled. Never waits.
   void leave_out(std::span<const SourceRange> ranges, std::string_view reason);
+  /// Counts lines that their reader dropped or cut as line_too_long, under the client's own tenant.
+  void count_too_long(bool dropped, std::uint64_t entries, std::uint64_t bytes);
   /// Waits at most `limit` for room for so many bytes of a tenant ("": the client's own). False: there is none. True:
   /// so much without a position (of a file) is taken at once. More than the queue holds is let in when it is empty.
   bool wait_for_room(const std::string& tenant, std::uint64_t bytes, Duration limit);
@@ -108,6 +110,7 @@ class PushClient {
   Tenant* aged_tenant(Duration now);
   Duration wait_of(const Batch& batch) const;
   Duration next_deadline() const;
+  void tell_ages(Duration now);
   void send_front(Tenant& tenant, MutexLock& lock);
   struct Answer {
     int status = -1;             // -1: none
@@ -115,6 +118,7 @@ class PushClient {
     Duration retry_after{0};
     bool has_ledger = false;
   };
+  void pass_unreadable(Tenant& tenant, const Error& error);
   Answer attempt(const Prepared& prepared, const std::string& tenant);
   void after_attempt(Tenant& tenant, const Answer& answer);
   bool may_retry(int status) const;
@@ -129,7 +133,12 @@ class PushClient {
   std::atomic<bool> started_{false};
   std::string host_;
   SeriesPtr encoded_bytes_, sent_bytes_, sent_entries_, spool_bytes_;
-  std::map<std::string, SeriesPtr> durations_;  // by status; of the sending thread
+  SeriesPtr spool_dropped_, spool_errors_;
+  struct Durations {
+    SeriesPtr shared;  // under the name that a metrics stage may use too
+    SeriesPtr own;
+  };
+  std::map<std::string, Durations> durations_;  // by status; of the sending thread
 
   Mutex mutex_;
   Condition changed_;  // work for the sender, or the end

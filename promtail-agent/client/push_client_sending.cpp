@@ -14,6 +14,7 @@ namespace kvasir::agent {
 
 namespace {
 
+inline constexpr Duration kUnreadableWait = std::chrono::seconds(5);
 inline constexpr Duration kLeftOutWait = std::chrono::seconds(5);  // for entries to go with
 
 std::string first_line(std::string_view body) { return std::string(body.substr(0, 1024).substr(0, body.find('\n'))); }
@@ -40,6 +41,7 @@ void PushClient::run() {
   MutexLock lock(mutex_);
   while (finish_by_ != Duration::min()) {
     const Duration now = parts_.clock->steady();
+    tell_ages(now);
     if (Tenant* tenant = ready_tenant(now)) {
       send_front(*tenant, lock);
     } else if (Tenant* aged = aged_tenant(now)) {
@@ -49,6 +51,15 @@ void PushClient::run() {
       bool woken = false;
       changed_.wait_for(lock, wait, [&] { return std::exchange(woken, true); });
     }
+  }
+}
+
+void PushClient::tell_ages(Duration now) {
+  for (auto& [name, tenant] : tenants_) {
+    const Duration oldest = !tenant->queue.empty() ? tenant->queue.front().created
+                            : tenant->open         ? tenant->open->created()
+                                                   : now;
+    tenant->oldest_seconds->set(std::chrono::duration<double>(now - oldest).count());
   }
 }
 
@@ -93,14 +104,26 @@ bool PushClient::may_send_front(Tenant& tenant) {
   return !wait;
 }
 
+/// A batch that is damaged or gone is passed by. It stays on disk: the next start reads its lines from their files.
+void PushClient::pass_unreadable(Tenant& tenant, const Error& error) {
+  const bool damaged = error.code() == ErrorCode::kCorruption || error.code() == ErrorCode::kNotFound;
+  log::error("client", damaged ? "a batch on disk is damaged: restart the agent to read its lines again"
+                               : "a batch on disk cannot be read, trying again",
+             {{"batch", std::to_string(tenant.queue.front().spooled)}, {"error", error.message()}});
+  tenant.not_before = parts_.clock->steady() + kUnreadableWait;
+  if (!damaged) return;
+  spool_errors_->add(1);
+  tenant.queue.front().spooled = 0;
+  settle_front(tenant);
+}
+
 void PushClient::send_front(Tenant& tenant, MutexLock& lock) {
   if (!may_send_front(tenant)) return;
   Prepared& front = tenant.queue.front();
   if (front.body.empty() && front.spooled != 0) {
     auto record = spool_->read(front.spooled);
     if (!record) {
-      log::error("client", "a spooled batch cannot be read", {{"error", record.error().message()}});
-      return give_up(tenant, 0, record.error().message());
+      return pass_unreadable(tenant, record.error());
     }
     front.body = std::move(record->body);
     front.body_bytes = front.body.size();
@@ -137,12 +160,16 @@ PushClient::Answer PushClient::attempt(const Prepared& prepared, const std::stri
   Answer answer;
   answer.status = response ? response->status : -1;
   const int status = answer.status;
-  SeriesPtr& series = durations_[std::to_string(status)];
-  if (series == nullptr) {
-    series = parts_.metrics->histogram("promtail_request_duration_seconds", "Duration of send requests.",
-                                       {{"host", host_}, {"status_code", std::to_string(status)}});
+  Durations& durations = durations_[std::to_string(status)];
+  if (durations.shared == nullptr) {
+    const Labels labels{{"host", host_}, {"status_code", std::to_string(status)}};
+    durations.shared =
+        parts_.metrics->histogram("promtail_request_duration_seconds", "Duration of send requests.", labels);
+    durations.own = parts_.metrics->histogram("promtail_push_request_duration_seconds",
+                                              "Duration of send requests, under a name of its own.", labels);
   }
-  series->observe(std::chrono::duration<double>(took).count());
+  for (const SeriesPtr& series : {durations.shared, durations.own})
+    series->observe(std::chrono::duration<double>(took).count());
   if (!response) {
     answer.error = response.error().message();
     return answer;
@@ -259,6 +286,7 @@ bool PushClient::split_front(Tenant& tenant) {
   second.sequence = 1;
   second.entries = front.entries - front.entries / 2;
   second.raw_bytes = front.raw_bytes / 2;
+  second.created = front.created;
   second.body = snappy_block(halves[1]);
   second.body_bytes = second.body.size();
   second.holds = std::move(front.holds);  // the sources wait for the later half

@@ -31,6 +31,7 @@ struct PushClient::Prepared {
   std::uint64_t body_bytes = 0;
   std::string body;            // empty if it is only on disk
   std::uint64_t spooled = 0;   // its number there; 0: not on disk
+  Duration created{0};         // when its first entry came; of one from the last run: the start
   SourceHolds holds;           // empty once spooled
   bool half = false;           // of a batch that was too large for the server; its whole may be on disk
 };
@@ -41,7 +42,7 @@ struct PushClient::Tenant {
   SeriesPtr dropped_bytes[kDropReasons];
   SeriesPtr mutated_entries[kDropReasons];
   SeriesPtr mutated_bytes[kDropReasons];
-  SeriesPtr retries, queue_bytes;
+  SeriesPtr retries, queue_bytes, oldest_seconds;
   std::optional<Batch> open;
   std::list<Prepared> queue;             // references to the front stay good while others come and go
   std::uint64_t memory_bytes = 0;  // bodies in the queue

@@ -135,6 +135,13 @@ Result<CompressionFormat> parse_compression_format(std::string_view name) {
               fmt::format("file format \"{}\" is not supported, supported formats are: gz, z, bz2, zst", name));
 }
 
+std::string_view name_of_compression(std::string_view first_bytes) {
+  if (first_bytes.starts_with("\x1f\x8b\x08")) return "gz";
+  if (first_bytes.starts_with("\x28\xb5\x2f\xfd")) return "zst";
+  if (first_bytes.starts_with("BZh") && first_bytes.substr(4).starts_with("1AY&")) return "bz2";
+  return {};
+}
+
 Result<CompressionFormat> detect_compression_format(std::string_view first_bytes) {
   if (first_bytes.starts_with("\x1f\x8b")) return CompressionFormat::kGzip;
   if (first_bytes.starts_with("BZh")) return CompressionFormat::kBzip2;

@@ -33,6 +33,8 @@ class Decompressor {
 
 /// gz, z, bz2, zst (also their long names). Errors: invalid_argument naming the supported ones.
 Result<CompressionFormat> parse_compression_format(std::string_view name);
+/// gz, bz2 or zst if 8 bytes of a file begin as such a file does and no text would; else empty.
+std::string_view name_of_compression(std::string_view first_bytes);
 /// By the first bytes; an error if they belong to no known format.
 Result<CompressionFormat> detect_compression_format(std::string_view first_bytes);
 std::unique_ptr<Decompressor> make_decompressor(CompressionFormat format);

@@ -45,6 +45,9 @@ FileJob::FileJob(FileJobParts parts) : parts_(std::move(parts)), counters_(*part
   overlong_ = metrics.counter("promtail_overlong_lines_total", "Lines longer than one line may be while it is read.");
   truncated_ = metrics.counter("promtail_files_truncated_total", "Files whose content was replaced in place.");
   rotated_ = metrics.counter("promtail_files_rotated_total", "Files whose name came to lead to another file.");
+  nul_bytes_ = metrics.counter("promtail_skipped_nul_bytes_total", "NUL bytes at the start of lines, as holes read.");
+  compressed_ = metrics.counter("promtail_compressed_files_as_lines_total",
+                                "Files that look compressed and are read as lines, for want of `decompression`.");
   metrics.register_builtin("promtail_read_lines_total", MetricType::kCounter, "Number of lines read.");
   wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
@@ -244,14 +247,12 @@ void FileJob::read_file(TailedFile& file) {
     publish(file);  // whose bytes they are is told with the first of them
   }
   if (file.counts_lines && file.head.length == 0) file.head = front_of(file.fd());
-  const std::uint64_t overlong =
-      file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
+  warn_if_compressed(file);
+  const SourceCounters before = file.counters();
   const auto outcome = file.plain != nullptr ? file.plain->read(*this, buffer_, kTurnBytes)
                                              : file.compressed->read(*this, buffer_, kTurnBytes);
   reading_ = nullptr;
-  const std::uint64_t now_overlong =
-      file.plain != nullptr ? file.plain->counters().overlong_lines : file.compressed->counters().overlong_lines;
-  overlong_->add(static_cast<double>(now_overlong - overlong));
+  count_oddities(before, file.counters());
   if (!outcome) {
     file.dirty = false;
     if (file.last_error != outcome.error().message()) {
@@ -262,6 +263,26 @@ void FileJob::read_file(TailedFile& file) {
   }
   file.last_error.clear();
   after_reading(file, *outcome);
+}
+
+void FileJob::count_oddities(const SourceCounters& before, const SourceCounters& now) {
+  const std::uint64_t lines = now.overlong_lines - before.overlong_lines;
+  nul_bytes_->add(static_cast<double>(now.skipped_nul_bytes - before.skipped_nul_bytes));
+  if (lines == 0 && too_long_bytes_ == 0) return;
+  overlong_->add(static_cast<double>(lines));
+  const bool dropped = parts_.line_limits.overlong == OverlongLine::kDrop;
+  parts_.feeder->count_too_long({lines, std::exchange(too_long_bytes_, 0), dropped});
+}
+
+/// As Promtail does, a job without `decompression` reads any file as lines.
+void FileJob::warn_if_compressed(TailedFile& file) {
+  if (file.magic_checked || file.plain == nullptr || file.plain->front().size() < kFrontBytes) return;
+  file.magic_checked = true;
+  const std::string_view format = name_of_compression(file.plain->front());
+  if (format.empty()) return;
+  compressed_->add(1);
+  log::warn("filetarget", "the file is compressed and read as lines: give it a scrape config with decompression",
+            {{"path", file.path}, {"format", std::string(format)}, {"key", "decompression: {enabled: true}"}});
 }
 
 void FileJob::after_reading(TailedFile& file, const ReadOutcome& outcome) {
@@ -296,6 +317,7 @@ std::string_view FileJob::decoded(std::string_view text, bool first) {
 }
 
 void FileJob::skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) {
+  if (reason == kLineTooLongReason) too_long_bytes_ += end - begin;
   parts_.feeder->skip(*reading_->progress, begin, end, reason);
 }
 
@@ -313,6 +335,7 @@ void FileJob::look_at(TailedFile& file) {
     file.seen_size = size;
     file.seen_modified_ns = modified;
     file.file_bytes->set(static_cast<double>(size));
+    file.acked_bytes->set(static_cast<double>(file.progress->committable()));
   }
   const Duration pause = inotify_.watching(parent_directory(file.path))
                              ? std::max(kWatchedLookInterval, parts_.poll_max)

@@ -102,6 +102,8 @@ class FileJob final : public Target, private LineSink {
   bool read_turn();
   void read_file(TailedFile& file);
   void after_reading(TailedFile& file, const ReadOutcome& outcome);
+  void count_oddities(const SourceCounters& before, const SourceCounters& now);
+  void warn_if_compressed(TailedFile& file);
   bool line(std::string_view text, std::uint64_t begin, std::uint64_t end) override;
   std::string_view decoded(std::string_view text, bool first);
   void skipped(std::uint64_t begin, std::uint64_t end, std::string_view reason) override;
@@ -167,7 +169,7 @@ class FileJob final : public Target, private LineSink {
 
   FileJobParts parts_;
   TargetCounters counters_;
-  SeriesPtr files_active_, overlong_, truncated_, rotated_;
+  SeriesPtr files_active_, overlong_, truncated_, rotated_, nul_bytes_, compressed_;
   std::unique_ptr<Charset> charset_;
   Inotify inotify_;
   int wake_fd_ = -1;
@@ -185,6 +187,7 @@ class FileJob final : public Target, private LineSink {
   std::set<std::string> paths_seen_;      // what positions.yaml says of them is about a file that is known otherwise
   ReadBuffer buffer_;
   TailedFile* reading_ = nullptr;
+  std::uint64_t too_long_bytes_ = 0;      // skipped and not counted yet
   TimestampNs last_stamp_;
   Duration next_sync_{0};
   Duration read_until_{0};                // when stopping

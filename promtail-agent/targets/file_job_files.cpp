@@ -341,7 +341,8 @@ void FileJob::forget_paths(TailedFile& file) {
     }
   }
   if (by_path_.contains(file.path)) return;
-  for (const char* metric : {"promtail_read_bytes_total", "promtail_file_bytes_total", "promtail_read_lines_total"}) {
+  for (const char* metric : {"promtail_read_bytes_total", "promtail_file_bytes_total", "promtail_acked_bytes",
+                             "promtail_read_lines_total"}) {
     parts_.metrics->remove(metric, Labels{{"path", file.path}});
   }
 }
@@ -350,6 +351,8 @@ void FileJob::make_series(TailedFile& file) {
   const Labels path{{"path", file.path}};
   file.read_bytes = parts_.metrics->gauge("promtail_read_bytes_total", "Number of bytes read.", path);
   file.file_bytes = parts_.metrics->gauge("promtail_file_bytes_total", "Number of bytes total.", path);
+  file.acked_bytes = parts_.metrics->gauge("promtail_acked_bytes", "Bytes that need not be read again: delivered, "
+                                           "on disk in the spool, or left out on purpose.", path);
   file.read_lines = parts_.metrics->counter("promtail_read_lines_total", "Number of lines read.", path);
 }
 

@@ -16,6 +16,8 @@
 
 namespace kvasir::agent {
 
+inline constexpr std::string_view kLineTooLongReason = "line_too_long";  // of bytes that skipped() tells
+
 class LineSink {
  public:
   virtual ~LineSink() = default;

@@ -13,8 +13,6 @@ namespace kvasir::agent {
 
 namespace {
 
-inline constexpr std::string_view kOverlongReason = "overlong_line";
-
 /// Reads until `size` bytes or the end of the file; -1 on error.
 ssize_t read_fully(int fd, char* out, std::size_t size, std::uint64_t at) {
   std::size_t got = 0;
@@ -137,13 +135,17 @@ std::size_t PlainFile::take_lines(LineSink& sink, std::string_view bytes, bool& 
   while (wanted && at < bytes.size()) {
     const std::size_t newline = find_newline(bytes, at);
     if (newline == std::string_view::npos) break;
+    if (!discarding_ && newline - at > limits_.line_bytes_max) {
+      at += overlong(sink, bytes.substr(at, piece_bytes()), wanted);
+      continue;
+    }
     std::string_view line = bytes.substr(at, newline - at);
     const std::uint64_t begin = base + at;
     at = newline + unit;
     offset_ = base + at;
     if (discarding_) {
       discarding_ = false;
-      sink.skipped(begin, offset_, kOverlongReason);
+      sink.skipped(begin, offset_, kLineTooLongReason);
       continue;
     }
     if (unit == 1 && !line.empty() && line[0] == '\0') {
@@ -160,16 +162,33 @@ std::size_t PlainFile::take_lines(LineSink& sink, std::string_view bytes, bool& 
   return at;
 }
 
-/// The first line does not fit: `bytes` are line_bytes_max or more of it. Gives the number of bytes used.
+/// The line at offset_ does not fit: `bytes` are line_bytes_max of it, or more that nobody wants. All of them are used.
 std::size_t PlainFile::overlong(LineSink& sink, std::string_view bytes, bool& wanted) {
   if (!discarding_) ++counters_.overlong_lines;
   const std::uint64_t begin = offset_;
   offset_ += bytes.size();
   const bool dropped = discarding_ || limits_.overlong == OverlongLine::kDrop;
-  if (dropped) sink.skipped(begin, offset_, kOverlongReason);
+  if (dropped) sink.skipped(begin, offset_, kLineTooLongReason);
   if (!dropped) wanted = sink.line(bytes, begin, offset_);
   discarding_ = limits_.overlong != OverlongLine::kSplit;
   return bytes.size();
+}
+
+/// Whole units.
+std::size_t PlainFile::piece_bytes() const {
+  const auto unit = static_cast<std::size_t>(newline_.unit_bytes);
+  return std::max<std::size_t>(limits_.line_bytes_max / unit, 1) * unit;
+}
+
+/// The pieces of a line whose end has not come yet.
+std::size_t PlainFile::take_overlong(LineSink& sink, std::string_view bytes, bool& wanted) {
+  std::size_t used = 0;
+  while (wanted && used < bytes.size()) {
+    const std::string_view rest = bytes.substr(used);
+    if (!discarding_ && rest.size() < limits_.line_bytes_max) break;
+    used += overlong(sink, discarding_ ? rest : rest.substr(0, piece_bytes()), wanted);
+  }
+  return used;
 }
 
 /// Of those that would leave the smallest gap for its distance from here, one goes.
@@ -230,7 +249,7 @@ Result<ReadOutcome> PlainFile::read(LineSink& sink, ReadBuffer& buffer, std::uin
       continue;
     }
     if (wanted && used == 0 && got >= std::min<std::uint64_t>(limits_.line_bytes_max, room)) {
-      used = overlong(sink, bytes, wanted);
+      used = take_overlong(sink, bytes, wanted);
     }
     if (used > 0) remember({buffer.data(), lead + used});
     scanned_ = outcome.at_end && wanted ? offset_ + (got - used) : offset_;
@@ -254,7 +273,7 @@ void PlainFile::flush_partial(LineSink& sink, ReadBuffer& buffer) {
   const std::string_view bytes(buffer.data() + lead, *filled - lead);
   offset_ += bytes.size();
   scanned_ = offset_;
-  if (discarding_) sink.skipped(begin, offset_, kOverlongReason);
+  if (discarding_) sink.skipped(begin, offset_, kLineTooLongReason);
   else sink.line(bytes, begin, offset_);
   discarding_ = false;
   remember({buffer.data(), *filled});

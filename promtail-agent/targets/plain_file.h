@@ -92,6 +92,8 @@ class PlainFile {
   std::size_t take_lines(LineSink& sink, std::string_view bytes, bool& wanted);
   std::size_t find_newline(std::string_view bytes, std::size_t from) const;
   std::size_t overlong(LineSink& sink, std::string_view bytes, bool& wanted);
+  std::size_t piece_bytes() const;
+  std::size_t take_overlong(LineSink& sink, std::string_view bytes, bool& wanted);
   void remember(std::string_view bytes);
   void set_head(std::string_view front);
   void add_mark(const Fingerprint1K& mark);

@@ -93,24 +93,45 @@ TEST_CASE("lines come out whole however they were written") {
 
 TEST_CASE("a line longer than the limit is split, cut or dropped, and the next one is whole") {
   const std::string text = "short\n" + std::string(1 << 20, 'L') + "tail\nafter\n";
+  std::uint64_t limit = 600'000;
   const auto run = [&](OverlongLine policy) {
     Scratch scratch;
     scratch.append(text);
-    PlainFile file(scratch.open(), 0, {600'000, policy}, {});
+    PlainFile file(scratch.open(), 0, {limit, policy}, {});
     const Lines lines = read_all(file);
     CHECK(file.counters().overlong_lines > 0);
     CHECK(lines.front() == "short");
     CHECK(lines.back() == "after");
     return lines;
   };
-  const Lines split = run(OverlongLine::kSplit);
-  std::string joined;
-  for (std::size_t i = 1; i + 1 < split.size(); ++i) joined += split[i];
-  CHECK(joined == std::string(1 << 20, 'L') + "tail");
-  CHECK(run(OverlongLine::kDrop).size() == 2);
-  const Lines cut = run(OverlongLine::kTruncate);
-  REQUIRE(cut.size() == 3);
-  CHECK(cut[1] == std::string(600'000, 'L'));
+  for (limit = 600'000; limit > 1'000; limit /= 7) {  // more and less than is read at once
+    CAPTURE(limit);
+    const Lines split = run(OverlongLine::kSplit);
+    std::string joined;
+    for (std::size_t i = 1; i + 1 < split.size(); ++i) {
+      CHECK(split[i].size() <= limit);
+      joined += split[i];
+    }
+    CHECK(joined == std::string(1 << 20, 'L') + "tail");
+    CHECK(run(OverlongLine::kDrop).size() == 2);
+    const Lines cut = run(OverlongLine::kTruncate);
+    REQUIRE(cut.size() == 3);
+    CHECK(cut[1] == std::string(limit, 'L'));
+  }
+}
+
+TEST_CASE("a line longer than the limit is one although it was read with its end") {
+  const std::string text = "short\n" + std::string(25, 'L') + "\nafter\n";
+  const auto run = [&](OverlongLine policy) {
+    Scratch scratch;
+    scratch.append(text);
+    PlainFile file(scratch.open(), 0, {10, policy}, {});
+    return read_all(file);
+  };
+  const std::string piece(10, 'L');
+  CHECK(run(OverlongLine::kSplit) == Lines{"short", piece, piece, "LLLLL", "after"});
+  CHECK(run(OverlongLine::kTruncate) == Lines{"short", piece, "after"});
+  CHECK(run(OverlongLine::kDrop) == Lines{"short", "after"});
 }
 
 TEST_CASE("a replaced content is noticed, also when it has grown past the old position") {

@@ -45,6 +45,7 @@ struct TailedFile {
   bool finished = false;
   bool counts_lines = false;    // offsets are lines, not bytes
   bool saved = false;           // the state on disk knows it
+  bool magic_checked = false;   // its first bytes were looked at
   Duration quiet_since{0};      // when it last gave something
   Duration left_at{0};          // when the path was found to lead elsewhere
   Duration not_before{0};       // initial_delay
@@ -54,9 +55,10 @@ struct TailedFile {
   std::int64_t seen_modified_ns = -1;
   std::string last_error;
 
-  SeriesPtr read_bytes, file_bytes, read_lines;
+  SeriesPtr read_bytes, file_bytes, acked_bytes, read_lines;
 
   std::uint64_t offset() const { return plain != nullptr ? plain->offset() : compressed->offset(); }
+  const SourceCounters& counters() const { return plain != nullptr ? plain->counters() : compressed->counters(); }
   int fd() const { return plain != nullptr ? plain->fd() : compressed->fd(); }
   FileRecord record(const std::string& job) const;
   /// FileRecord::key() of its record.

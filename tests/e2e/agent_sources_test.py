@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sources of kvasir-agent against stand-ins for what they talk to; the entries are read from -dry-run.
 
-    tests/e2e/agent_sources_test.py [docker|gelf|http_sd|journal|kubernetes|push|ready|syslog_tls]
+    tests/e2e/agent_sources_test.py [docker|gelf|http_sd|journal|kubernetes|kubernetes_again|oddities|push|ready|syslog_tls]
 """
 import gzip
 import http.server
@@ -211,17 +211,40 @@ def http_sd(folder):
         agent.wait_for('job="sd"', "\tsecond")
 
 
+class DiscardingSink(Handler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def oddities(folder):
+    """A line that is too long, a hole, and a packed file in a job without `decompression`: counted, and told once."""
+    sink = serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), DiscardingSink))
+    logs = folder / "logs"
+    logs.mkdir()
+    (logs / "long.log").write_text("short\n" + "x" * 200_000 + "\nlast\n")
+    (logs / "hole.log").write_bytes(b"\0" * 1000 + b"after\n")
+    (logs / "packed.log").write_bytes(gzip.compress(b"line\n" * 100))
+    size = sum(path.stat().st_size for path in logs.iterdir())
+    scrape = {"job_name": "o", "static_configs": [{"labels": {"job": "o", "__path__": f"{logs}/*.log"}}],
+              "file": {"max_line_bytes": "64KB", "on_overlong": "drop", "partial_flush_timeout": "200ms"}}
+    with Agent(folder, scrape, f"http://127.0.0.1:{sink.server_address[1]}/loki/api/v1/push", ()) as agent:
+        eventually("everything is settled", 20, lambda: agent.metric("promtail_acked_bytes") == size)
+        assert agent.metric('promtail_dropped_entries_total.*reason="line_too_long".*') == 1
+        assert agent.metric('promtail_dropped_bytes_total.*reason="line_too_long".*') >= 200_000
+        assert agent.metric("promtail_overlong_lines_total") == 1
+        assert agent.metric("promtail_skipped_nul_bytes_total") == 1000
+        assert agent.metric("promtail_compressed_files_as_lines_total") == 1
+        eventually("nothing waits", 20, lambda: agent.metric("promtail_queue_oldest_seconds") == 0)
+        told = [line for line in agent.program.log.read_text().splitlines() if "read as lines" in line]
+        assert len(told) == 1 and "packed.log" in told[0] and "decompression" in told[0], told
+
+
 def journal(folder):
     """No entry is sent twice: not over a stop, and not over a kill once its position was saved."""
-
-    class Sink(Handler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    sink = serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink))
+    sink = serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), DiscardingSink))
     url = f"http://127.0.0.1:{sink.server_address[1]}/loki/api/v1/push"
     (folder / "journal").mkdir()
     data = Path(__file__).parent / "data/node.journal.gz"
@@ -294,6 +317,58 @@ def kubernetes(folder):
         agent.wait_for('app="api"', 'slice="api-abc"', 'team="red"', "\thello")
         eventually("a new list after 410", 20, lambda: lists["endpointslices"] == 2 and len(versions) == 3)
     assert versions[:2] == ["5", "9"], versions
+
+
+def kubernetes_again(folder):
+    """A token that is replaced, watches that somebody ends at once, a restart of the API server: new pods are found after each."""
+    token_file = folder / "token"
+    token_file.write_text("one")
+    valid, pods, watched, refused = ["one"], [], [], []
+
+    def add_pod(name):
+        (folder / f"{name}.log").write_text(f"line of {name}\n")
+        pods.append({**POD, "metadata": {"name": name, "namespace": "shop", "uid": name}})
+
+    class Api(Handler):
+        def do_GET(self):
+            self.close_connection = True
+            if self.headers["Authorization"] != f"Bearer {valid[0]}":
+                refused.append(self.headers["Authorization"])
+                return self.answer({"code": 401}, status=401)
+            if "watch=true" not in self.path:
+                return self.answer({"metadata": {"resourceVersion": "5"}, "items": pods})
+            watched.append(time.monotonic())
+            self.begin_stream()
+            if pods[-1]["metadata"]["name"] != "first" and len(watched) < 8:
+                self.piece(json.dumps({"type": "ADDED", "object": pods[-1]}).encode() + b"\n")
+            self.piece(b"")
+
+    server = serve(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api))
+    address = server.server_address
+    add_pod("first")
+    scrape = {"job_name": "k",
+              "kubernetes_sd_configs": [{"role": "pod", "api_server": f"http://127.0.0.1:{address[1]}", "bearer_token_file": str(token_file)}],
+              "relabel_configs": [{"source_labels": ["__meta_kubernetes_pod_uid"], "target_label": "__path__", "replacement": f"{folder}/$1.log"},
+                                  {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"}]}
+    with Agent(folder, scrape) as agent:
+        agent.wait_for('pod="first"', "line of first")
+        eventually("three watches", 20, lambda: len(watched) >= 3)
+        pauses = [b - a for a, b in zip(watched, watched[1:])]
+        assert min(pauses) > 1, f"watches that end at once are asked for again after {min(pauses):.3f} s"
+        valid[0] = "two"
+        eventually("the old token is refused", 20, lambda: refused)
+        add_pod("second")
+        token_file.write_text("two\n")
+        agent.wait_for('pod="second"', "line of second")
+        server.shutdown()
+        server.server_close()
+        add_pod("third")
+        time.sleep(3)
+        server = serve(http.server.ThreadingHTTPServer(address, Api))
+        agent.wait_for('pod="third"', "line of third")
+        text = agent.program.log.read_text(errors="replace")
+        assert text.count("line of first") == 1, "a file was read again"
+        assert "HTTP status 401" in text, text[-2000:]
 
 
 def snappy_block(data):
@@ -382,7 +457,7 @@ def syslog_tls(folder):
         assert not any("stranger" in line for line in agent.lines())
 
 
-PARTS = {part.__name__: part for part in (docker, gelf, http_sd, journal, kubernetes, push, ready, syslog_tls)}
+PARTS = {part.__name__: part for part in (docker, gelf, http_sd, journal, kubernetes, kubernetes_again, oddities, push, ready, syslog_tls)}
 
 
 def main():
