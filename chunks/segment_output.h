@@ -1,5 +1,5 @@
-// segment_output.h -- where the bytes of a segment go while it is written: a string, or a file that appears whole or not
-// at all.
+// segment_output.h -- where the bytes of a segment go while it is written: a string, or a file that appears whole or
+// not at all.
 //
 // Memory:   of a file about kHandOnBytes and the stored block that was made last.
 // Threads:  one at a time.

@@ -48,7 +48,9 @@ void NotedSegment::forget_ends() {
 }
 
 bool NotedSegment::is_apart(std::size_t block, const NotedSegment& other, std::size_t other_block) const {
-  if (std::pair(other.number_, other_block) > std::pair(number_, block)) return other.is_apart(other_block, *this, block);
+  if (std::pair(other.number_, other_block) > std::pair(number_, block)) {
+    return other.is_apart(other_block, *this, block);
+  }
   MutexLock lock(mutex_);
   return apart_.contains(
       {other.number_, static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(other_block)});
