@@ -64,7 +64,8 @@ Result<FileCover> read_cover(pbf_reader message) {
       case number(kInode): cover.identity.inode = message.get_uint64(); break;
       case number(kHeadLength): cover.identity.head_length = message.get_uint32(); break;
       case fixed(kHeadHash): cover.identity.head_hash = message.get_fixed64(); break;
-      case number(kCountsLines): cover.identity.counts_lines = message.get_bool(); break;
+      // get_bool() reads a byte before it looks for the end.
+      case number(kCountsLines): cover.identity.counts_lines = message.get_uint64() != 0; break;
       case number(kEntries): cover.entries = message.get_uint64(); break;
       case sized(kStored): {
         KVASIR_TRY(cover.stored, read_ranges(message));

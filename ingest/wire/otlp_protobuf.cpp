@@ -45,7 +45,9 @@ OtlpValue read_value(pbf_reader message, const Nesting& nesting) {
       case tag_and_type(1, pbf_wire_type::length_delimited):
         value.kind = Kind::kString, value.text = view(message.get_view());
         break;
-      case tag_and_type(2, pbf_wire_type::varint): value.kind = Kind::kBool, value.boolean = message.get_bool(); break;
+      case tag_and_type(2, pbf_wire_type::varint):  // get_bool() reads a byte before it looks for the end
+        value.kind = Kind::kBool, value.boolean = message.get_uint64() != 0;
+        break;
       case tag_and_type(3, pbf_wire_type::varint): value.kind = Kind::kInt, value.integer = message.get_int64(); break;
       case tag_and_type(4, pbf_wire_type::fixed64):
         value.kind = Kind::kDouble, value.number = message.get_double();

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
@@ -12,8 +13,9 @@ namespace {
 
 void replay(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::vector<std::uint8_t> bytes(text.begin(), text.end());  // of this size, so that a read behind it is noticed
+  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
 }  // namespace
