@@ -47,9 +47,10 @@ using Matcher = std::variant<Literal, Caseless, Regex, Shape, Address>;
 
 Result<Matcher> compile_line_regex(const std::string& expression, bool literals) {
   KVASIR_TRY(auto regex, compile_regex(expression, {}));
+  // `(?i)text` has a meaning of its own: both sides are lowered, letter by letter.
+  if (const auto caseless = regex_as_caseless_literal(expression)) return Caseless{CaselessLiteral(*caseless)};
   if (!literals) return Regex{std::move(regex), {}};
   if (auto literal = regex_as_literal(expression)) return Literal{std::move(*literal)};
-  if (const auto caseless = regex_as_caseless_literal(expression)) return Caseless{CaselessLiteral(*caseless)};
   const auto required = required_literals_of_regex(expression);
   const auto longest = std::max_element(required.begin(), required.end(),
                                         [](const auto& a, const auto& b) { return a.size() < b.size(); });
