@@ -352,6 +352,8 @@ scrape_configs:
                 self.rotations += 1
                 copy = (open(copied, 'rb'), open(f'{copied[:-4]}.{self.rotations}.log', 'wb', buffering=0))
             time.sleep(max(0, began + pause * self.written / 200 - time.monotonic()))
+        while copy is not None:  # half a copy that nobody goes on with is rightly called not whole
+            copy = self.copy_on(copy, copied)
         for f in files.values():
             f.close()
 
