@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/json_writer.h"
+#include "server/escaped_text.h"
 
 namespace kvasir::server {
 namespace {
@@ -13,10 +14,7 @@ namespace {
 constexpr std::size_t kNone = std::string_view::npos;
 constexpr std::size_t kGapMax = 64;        // bytes between a name and its `=` or `:`
 constexpr std::size_t kPathMax = 1024;     // bytes of what may follow a name, `[key]` and `.more`; then all is hidden
-constexpr std::size_t kBackslashesMax = 64;
 constexpr std::size_t kEscapedByteMax = 8;  // bytes that one byte of a key is written with
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool letter_or_digit(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z'); }
 
@@ -24,50 +22,6 @@ bool word_byte(char c) { return letter_or_digit(c) || c == '_'; }
 
 /// What a byte is in a name: stages and the store write every byte that may not stand in a label as `_`.
 char name_byte(char c) { return word_byte(c) ? lower(c) : '_'; }
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char small = lower(c);
-  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
-}
-
-/// The byte that two hexadecimal digits at `at` stand for; -1: none.
-int hex_byte(std::string_view text, std::size_t at) {
-  if (at + 2 > text.size()) return -1;
-  const int high = hex_digit(text[at]), low = hex_digit(text[at + 1]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-struct Unit {
-  char byte;
-  std::size_t next;
-};
-
-Unit percent_unit(std::string_view text, std::size_t at) {
-  std::size_t digits = at + 1;
-  while (text.substr(digits, 2) == "25" && hex_byte(text, digits + 2) >= 0) digits += 2;  // encoded again
-  const int byte = hex_byte(text, digits);
-  return byte < 0 ? Unit{'%', at + 1} : Unit{static_cast<char>(byte), digits + 2};
-}
-
-Unit backslash_unit(std::string_view text, std::size_t at) {
-  const std::size_t count = text.substr(at, kBackslashesMax).find_first_not_of('\\');
-  if (count == kNone) return {'\\', at + 1};
-  const std::size_t kind = at + count;
-  const std::string_view rest = text.substr(kind);
-  const std::size_t digits = rest.starts_with("u00") ? 3 : rest.starts_with('x') ? 1 : 0;
-  const int byte = digits == 0 ? -1 : hex_byte(rest, digits);
-  if (byte >= 0) return {static_cast<char>(byte), kind + digits + 2};
-  if (rest.starts_with("033")) return {'\x1b', kind + 3};
-  return kind == at + 1 && std::string_view("nrt").find(rest[0]) != kNone ? Unit{'\n', at + 2} : Unit{'\\', at + 1};
-}
-
-/// The byte at `at` as those see it who decode the text: `%5B`, `%255B`, `\u005b` and `\x5b` are `[`.
-Unit unit_at(std::string_view text, std::size_t at) {
-  if (text[at] == '%') return percent_unit(text, at);
-  if (text[at] == '\\') return backslash_unit(text, at);
-  return {text[at], at + 1};
-}
 
 /// Past `name` that stands at `at`; kNone if it does not.
 std::size_t past_name(std::string_view text, std::size_t at, std::string_view name) {
@@ -165,11 +119,18 @@ std::size_t past_brackets(std::string_view text, std::size_t at, std::size_t las
   return closed < last ? unit_at(text, closed).next : to(separates);
 }
 
-/// The line is meant to be read as JSON; some that write it put a byte order mark in front.
-bool begins_as_json(std::string_view text) {
+enum class Beginning { kText, kBracket, kJson };
+
+/// Whether a line is meant to be read as JSON (kJson), or only may be: `[INFO]` and `{name}` begin with a bracket too.
+/// Some that write JSON put a byte order mark in front.
+Beginning beginning_of(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n";
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != kNone && (text[first] == '{' || text[first] == '[');
+  const std::size_t first = text.find_first_not_of(kSpaces);
+  if (first == kNone || (text[first] != '{' && text[first] != '[')) return Beginning::kText;
+  const std::size_t second = text.find_first_not_of(kSpaces, first + 1);
+  const std::string_view expected = text[first] == '{' ? "\"}" : "{[\"";
+  return second != kNone && expected.find(text[second]) != kNone ? Beginning::kJson : Beginning::kBracket;
 }
 
 bool is_json(std::string_view line) {
@@ -226,9 +187,20 @@ struct ValuePlace {
   bool endless = false;       // it was looked for in vain in kPathMax bytes
 };
 
+/// Whether `key=value` stands at `at`. `c2VjcmV0=` is no key: such text ends so.
+bool pair_at(std::string_view text, std::size_t at) {
+  const std::string_view rest = text.substr(at, kGapMax);
+  const auto in_key = [](char c) { return word_byte(c) || c == '.' || c == '-'; };
+  std::size_t length = 0;
+  while (length < rest.size() && in_key(rest[length])) ++length;
+  return length > 0 && length + 1 < rest.size() && rest[length] == '=' &&
+         std::string_view("= \t\r\n").find(rest[length + 1]) == kNone;
+}
+
 /// Where the value that follows a name at `at` begins: behind `=` or `:`. Between them may stand bytes that are none
 /// of a word, `[keys]`, and `.more` of a path.
 ValuePlace value_place(std::string_view text, std::size_t at) {
+  const std::size_t name_end = at;
   const std::size_t end = std::min(text.size(), at + kPathMax);
   if (at < end && word_byte(text[at])) return {at, true};  // a word too long to be looked at
   bool path = at + 1 < end && text[at] == '.' && word_byte(text[at + 1]);
@@ -244,26 +216,95 @@ ValuePlace value_place(std::string_view text, std::size_t at) {
   if (path) at = skip(text, at, end, [](char c) { return c == ' '; });
   if (at >= end && end < text.size()) return {end, true};
   if (at >= text.size() || !separates(unit_at(text, at).byte)) return {};
-  return {skip(text, at, text.size(), [](char c) { return std::string_view("=:> \t\r\n").find(c) != kNone; })};
+  const std::size_t begin =
+      skip(text, at, text.size(), [](char c) { return std::string_view("=:> \t\r\n").find(c) != kNone; });
+  const bool gap = at == name_end && text[at] == '=' && skip_spaces(text, at + 1) == begin && begin > at + 1;
+  return {gap && pair_at(text, begin) ? at + 1 : begin};  // `name= other=1`: an empty one
 }
 
-/// Past a value in free text: to its closing quote (a backslash in front of both belongs to them) or bracket, or to the
-/// next space: commas and the like may be part of it.
-std::size_t value_end(std::string_view text, std::size_t at) {
-  if (at < text.size() && (text[at] == '{' || text[at] == '[')) return end_of_value(text, at);
-  const std::size_t quote = text.find_first_not_of('\\', at);
-  if (quote == kNone || (text[quote] != '"' && text[quote] != '\''))
-    return std::min(text.find_first_of(" \t\r\n", at), text.size());
-  const std::string closing(text.substr(at, quote + 1 - at));
-  if (closing.size() > 1) {
-    const std::size_t end = text.find(closing, quote + 1);
-    return end == kNone ? text.size() : end + closing.size();
+bool is_quote(char c) { return c == '"' || c == '\''; }
+
+/// Whether a value may end in front of `at`.
+bool may_end(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return true;
+  const char byte = unit_at(text, at).byte;
+  return is_quote(byte) || std::string_view(" \t\r\n,;:)}]&|>").find(byte) != kNone;
+}
+
+/// How the quote at `at` is written: `"`, with backslashes in front, `%22`, `\x22`, `\u0022`; empty: there is none.
+std::string_view quote_at(std::string_view text, std::size_t at) {
+  const std::size_t plain = text.find_first_not_of('\\', at);
+  if (plain == kNone) return {};
+  if (is_quote(text[plain])) return text.substr(at, plain + 1 - at);
+  const Unit unit = unit_at(text, at);
+  return is_quote(unit.byte) ? text.substr(at, unit.next - at) : std::string_view();
+}
+
+/// Past the next `quote` that no backslash takes its meaning from; the end of the text if there is none. A text in
+/// quotes that was escaped N times has N' = 2^N - 1 backslashes before its quotes, and N' + 1 for each of its own.
+std::size_t past_closing(std::string_view text, std::size_t at, std::string_view quote) {
+  const bool plain = is_quote(quote.back());
+  for (std::size_t run = 0; plain && at < text.size(); ++at) {
+    const bool closes = text[at] == quote.back() && run + 1 >= quote.size();
+    if (closes && (run + 1 - quote.size()) % (2 * quote.size()) == 0) return at + 1;
+    run = text[at] == '\\' ? run + 1 : 0;
   }
-  for (std::size_t i = quote + 1; i < text.size(); ++i) {
-    if (text[i] == '\\') ++i;
-    else if (text[i] == text[quote]) return i + 1;
+  while (at < text.size()) {
+    if (text.substr(at).starts_with(quote)) return at + quote.size();
+    const Unit unit = unit_at(text, at);
+    const bool takes_next = unit.byte == '\\' && unit.next > at + 1 && unit.next < text.size();
+    at = takes_next ? unit_at(text, unit.next).next : unit.next;
   }
   return text.size();
+}
+
+/// Past what stands at `at` in quotes; also in doubled ones, as CSV writes those within a cell, or in tripled ones.
+std::size_t past_quoted(std::string_view text, std::size_t at, std::string_view quote) {
+  std::size_t begin = at + quote.size();
+  while (text.substr(begin).starts_with(quote)) begin += quote.size();
+  const std::size_t quotes = (begin - at) / quote.size();
+  if (quotes == 1) return past_closing(text, begin, quote);
+  if (quotes % 2 == 0 && may_end(text, begin)) return begin;
+  const std::string_view closing = text.substr(at, std::min<std::size_t>(quotes, 3) * quote.size());
+  const std::size_t end = text.find(closing, begin);
+  return end == kNone ? text.size() : end + closing.size();
+}
+
+/// Where the quote of `b"text"`, `$'text'` or `Some("text")` stands; kNone: the word at `at` is none of these.
+std::size_t prefixed_quote(std::string_view text, std::size_t at) {
+  const std::size_t end = std::min(text.size(), at + kGapMax);
+  for (std::size_t i = at; i < end && std::string_view(" \t\r\n").find(text[i]) == kNone; ++i) {
+    if (i > at && text[i - 1] == '\\') continue;
+    const std::string_view quote = quote_at(text, i);
+    if (quote.empty()) continue;
+    const std::string_view prefix = text.substr(at, i - at);
+    if (prefix.ends_with('(')) return i;
+    const bool letters = prefix.size() <= 2 && std::all_of(prefix.begin(), prefix.end(), letter_or_digit);
+    const bool sign = std::string_view("$@#&*").find(prefix.back()) != kNone;
+    return (letters || sign) && !may_end(text, i + quote.size()) ? i : kNone;
+  }
+  return kNone;
+}
+
+/// Past a value in free text: to its closing quote or bracket, or to the next space: commas and the like may be part
+/// of it. What follows on a closing quote belongs to it if it is a word or another quote.
+std::size_t value_end(std::string_view text, std::size_t at) {
+  if (at < text.size() && (text[at] == '{' || text[at] == '[')) return end_of_value(text, at);
+  std::string_view quote = quote_at(text, at);
+  if (quote.empty()) {
+    const std::size_t prefixed = prefixed_quote(text, at);
+    if (prefixed != kNone) at = past_quoted(text, prefixed, quote_at(text, prefixed));
+    return std::min(text.find_first_of(" \t\r\n", at), text.size());
+  }
+  while (!quote.empty()) {
+    at = past_quoted(text, at, quote);
+    while (at < text.size() && word_byte(text[at])) ++at;
+    const std::string_view next = quote_at(text, at);
+    const std::size_t content = at + next.size();
+    const bool belongs = next == quote || (content < text.size() && word_byte(text[content]));
+    quote = belongs ? next : std::string_view();
+  }
+  return at;
 }
 
 }  // namespace
@@ -323,7 +364,7 @@ bool FieldMask::may_hold_name(std::string_view text) const {
 
 /// Whether a key is hidden by its own name or by what a stage would join it to with the keys above it. `above` has no
 /// empty keys. A name of so many parts can only be joined of so many keys, none of them longer than it.
-bool FieldMask::hides_key(const std::vector<std::string>& above, std::string name) const {
+bool FieldMask::hides_key(const Keys& above, std::string name) const {
   if (hides(name)) return true;
   const std::size_t levels = std::min(above.size(), levels_max_);
   for (std::size_t i = 1; i <= levels && above[above.size() - i].size() <= key_bytes_max_; ++i) {
@@ -336,21 +377,33 @@ bool FieldMask::hides_key(const std::vector<std::string>& above, std::string nam
 std::string_view FieldMask::apply(std::string_view line, std::string& storage) const {
   if (names_.empty() || !may_hold_name(line)) return line;
   storage.clear();
-  const bool json = begins_as_json(line);
-  if (json && is_json(line)) {
-    mask_json(line, storage);
+  const Beginning beginning = beginning_of(line);
+  if (beginning != Beginning::kText && is_json(line)) {
+    mask_json(line, {}, storage);
   } else {
-    mask_text(line, json ? Rest::kHidden : Rest::kRead, storage);
+    mask_text(line, beginning == Beginning::kJson ? Rest::kHidden : Rest::kRead, storage);
   }
   return storage;
 }
 
+/// Those of the keys that may be joined in front of another, for the JSON within a string: `key` is the string's own.
+FieldMask::Keys FieldMask::nearest(const Keys& above, const std::string& key) const {
+  Keys out;
+  if (!key.empty() && key.size() > key_bytes_max_) return out;
+  for (std::size_t i = above.size(); i > 0 && out.size() < levels_max_ && above[i - 1].size() <= key_bytes_max_; --i)
+    out.push_back(above[i - 1]);
+  std::reverse(out.begin(), out.end());
+  if (!key.empty()) out.push_back(key);
+  return out;
+}
+
 /// A string value: JSON within JSON, or text that may hold names.
-void FieldMask::mask_json_string(std::string_view quoted, std::string& out) const {
+void FieldMask::mask_json_string(std::string_view quoted, const Keys& above, const std::string& key,
+                                 std::string& out) const {
   const std::string text = unescaped(quoted);
-  if (begins_as_json(text) && is_json(text)) {
+  if (beginning_of(text) != Beginning::kText && is_json(text)) {
     std::string shown;
-    mask_json(text, shown);
+    mask_json(text, nearest(above, key), shown);
     append_json_string(out, shown);
   } else if (may_hold_name(quoted)) {
     out += '"';
@@ -361,9 +414,9 @@ void FieldMask::mask_json_string(std::string_view quoted, std::string& out) cons
   }
 }
 
-// Copies token by token. A string is a key when a colon follows.
-void FieldMask::mask_json(std::string_view line, std::string& out) const {
-  std::vector<std::string> above;    // the keys of objects and arrays that are open, but for those without one
+// Copies token by token. A string is a key when a colon follows. `above`: the keys of objects and arrays that are open,
+// but for those without one.
+void FieldMask::mask_json(std::string_view line, Keys above, std::string& out) const {
   std::vector<bool> has_key;         // of each object and array that is open
   std::string key;
   for (std::size_t at = 0; at < line.size();) {
@@ -384,10 +437,10 @@ void FieldMask::mask_json(std::string_view line, std::string& out) const {
     const std::size_t colon = skip_spaces(line, end);
     at = end;
     if (colon >= line.size() || line[colon] != ':') {
-      mask_json_string(text, out);
+      mask_json_string(text, above, key, out);
       continue;
     }
-    mask_json_string(text, out);  // keys that hold text
+    mask_json_string(text, {}, {}, out);  // keys that hold text
     key = unescaped(text);
     if (!hides_key(above, key)) continue;
     const std::size_t value = skip_spaces(line, colon + 1);

@@ -3,8 +3,8 @@
 //
 // Model:    in a JSON line the value of every key of that name becomes "********", at any depth. In every other text
 //           `name=value`, `name: value` and their quoted forms are hidden up to the end of the value; where that end
-//           cannot be told (a line that begins as JSON and is none, a quote that is never closed) up to the end of the
-//           line. It hides rather too much.
+//           cannot be told (a line that begins with `{"`, `{}`, `[{`, `[[` or `["` and is no JSON, a quote that is
+//           never closed) up to the end of the line. It hides rather too much.
 // Names:    compared without regard to case, as whole words, and as labels are written: `user.email`, `user-email` and
 //           `user_email` are one name, in JSON also the key `email` within `user`. A name hides what is below it
 //           (`email[a]`, `email.a`) and stands at the end of a path too (`email` hides the key `user.email`), but not
@@ -32,12 +32,14 @@ class FieldMask {
   std::string_view apply(std::string_view line, std::string& storage) const;
 
  private:
+  using Keys = std::vector<std::string>;
   enum class Rest { kRead, kHidden };  // what comes after a value that is hidden in text
 
   bool may_hold_name(std::string_view text) const;
-  bool hides_key(const std::vector<std::string>& above, std::string name) const;
-  void mask_json(std::string_view line, std::string& out) const;
-  void mask_json_string(std::string_view quoted, std::string& out) const;
+  bool hides_key(const Keys& above, std::string name) const;
+  Keys nearest(const Keys& above, const std::string& key) const;
+  void mask_json(std::string_view line, Keys above, std::string& out) const;
+  void mask_json_string(std::string_view quoted, const Keys& above, const std::string& key, std::string& out) const;
   void mask_text(std::string_view text, Rest rest, std::string& out) const;
   std::size_t name_at(std::string_view text, std::size_t at, bool parts) const;
 

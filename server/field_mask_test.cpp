@@ -127,6 +127,11 @@ TEST_CASE("a name is hidden in every way that a stage would write it so") {
            Case{R"({"user":{"x":{}},"email":"shown","n":[1]})", R"({"user":{"x":{}},"email":"shown","n":[1]})"},
            Case{R"({"a":"{\"user\":{\"email\":\"p\"}}"})", R"({"a":"{\"user\":{\"email\":\"********\"}}"})"},
            Case{R"({"user":{"email":"p q"}} more)", R"({"user":{"email":********)"},
+           Case{R"({"user":"{\"email\":\"p\",\"x\":1}","email":"s"})",
+                R"({"user":"{\"email\":\"********\",\"x\":1}","email":"s"})"},
+           Case{R"({"user":{"a":1},"b":"{\"email\":\"shown\"}"})", R"({"user":{"a":1},"b":"{\"email\":\"shown\"}"})"},
+           Case{R"({"user":["{\"email\":\"p\"}","[{\"email\":\"p\"}]"]})",
+                R"({"user":["{\"email\":\"********\"}","[{\"email\":\"********\"}]"]})"},
            Case{R"({"card":"number"})", R"({"card":"number"})"},
        }) {
     std::string storage;
@@ -135,6 +140,82 @@ TEST_CASE("a name is hidden in every way that a stage would write it so") {
   CHECK(mask.hides("user_email"));
   CHECK(mask.hides("Card.Number"));
   CHECK(!mask.hides("email"));
+}
+
+TEST_CASE("what begins with a bracket and is no JSON is read as text") {
+  struct Case {
+    std::string_view line, shown;
+  };
+  for (const auto& [line, shown] : {
+           Case{R"([2026-11-22T01:00:00Z] level=info e_mail=a@b msg="kept" status=200)",
+                R"([2026-11-22T01:00:00Z] level=info e_mail=******** msg="kept" status=200)"},
+           Case{"[INFO] password=p kept", "[INFO] password=******** kept"},
+           Case{"{placeholder} password=p kept", "{placeholder} password=******** kept"},
+           Case{"[1, {\"password\":\"p q\"}]", "[1, {\"password\":\"********\"}]"},
+           Case{"[ {\"password\":\"p\" q", "[ {\"password\":********"},
+           Case{"{ \"password\":\"p\" q", "{ \"password\":********"},
+           Case{"[", "["},
+       }) {
+    CHECK(masked(line) == shown);
+  }
+}
+
+TEST_CASE("a quoted value ends where those see its end who wrote it") {
+  struct Case {
+    std::string_view line, shown;
+  };
+  for (const auto& [line, shown] : {
+           Case{R"({\x22password\x22:\x22two words\x22,\x22x\x22:1})", R"({\x22password\x22:********,\x22x\x22:1})"},
+           Case{R"({\x22password\x22:\x22a \x5C\x22 b\x22,\x22x\x22:1})", R"({\x22password\x22:********,\x22x\x22:1})"},
+           Case{R"({\x22password\x22:\x22\x22,\x22x\x22:1})", R"({\x22password\x22:********,\x22x\x22:1})"},
+           Case{R"(password=\u0022two words\u0022 x)", "password=******** x"},
+           Case{"password=%22two words%22 x", "password=******** x"},
+           Case{"password=%2522two words%2522 x", "password=******** x"},
+           Case{"password=%22two words x", "password=********"},
+           Case{R"("{\"password\":\"a \\\" b\",\"x\":1}")", R"("{\"password\":********,\"x\":1}")"},
+           Case{R"("{\"password\":\"a\\\\\",\"x\":1}")", R"("{\"password\":********,\"x\":1}")"},
+           Case{R"(msg="password=\"p q\"" x="y")", R"(msg="password=********" x="y")"},
+           Case{R"(password="a""b" x)", "password=******** x"},
+           Case{R"(password="a"" b" x)", "password=******** x"},
+           Case{"password='a''b c' x", "password=******** x"},
+           Case{R"(password="a"'b c' x)", "password=******** x"},
+           Case{R"(password="a"b x)", "password=******** x"},
+           Case{R"(1,"{""password"":""two words"",""x"":1}",2)", R"(1,"{""password"":********,""x"":1}",2)"},
+           Case{R"(1,"{""password"":"""",""x"":1}",2)", R"(1,"{""password"":********,""x"":1}",2)"},
+           Case{R"(password="""two words""" x)", "password=******** x"},
+           Case{R"(password="" x)", "password=******** x"},
+           Case{"password=b'two words' x", "password=******** x"},
+           Case{R"(password=u"two words" x)", "password=******** x"},
+           Case{"password=$'two words' x", "password=******** x"},
+           Case{R"(password=Some("two words") x)", "password=******** x"},
+           Case{R"(password: Some(String(" two words")) x)", "password: ******** x"},
+           Case{R"({"msg":"password=Some(\"two words\") x"})", R"({"msg":"password=******** x"})"},
+           Case{R"(msg="password=p" user="bob b")", R"(msg="password=******** user="bob b")"},
+           Case{R"('password="p"' user='bob b')", R"('password=********' user='bob b')"},
+           Case{"password=pass'word x", "password=******** x"},
+       }) {
+    CHECK(masked(line) == shown);
+  }
+}
+
+TEST_CASE("an empty value is not the word that follows") {
+  struct Case {
+    std::string_view line, shown;
+  };
+  for (const auto& [line, shown] : {
+           Case{"password= status=200 user=bob", "password=******** status=200 user=bob"},
+           Case{"password=  a.b-c=1 x", "password=********  a.b-c=1 x"},
+           Case{"password= e_mail=p x", "password=******** e_mail=******** x"},
+           Case{"password= p x", "password= ******** x"},
+           Case{"password= c2VjcmV0= x", "password= ******** x"},
+           Case{"password= c2VjcmV=", "password= ********"},
+           Case{"password= c2VjcmV== x", "password= ******** x"},
+           Case{"password: a=b x", "password: ******** x"},
+           Case{"password = a=b x", "password = ******** x"},
+           Case{"password=", "password=********"},
+       }) {
+    CHECK(masked(line) == shown);
+  }
 }
 
 TEST_CASE("the time for a line grows with its length") {
@@ -151,7 +232,9 @@ TEST_CASE("the time for a line grows with its length") {
   const FieldMask mask({"password", "e_mail"});
   for (const auto& line : {repeat("\\"), repeat("password[password]"), nested, repeat("password_"), repeat("password"),
                            repeat("%25"), repeat("e_mail.x "), repeat("password["), repeat("\x1b[1"), repeat("__password"),
-                           "{\"" + repeat("password-x ") + "]\":1}", repeat("password:{"), repeat("{\"password\":[")}) {
+                           "{\"" + repeat("password-x ") + "]\":1}", repeat("password:{"), repeat("{\"password\":["),
+                           repeat("password=''a"), repeat("password=a'b "), repeat("password=\\x22"),
+                           repeat("password=\\\\'"), repeat("password=%22a%5C"), repeat("password= a=b ")}) {
     CAPTURE(line.substr(0, 20));
     std::string storage;
     const std::uint64_t before = thread_cpu_ns();
