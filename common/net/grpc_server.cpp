@@ -56,6 +56,7 @@ class GrpcServer::Impl {
 
   void drain(Duration grace) {
     if (!started_ || shared_->stopped) return;
+    shared_->draining = true;
     listener_.close();
     post_to_each(shared_->mutex, shared_->sessions, &GrpcSession::begin_drain);
     wait_until_idle(grace);

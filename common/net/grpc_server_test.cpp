@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <future>
 #include <map>
+#include <thread>
 
 #include "common/net/grpc_message.h"
 
@@ -185,6 +188,51 @@ TEST_CASE("drain lets a running call finish") {
   CHECK(TestingCall(fixture.server.port()).run("/test.Echo/Say", frame_grpc_message("x")) == "0: ");
   fixture.server.drain(5s);
   fixture.server.drain(5s);
+}
+
+bool connects(std::uint16_t port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+  const bool done = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(socket);
+  return done;
+}
+
+TEST_CASE("a drain begins no call that was set aside") {
+  std::atomic<int> asked{0}, held{0};
+  std::promise<void> go;
+  const auto released = go.get_future().share();
+  GrpcServerOptions options;
+  options.set_aside = [&](const HttpRequest&) { return ++asked > 0; };
+  GrpcServer server(std::move(options));
+  server.add("/test.Hold/On", [&held, released](HttpRequest, std::shared_ptr<HttpReply> reply) {
+    ++held;
+    released.wait();
+    reply->send(HttpResponse::text(200, ""));
+  });
+  REQUIRE(server.start().has_value());
+  const auto call = [port = server.port()] {
+    return TestingCall(port).run("/test.Hold/On", frame_grpc_message("x"));
+  };
+  const auto until = [](const auto& condition) {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return condition();
+  };
+  auto first = std::async(std::launch::async, call);
+  CHECK(until([&] { return held == 1; }));
+  auto second = std::async(std::launch::async, call);
+  CHECK(until([&] { return asked == 2; }));
+  auto drained = std::async(std::launch::async, [&] { server.drain(60s); });
+  CHECK(until([&] { return !connects(server.port()); }));  // the drain has begun
+  go.set_value();
+  CHECK(first.get() == "0: ");
+  CHECK(second.get().starts_with("14: "));
+  drained.get();
+  CHECK(held == 1);
 }
 
 }  // namespace

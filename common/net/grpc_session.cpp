@@ -60,6 +60,8 @@ class GrpcReply final : public HttpReply {
   bool sent_ = false;
 };
 
+void send_busy(HttpReply& reply) { reply.send(HttpResponse::text(503, "too many calls in flight, try again")); }
+
 }  // namespace
 
 GrpcSession::GrpcSession(std::shared_ptr<GrpcShared> server, Stream stream)
@@ -276,14 +278,16 @@ void GrpcSession::dispatch(std::int32_t id, Call& call) {
   auto reply = std::make_shared<GrpcReply>(shared_from_this(), id, call.stop.get_token());
   const auto& handler = server_->handlers.find(request->path)->second;
   const bool aside = server_->aside && server_->options.set_aside(*request);
-  const bool taken = (aside ? server_->aside : server_->pool)->post([&handler, request, reply] {
+  const auto& pool = aside ? server_->aside : server_->pool;
+  const bool taken = pool->post([&shared = *server_, &handler, request, reply, aside] {
+    if (aside && (shared.draining || reply->client_gone())) return send_busy(*reply);  // waited in vain
     try {
       handler(std::move(*request), reply);
     } catch (const std::exception& error) {
       log::error("grpc", "handler threw", {{"error", error.what()}});
     }
   });
-  if (!taken) reply->send(HttpResponse::text(503, "too many calls in flight, try again"));
+  if (!taken) send_busy(*reply);
 }
 
 void GrpcSession::drop_body(Call& call) {

@@ -31,6 +31,7 @@ struct GrpcShared {
   std::unique_ptr<WorkerPool> pool;
   std::unique_ptr<WorkerPool> aside;              // there if options.set_aside is
   asio::io_context io;
+  std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};               // the io thread has ended
   std::atomic<std::uint64_t> buffered_bytes{0};
   Mutex mutex;

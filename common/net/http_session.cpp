@@ -24,6 +24,12 @@ void run_guarded(const HttpHandler& handler, HttpRequest request, std::shared_pt
   }
 }
 
+void send_busy(HttpReply& reply) {
+  auto response = HttpResponse::text(503, "too many requests in flight, try again\n");
+  response.headers.add("Retry-After", "1");
+  reply.send(std::move(response));
+}
+
 /// The path and query of an origin-form or absolute-form target.
 std::string_view without_authority(std::string_view target) {
   if (target.starts_with('/')) return target;
@@ -226,9 +232,18 @@ void Session::run_handler() {
   exchange_ = std::make_shared<ExchangeState>();
   answer_complete_ = answer_begun_ = chunked_answer_ = false;
   auto reply = make_reply(shared_from_this(), exchange_, is_upgrade_);
-  if (server_->aside && server_->options.set_aside(request_)) return run_on_pool(*server_->aside, std::move(reply));
+  if (server_->aside && server_->options.set_aside(request_)) return run_aside(std::move(reply));
   if (pool_ == kIoPool) return run_guarded(handler_, std::move(request_), std::move(reply));
   run_on_pool(*server_->pools.find(pool_)->second, std::move(reply));
+}
+
+/// What waited in vain is not begun: who asks and leaves, or a stop, shall not keep the one thread at work.
+void Session::run_aside(std::shared_ptr<HttpReply> reply) {
+  handler_ = [server = server_, handler = std::move(handler_)](HttpRequest request, std::shared_ptr<HttpReply> answer) {
+    if (server->draining || answer->client_gone()) return send_busy(*answer);
+    handler(std::move(request), std::move(answer));
+  };
+  run_on_pool(*server_->aside, std::move(reply));
 }
 
 void Session::run_on_pool(WorkerPool& pool, std::shared_ptr<HttpReply> reply) {
@@ -236,10 +251,7 @@ void Session::run_on_pool(WorkerPool& pool, std::shared_ptr<HttpReply> reply) {
   const bool taken = pool.post([handler = handler_, request, reply]() mutable {
     run_guarded(handler, std::move(*request), std::move(reply));
   });
-  if (taken) return;
-  auto response = HttpResponse::text(503, "too many requests in flight, try again\n");
-  response.headers.add("Retry-After", "1");
-  reply->send(std::move(response));
+  if (!taken) send_busy(*reply);
 }
 
 void Session::want_read() {

@@ -97,6 +97,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void take_sized_body();
   void take_chunked_body();
   void run_handler();
+  void run_aside(std::shared_ptr<HttpReply> reply);
   void run_on_pool(WorkerPool& pool, std::shared_ptr<HttpReply> reply);
   void want_read();
   void on_read(ErrorCodeIo ec, std::size_t size);
