@@ -438,6 +438,47 @@ TEST_CASE("a manifest that was moved away is made anew from the segments") {
   CHECK(store->read_all() == expected("t", some_entries(0, 70)));
 }
 
+TEST_CASE("a manifest whose last edit is damaged loses neither segments nor delete requests") {
+  const DeleteRequest request{"0badcafe", "{s=\"never\"}", {10}, {20}, {30}, 40};
+  for (const bool of_segment : {true, false}) {
+    CAPTURE(of_segment);
+    MemFilesystem fs;
+    {
+      auto store = Store::open(fs, by_hand()).value();
+      REQUIRE(store->push("t", some_entries(0, 30)));
+      REQUIRE(store->ingester().flush());
+      if (!of_segment) REQUIRE(store->storage().find("t")->commit({.deletes = {request}}, {}));
+      if (of_segment) REQUIRE(store->push("t", some_entries(30, 60)));
+      REQUIRE(store->ingester().flush());
+    }
+    const Path path = "data/tenants/t/manifest";
+    std::string bytes = fs.read_all(path, 1 << 20).value();
+    bytes.back() ^= 1;
+    REQUIRE(write_atomically(fs, path, bytes));
+    for (int start = 0; start < 2; ++start) {
+      auto store = Store::open(fs, by_hand()).value();
+      CHECK(store->read_all() == expected("t", some_entries(0, of_segment ? 60 : 30)));
+      const auto kept = store->storage().find("t")->delete_requests();
+      CHECK(kept == (of_segment ? std::vector<DeleteRequest>() : std::vector{request}));
+    }
+  }
+}
+
+TEST_CASE("the log gives back what a segment held that was given up with the manifest") {
+  MemFilesystem fs;
+  {
+    auto store = Store::open(fs, by_hand()).value();
+    for (int i = 0; i < 60; ++i) {
+      REQUIRE(store->push("t", {{"s", 1000 + i, "line", std::to_string(i)}}));
+      if (i == 19 || i == 39) REQUIRE(store->ingester().flush());
+    }
+  }
+  const Found sent = Store::open(fs, by_hand()).value()->read_all();
+  REQUIRE(fs.remove("data/tenants/t/segments/0000000000000001.seg"));
+  REQUIRE(fs.remove("data/tenants/t/manifest"));
+  CHECK(Store::open(fs, by_hand()).value()->read_all() == sent);
+}
+
 TEST_CASE("the log gives back what a lost segment held, also of a stream that has a younger one") {
   std::vector<TestEntry> sent;
   MemFilesystem fs;

@@ -123,23 +123,28 @@ ManifestEdit whole(const ManifestState& state) {
   return edit;
 }
 
-/// The next edit's payload. An empty optional: what is left is a torn last edit, or nothing.
+/// The payload of the edit that begins here, if it is whole.
+std::optional<std::string_view> whole_edit(ByteReader reader) {
+  const auto size = reader.fixed<std::uint32_t>();
+  const auto crc = reader.fixed<std::uint32_t>();
+  const auto payload = reader.raw(size);
+  const bool is_whole = reader.ok() && size > 0 && size <= kEditBytesMax && crc32c(payload) == crc;
+  return is_whole ? std::optional(payload) : std::nullopt;
+}
+
+/// The next edit's payload. An empty optional: what is left is a torn last edit, or nothing. Only what is appended last
+/// can be torn: with a whole edit anywhere behind it, it is damage.
 Result<std::optional<std::string_view>> next_edit(ByteReader& reader) {
-  ByteReader ahead = reader;
-  const auto size = ahead.fixed<std::uint32_t>();
-  const auto crc = ahead.fixed<std::uint32_t>();
-  const auto payload = ahead.raw(size);
-  if (!ahead.ok()) {
-    // Cut short. A size that was never written is not told from damage, but no edit can stand behind it either way.
-    return std::optional<std::string_view>();
+  if (const auto payload = whole_edit(reader)) {
+    (void)reader.raw(2 * sizeof(std::uint32_t) + payload->size());
+    return payload;
   }
-  if (size > kEditBytesMax) return damaged("size of an edit");
-  if (crc32c(payload) != crc) {
-    if (ahead.at_end()) return std::optional<std::string_view>();  // the last one, half written
-    return damaged("checksum of an edit");
+  const std::string_view left = reader.rest();
+  for (std::size_t at = 1; at < left.size(); ++at) {
+    const auto behind = whole_edit(ByteReader(left.substr(at)));
+    if (behind && decode_manifest_edit(*behind)) return damaged("size or checksum of an edit");
   }
-  reader = ahead;
-  return std::optional(payload);
+  return std::optional<std::string_view>();
 }
 
 bool is_plain(char c) {
@@ -236,9 +241,10 @@ Result<ManifestFile> read_manifest(std::string_view bytes) {
   }
 }
 
-std::string manifest_of_deletes(std::span<const DeleteRequest> deletes) {
+std::string manifest_of_deletes(const ManifestState& state) {
   ManifestEdit edit;
-  edit.deletes.assign(deletes.begin(), deletes.end());
+  edit.deletes = state.deletes;
+  edit.flushed_floor = state.flushed_floor;
   return file_header() + framed(encode_manifest_edit(edit, 1));
 }
 

@@ -46,8 +46,9 @@ struct ManifestFile {
   bool torn = false;
 };
 Result<ManifestFile> read_manifest(std::string_view bytes);
-/// A file with these delete requests and nothing else: the copy that outlives a lost manifest.
-std::string manifest_of_deletes(std::span<const DeleteRequest> deletes);
+/// A file with the delete requests, and the floor below which the log must not bring back what they erased: the copy
+/// that outlives a lost manifest.
+std::string manifest_of_deletes(const ManifestState& state);
 
 class Manifest {
  public:

@@ -82,6 +82,31 @@ TEST_CASE("a cut end loses only the last edit; damage before it is corruption") 
   }
 }
 
+TEST_CASE("only what is appended last can be torn") {
+  MemFilesystem fs;
+  auto manifest = Manifest::open("t/manifest", fs).value();
+  std::vector<std::size_t> ends{8};
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    REQUIRE(manifest->apply({.added = {segment(id)}}));
+    ends.push_back(fs.read_all("t/manifest", 1 << 20).value().size());
+  }
+  const std::string bytes = fs.read_all("t/manifest", 1 << 20).value();
+  for (std::size_t bit = ends[0] * 8; bit < bytes.size() * 8; ++bit) {
+    CAPTURE(bit);
+    std::string damaged = bytes;
+    damaged[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    const auto file = read_manifest(damaged);
+    if (bit / 8 < ends[2]) {
+      REQUIRE_FALSE(file);
+      CHECK(file.error().code() == ErrorCode::kCorruption);
+    } else {
+      REQUIRE(file);
+      CHECK(file->torn);
+      CHECK(ids(file->state) == std::vector<std::uint64_t>{1, 2});
+    }
+  }
+}
+
 TEST_CASE("newer files and fields are refused") {
   std::string newer = std::string("KVMF\x02\0\0\0", 8);
   CHECK(read_manifest(newer).error().code() == ErrorCode::kUnsupported);

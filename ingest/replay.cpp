@@ -286,6 +286,7 @@ Result<StoredRows> load_flushed(Storage& storage, const ReplayTarget& target, st
   for (TenantStorage* tenant : storage.tenants()) {
     FlushedRows flushed(target.head(tenant->tenant()), wal_begin);
     const auto segments = tenant->segments();
+    if (tenant->made_anew()) flushed.lose_from(wal_begin);
     for (const auto& segment : segments->unreadable) {
       if (segment.info.last_sequence >= wal_begin) flushed.lose_from(segment.info.first_sequence);
     }

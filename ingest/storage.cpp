@@ -49,7 +49,7 @@ class TenantStorageOnDisk final : public TenantStorage {
     MutexLock lock(edit_mutex_);
     KVASIR_TRY(const auto there, filesystem_.status(join_path(folder_, "manifest")));
     KVASIR_TRY(manifest_, Manifest::open(join_path(folder_, "manifest"), filesystem_));
-    if (!there) KVASIR_CHECK_OK(make_manifest_anew());
+    if (!there || manifest_->was_torn()) KVASIR_CHECK_OK(make_manifest_anew());
     copy_deletes();
     KVASIR_CHECK_OK(sweep_files());
     auto set = std::make_shared<SegmentSet>();
@@ -86,6 +86,7 @@ class TenantStorageOnDisk final : public TenantStorage {
     MutexLock lock(edit_mutex_);
     return manifest_->state().flushed_floor;
   }
+  bool made_anew() const override { return made_anew_; }
   std::uint64_t sequence_floor() const {
     MutexLock lock(edit_mutex_);
     return manifest_->state().sequence_floor;
@@ -108,7 +109,7 @@ class TenantStorageOnDisk final : public TenantStorage {
     }
     KVASIR_CHECK_OK(manifest_->apply(edit));
     publish(edit, added, swap);
-    if (!edit.deletes.empty() || !edit.deletes_removed.empty()) copy_deletes();
+    copy_deletes();
     for (std::size_t i = 0; i < added.size(); ++i) note(catalogue_.put(tenant_, edit.added[i].id, streams[i]));
     if (!edit.removed.empty()) {
       note(catalogue_.remove(tenant_, edit.removed));
@@ -147,40 +148,67 @@ class TenantStorageOnDisk final : public TenantStorage {
     return {};
   }
   Path deletes_path() const { return join_path(folder_, "deletes"); }
-  /// What the copy holds; empty if there is none, or none that can be read.
-  Result<std::vector<DeleteRequest>> copied_deletes() {
+  /// What the copy holds; nothing if there is none. Errors: it cannot be read.
+  Result<ManifestState> copied_deletes() {
     KVASIR_TRY(const auto there, filesystem_.status(deletes_path()));
-    if (!there) return std::vector<DeleteRequest>();
+    if (!there) return ManifestState();
     KVASIR_TRY(const auto bytes, filesystem_.read_all(deletes_path(), kDeletesBytesMax));
     KVASIR_TRY(auto file, read_manifest(bytes));
-    return std::move(file.state.deletes);
+    return std::move(file.state);
   }
-  /// Keeps the delete requests once more, for a manifest that is lost.
+  /// Keeps the delete requests once more, for a manifest that is lost, and with them from where on the log may be read.
   void copy_deletes() {
-    const auto& deletes = manifest_->state().deletes;
-    const auto copied = copied_deletes();
-    if (copied && *copied == deletes) return;
-    const auto written = write_atomically(filesystem_, deletes_path(), manifest_of_deletes(deletes));
-    if (written) return;
+    const ManifestState& state = manifest_->state();
+    const std::uint64_t floor = state.deletes.empty() ? 0 : state.flushed_floor;
+    if (!copied_) {
+      if (auto copied = copied_deletes()) copied_ = {std::move(copied->deletes), copied->flushed_floor};
+    }
+    if (copied_ && copied_->first == state.deletes && copied_->second == floor) return;
+    ManifestState copy;
+    copy.deletes = state.deletes;
+    copy.flushed_floor = floor;
+    const auto written = write_atomically(filesystem_, deletes_path(), manifest_of_deletes(copy));
+    copied_.reset();
+    if (written) {
+      copied_ = {state.deletes, floor};
+      return;
+    }
     log::warn("storage", "no copy made of the delete requests",
               {{"tenant", tenant_}, {"reason", written.error().message()}});
   }
-  /// For a manifest that was lost or moved away: from the segments that are there and the copy of the delete requests.
+  /// For a manifest that was lost, moved away or cut short: from the segments that are there and the copy of the delete
+  /// requests.
   Result<void> make_manifest_anew() {
+    const ManifestState& state = manifest_->state();
+    const bool torn = manifest_->was_torn();
     ManifestEdit edit;
     KVASIR_CHECK_OK(adopt_segments(edit));
-    if (auto deletes = copied_deletes()) {
-      edit.deletes = *std::move(deletes);
+    if (auto copied = copied_deletes()) {
+      for (auto& request : copied->deletes) {
+        const bool known = std::any_of(state.deletes.begin(), state.deletes.end(),
+                                       [&](const auto& other) { return other.id == request.id; });
+        if (!known) edit.deletes.push_back(std::move(request));
+      }
+      edit.flushed_floor = copied->flushed_floor;
     } else {
       log::error("storage", "the copy of the delete requests cannot be read",
-                 {{"tenant", tenant_}, {"path", deletes_path()}, {"reason", deletes.error().message()}});
+                 {{"tenant", tenant_}, {"path", deletes_path()}, {"reason", copied.error().message()}});
     }
     if (edit.added.empty() && edit.deletes.empty()) return {};
-    log::warn("storage", "no manifest: made anew from the segments",
-              {{"tenant", tenant_},
-               {"segments", std::to_string(edit.added.size())},
-               {"delete_requests", std::to_string(edit.deletes.size())}});
+    made_anew_ = true;
+    log::error("storage", torn ? "manifest was cut short: segments that it does not name are taken up again"
+                               : "no manifest: made anew from the segments",
+               {{"tenant", tenant_},
+                {"segments", std::to_string(edit.added.size())},
+                {"delete_requests", std::to_string(edit.deletes.size())}});
     return manifest_->apply(edit);
+  }
+  /// A torn manifest names the inputs of a merge or an erasure that it does not know of: what that wrote is left out.
+  bool is_rewritten(const SegmentInfo& info) const {
+    const auto& live = manifest_->state().segments;
+    return std::any_of(live.begin(), live.end(), [&](const auto& item) {
+      return item.second.first_sequence <= info.last_sequence && info.first_sequence <= item.second.last_sequence;
+    });
   }
   Result<void> adopt_segments(ManifestEdit& edit) {
     const Path folder = join_path(folder_, "segments");
@@ -189,10 +217,10 @@ class TenantStorageOnDisk final : public TenantStorage {
     KVASIR_TRY(const auto names, filesystem_.list(folder));
     for (const std::string_view name : names) {
       const auto id = segment_id(name);
-      if (!id) continue;
+      if (!id || manifest_->state().segments.contains(*id)) continue;
       const auto info = describe(*id);
       if (info) {
-        edit.added.push_back(*info);
+        if (!is_rewritten(*info)) edit.added.push_back(*info);
         continue;
       }
       if (info.error().code() == ErrorCode::kIo) return fail(info.error());
@@ -325,6 +353,8 @@ class TenantStorageOnDisk final : public TenantStorage {
   mutable Mutex edit_mutex_;
   std::function<void()> days_lost_ KVASIR_GUARDED_BY(edit_mutex_);
   std::unique_ptr<Manifest> manifest_ KVASIR_GUARDED_BY(edit_mutex_);
+  std::optional<std::pair<std::vector<DeleteRequest>, std::uint64_t>> copied_;  // what the file `deletes` holds
+  bool made_anew_ = false;                                                      // written by load()
   mutable std::shared_mutex snapshot_mutex_;
   std::shared_ptr<const SegmentSet> segments_;  // written under both locks
 };

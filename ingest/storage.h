@@ -131,6 +131,8 @@ class TenantStorage {
   virtual std::shared_ptr<const SegmentSet> segments() const = 0;
   virtual std::vector<DeleteRequest> delete_requests() const = 0;
   virtual std::uint64_t flushed_floor() const = 0;
+  /// At this start the manifest was put together from the segment files: others may have been lost with it.
+  virtual bool made_anew() const = 0;
 
   /// A fresh segment id and the path for its file.
   virtual std::uint64_t next_segment_id() = 0;

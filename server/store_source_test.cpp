@@ -271,6 +271,19 @@ TEST_CASE_FIXTURE(Fixture, "a processed delete request has erased the rows, also
   CHECK(rows(request()).size() == 3);
 }
 
+TEST_CASE_FIXTURE(Fixture, "erased rows do not come back from the log when the manifest is made anew") {
+  push({{"a", 10, "keep", ""}, {"a", 20, "secret", ""}, {"gone", 20, "secret", ""}});
+  flush();
+  push({{"a", 30, "later", ""}});
+  REQUIRE(deletes->create("t", "{s=~\".+\"} |= \"secret\"", {0}, {100}));
+  Maintenance(quick(), store->storage(), store->ingester(), *deletes, fs, clock).run_once();
+  const Rows left{"a@10 keep", "a@30 later"};
+  REQUIRE(rows(request()) == left);
+  REQUIRE(fs.remove("data/tenants/t/manifest"));
+  restart();
+  CHECK(rows(request()) == left);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a delete request that cannot be carried out does not hold up the next") {
   push({{"a", 10, "first", ""}});
   flush();
