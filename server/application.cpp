@@ -144,7 +144,9 @@ Result<void> Application::listen() {
   options.idle_timeout = config.http.idle_timeout;
   options.write_timeout = config.http.write_timeout;
   options.pools = {{"ingest", std::max<std::size_t>(2, cores()), kPushQueueMax}, {"admin", kAdminThreads, 64}};
-  options.set_aside = [&parts](const net::HttpRequest& request) { return parts.gate->is_slow(request); };
+  options.set_aside = [&parts](const net::HttpRequest& request) {
+    return !is_open_route(request.route) && parts.gate->is_slow(request);
+  };
   options.tls = config.http.tls;
   options.path_prefix = config.http.path_prefix;
   options.on_exchange = [&metrics = parts.metrics](const net::HttpExchange& exchange) {
@@ -347,7 +349,8 @@ Result<void> Application::reload() {
 Result<void> Application::reload_all() {
   KVASIR_TRY(const auto fresh, load_config(line_, environment_));
   std::vector<std::string> warnings = fresh->notes.warnings;
-  KVASIR_TRY(auto authenticator, Authenticator::create(fresh->config.kvasir, system_clock()));
+  const auto before = parts_->gate->authenticator();
+  KVASIR_TRY(auto authenticator, Authenticator::create(fresh->config.kvasir, system_clock(), before.get()));
   KVASIR_TRY(auto tenants, parts_->tenants->prepare(fresh->config.limits, warnings));
   if (loaded_->config.http.tls.enabled()) {  // these check before they change, too
     KVASIR_CHECK_OK(parts_->server->reload_tls());

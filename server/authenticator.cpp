@@ -44,8 +44,10 @@ Authenticator::Digest Authenticator::digest_of(std::string_view secret) {
   return digest;
 }
 
-Result<std::shared_ptr<const Authenticator>> Authenticator::create(const KvasirConfig& config, const Clock& clock) {
+Result<std::shared_ptr<const Authenticator>> Authenticator::create(const KvasirConfig& config, const Clock& clock,
+                                                                   const Authenticator* before) {
   auto out = std::make_shared<Authenticator>();
+  if (before != nullptr) out->passwords_ = before->passwords_;
   const auto& jwt = config.jwt;
   const bool has_jwt =
       !jwt.hmac_secret.empty() || !jwt.public_key_file.empty() || !jwt.jwks_file.empty() || !jwt.jwks_url.empty();
@@ -126,7 +128,7 @@ const Principal* Authenticator::find_hashed(std::string_view pair, Accepts accep
 
 const Principal* Authenticator::find_remembered(std::string_view pair) const {
   return find_hashed(pair, [this](const std::string& hash, const std::string& password) {
-    return passwords_.knows(hash, password);
+    return passwords_->knows(hash, password);
   });
 }
 
@@ -169,7 +171,7 @@ Result<Principal> Authenticator::identify(const net::HttpRequest& request) const
     if (pair && principal == nullptr) principal = find_remembered(*pair);
     if (pair && principal == nullptr) {
       principal = find_hashed(*pair, [this](const std::string& hash, const std::string& password) {
-        return passwords_.verify(hash, password);
+        return passwords_->verify(hash, password);
       });
     }
     if (principal == nullptr) return refuse("unknown user or wrong password");

@@ -37,7 +37,9 @@ class JwtVerifier;
 class Authenticator {
  public:
   /// Errors: io, invalid_argument (key file). The clock must outlive this.
-  static Result<std::shared_ptr<const Authenticator>> create(const KvasirConfig& config, const Clock& clock);
+  /// The good passwords that `before` (if not null) remembers stay; of a hash that changed none is found.
+  static Result<std::shared_ptr<const Authenticator>> create(const KvasirConfig& config, const Clock& clock,
+                                                             const Authenticator* before = nullptr);
   /// Lets everybody in.
   Authenticator();
   ~Authenticator();
@@ -72,7 +74,7 @@ class Authenticator {
   std::vector<Known> known_;
   std::map<std::string, std::shared_ptr<const ReadPolicy>> policies_;
   std::string reader_policy_;
-  SlowPasswords passwords_;
+  std::shared_ptr<const SlowPasswords> passwords_ = std::make_shared<const SlowPasswords>();
   std::unique_ptr<const JwtVerifier> jwt_;
 };
 

@@ -34,6 +34,7 @@ class TenantGate final : public RequestGate {
              const TenantSettingsStore& settings)
       : options_(options), settings_(settings), refused_(system_clock()), authenticator_(std::move(authenticator)) {}
 
+  std::shared_ptr<const Authenticator> authenticator() const;
   /// From the next request on; those at work keep what they were let in with.
   void set_authenticator(std::shared_ptr<const Authenticator> authenticator);
   /// Nobody has to show a credential: what one may read all may read.
@@ -47,7 +48,6 @@ class TenantGate final : public RequestGate {
   std::optional<std::string> admin(const net::HttpRequest& request, net::HttpReply& reply) override;
 
  private:
-  std::shared_ptr<const Authenticator> authenticator() const;
   std::optional<Principal> principal(const net::HttpRequest& request, net::HttpReply& reply, Role role);
   std::optional<std::vector<std::string>> ids(const Principal& caller, const net::HttpRequest& request,
                                               net::HttpReply& reply, bool reading);

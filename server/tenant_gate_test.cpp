@@ -147,6 +147,31 @@ TEST_CASE("only a password that has to be hashed makes a request slow") {
   CHECK(g.gate.is_slow(bad));  // bad ones are not remembered
 }
 
+TEST_CASE("a reload forgets no password, but those of hashes that changed") {
+  const std::string x = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$NZWWBi2zAa/2LfyYc+3inLV8bTSJ8ccirRfEkojHtfE";
+  const std::string test = "$2b$04$VqatZ94t/MHw4sqevW3PKeTe.FVwh04UDY6yAVdQJngcmaysFdmve";
+  KvasirConfig config;
+  config.credentials.push_back({"ann", "", "ann", "", "read", {"a"}});
+  config.credentials.back().password_hash = x;
+  Gate g({true, true}, config);
+  const auto ann = with({{"Authorization", net::basic_auth("ann", "x")}});
+  TestingReply reply;
+  CHECK(g.gate.is_slow(ann));
+  CHECK(g.gate.single_tenant(ann, reply, Role::kRead).has_value());
+  const auto reload = [&] {
+    const auto before = g.gate.authenticator();
+    g.gate.set_authenticator(*Authenticator::create(config, g.clock, before.get()));
+  };
+  reload();
+  CHECK_FALSE(g.gate.is_slow(ann));
+  CHECK(g.gate.single_tenant(ann, reply, Role::kRead).has_value());
+  config.credentials.back().password_hash = test;
+  reload();
+  CHECK(g.gate.is_slow(ann));
+  CHECK_FALSE(g.gate.single_tenant(ann, reply, Role::kRead).has_value());
+  CHECK(reply.response.status == 401);
+}
+
 TEST_CASE("requiring credentials without having any is an error") {
   KvasirConfig config;
   config.require_authentication = true;

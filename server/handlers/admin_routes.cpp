@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/assert.h"
 #include "common/json_writer.h"
 #include "common/log.h"
 #include "common/number.h"
@@ -39,24 +40,43 @@ class AuditedReply final : public net::HttpReply {
   std::string user_, peer_, method_, path_;
 };
 
+/// Of all their methods.
+constexpr std::string_view kOpenRoutes[] = {"/ready",
+                                            "/metrics",
+                                            "/services",
+                                            "/loki/api/v1/status/buildinfo",
+                                            "/memberlist",
+                                            "/ring",
+                                            "/distributor/ring",
+                                            "/compactor/ring",
+                                            "/scheduler/ring",
+                                            "/ruler/ring",
+                                            "/pattern/ring"};
+
 /// Adds routes of one kind with little writing.
 class Table {
  public:
   Table(net::HttpServer& server, const Services& services) : server_(server), services_(services) {}
 
+  /// For everybody, whatever credential comes along.
   void open(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler,
             const char* pool = "admin") {
+    KVASIR_ASSERT(is_open_route(pattern), "the route is one of kOpenRoutes");
     server_.add({std::move(methods), pattern, pool, kFormBytesMax, std::move(handler)});
+  }
+  /// The handler may ask who is calling.
+  void for_callers(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler) {
+    server_.add({std::move(methods), pattern, "admin", kFormBytesMax, std::move(handler)});
   }
   /// Only for callers with the role admin.
   void guarded(std::vector<std::string> methods, const char* pattern, net::HttpHandler handler) {
-    open(std::move(methods), pattern,
-         [&services = services_, handler = std::move(handler)](net::HttpRequest request, Reply reply) {
-           auto user = services.gate.admin(request, *reply);
-           if (!user) return;
-           auto audited = std::make_shared<AuditedReply>(std::move(reply), *std::move(user), request);
-           handler(std::move(request), std::move(audited));
-         });
+    for_callers(std::move(methods), pattern,
+                [&services = services_, handler = std::move(handler)](net::HttpRequest request, Reply reply) {
+                  auto user = services.gate.admin(request, *reply);
+                  if (!user) return;
+                  auto audited = std::make_shared<AuditedReply>(std::move(reply), *std::move(user), request);
+                  handler(std::move(request), std::move(audited));
+                });
   }
 
  private:
@@ -157,7 +177,8 @@ void add_health(Table& table, const Services& services, LifeCycle& life) {
              [](net::HttpRequest, Reply reply) { reply->send(build_info()); });
   table.guarded({"GET"}, "/config",
                 [&services](net::HttpRequest request, Reply reply) { reply->send(config_answer(services, request)); });
-  table.open({"GET"}, "/log_level", [](net::HttpRequest, Reply reply) {
+  // Not open() though anybody may ask: POST of the same pattern needs a caller.
+  table.for_callers({"GET"}, "/log_level", [](net::HttpRequest, Reply reply) {
     reply->send(json(200, "{\"message\":\"Current log level is " + std::string(level_name(log::level())) + "\"}"));
   });
   table.guarded({"POST"}, "/log_level",
@@ -273,7 +294,7 @@ std::vector<Setting> published(const ServerConfig& config, TenantSettings& setti
 }
 
 void add_limits(Table& table, const Services& services) {
-  table.open({"GET"}, "/loki/api/v1/drilldown-limits", [&services](net::HttpRequest request, Reply reply) {
+  table.for_callers({"GET"}, "/loki/api/v1/drilldown-limits", [&services](net::HttpRequest request, Reply reply) {
     const auto context = services.gate.single_tenant(request, *reply, Role::kRead);
     if (!context) return;
     TenantSettings settings = *context->settings;
@@ -288,7 +309,7 @@ void add_limits(Table& table, const Services& services) {
     w.key("version").string(BuildInfo::kVersion).end_object();
     reply->send(json(200, std::move(body)));
   });
-  table.open({"GET"}, "/config/tenant/v1/limits", [&services](net::HttpRequest request, Reply reply) {
+  table.for_callers({"GET"}, "/config/tenant/v1/limits", [&services](net::HttpRequest request, Reply reply) {
     const auto context = services.gate.single_tenant(request, *reply, Role::kRead);
     if (!context) return;
     TenantSettings settings = *context->settings;
@@ -347,6 +368,10 @@ void add_route_list(Table& table, const net::HttpServer& server) {
 }
 
 }  // namespace
+
+bool is_open_route(std::string_view pattern) {
+  return std::find(std::begin(kOpenRoutes), std::end(kOpenRoutes), pattern) != std::end(kOpenRoutes);
+}
 
 void add_admin_routes(net::HttpServer& server, const Services& services, LifeCycle& life) {
   Table table(server, services);

@@ -7,6 +7,8 @@
 
 namespace kvasir::server {
 
+/// The route (its pattern) answers everybody, whatever credential comes along.
+bool is_open_route(std::string_view pattern);
 /// Both must outlive the server.
 void add_admin_routes(net::HttpServer& server, const Services& services, LifeCycle& life);
 
