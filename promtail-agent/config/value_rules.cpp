@@ -24,6 +24,12 @@ bool is_number_of(int family, const std::string& text) {
   return ::inet_pton(family, text.c_str(), bytes) == 1;
 }
 
+/// `fe80::1` of `fe80::1%eth0`: which interfaces there are shows when it is listened on.
+std::string without_zone(const std::string& host) {
+  const std::size_t percent = host.find('%');
+  return percent == std::string::npos || percent + 1 == host.size() ? host : host.substr(0, percent);
+}
+
 std::string find_port_problem(const std::string& port) {
   const bool digits = !port.empty() && std::all_of(port.begin(), port.end(), is_digit);
   if (digits) {
@@ -51,7 +57,7 @@ std::string find_host_problem(std::string_view text) {
   const bool brackets = text.starts_with('[') && text.ends_with(']');
   const std::string host(brackets ? text.substr(1, text.size() - 2) : text);
   if (brackets || std::count(host.begin(), host.end(), ':') > 1)
-    return is_number_of(AF_INET6, host) ? "" : "not an IPv6 address";
+    return is_number_of(AF_INET6, without_zone(host)) ? "" : "not an IPv6 address";
   if (host.find(':') != std::string::npos) return "an address without a port is wanted here";
   const auto in_number = [](char c) { return is_digit(c) || c == '.'; };
   if (std::all_of(host.begin(), host.end(), in_number))

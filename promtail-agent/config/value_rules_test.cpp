@@ -23,6 +23,7 @@ TEST_CASE("what is wrong with an address is said") {
       {":12201", ""},
       {"localhost:0", ""},
       {"[::1]:514", ""},
+      {"[fe80::1%eth0]:1514", ""},
       {"node-1.example_net.org:65535", ""},
       {":syslog", ""},
       {"", "the port is missing"},
@@ -35,6 +36,8 @@ TEST_CASE("what is wrong with an address is said") {
       {"300.1.1.1:514", "not an IPv4 address"},
       {"1.2.3:514", "not an IPv4 address"},
       {"[::g]:514", "not an IPv6 address"},
+      {"[fe80::1%]:514", "not an IPv6 address"},
+      {"[127.0.0.1%lo]:514", "not an IPv6 address"},
       {"::1:514", "an IPv6 address stands in brackets"},
       {"tcp://0.0.0.0:514", "an IPv6 address stands in brackets"},
       {"a host:514", "not an address and not a host name"},
@@ -50,6 +53,7 @@ TEST_CASE("what is wrong with an address is said") {
 TEST_CASE("a host stands without a port") {
   constexpr Case kCases[] = {{"", ""},         {"127.0.0.1", ""}, {"::", ""},
                              {"[::1]", ""},    {"my-host", ""},   {"127.0.0.1:9080", "an address without a port"},
+                             {"fe80::1%lo", ""},
                              {"[::1]:80", "not an IPv6"},         {"1.2.3.4.5", "not an IPv4 address"},
                              {"a/b", "not an address"}};
   for (const Case& one : kCases) {
