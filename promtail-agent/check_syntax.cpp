@@ -52,6 +52,16 @@ std::string at(const std::string& path, int line) {
   return line > 0 ? fmt::format("{}:{}", path, line) : path;
 }
 
+/// Where the entries come from; with -stdin from nowhere else.
+void check_sources(const ScrapeConfig& scrape, SyntaxReport& report) {
+  for (ConfigProblem& problem : find_source_problems(scrape)) {
+    problem.text = fmt::format("scrape config \"{}\": {}", scrape.job_name, problem.text);
+    report.problems.push_back(std::move(problem));
+  }
+  for (const std::string& text : find_source_warnings(scrape))
+    report.warnings.push_back(fmt::format("scrape config \"{}\" (line {}): {}", scrape.job_name, scrape.line, text));
+}
+
 }  // namespace
 
 SyntaxReport check_loaded(const LoadedConfig& loaded) {
@@ -65,12 +75,7 @@ SyntaxReport check_loaded(const LoadedConfig& loaded) {
   for (std::size_t i = 0; i < config.scrape_configs.size(); ++i) {
     const ScrapeConfig& scrape = config.scrape_configs[i];
     check_rules(scrape, rules_place(i), report.problems);
-    for (ConfigProblem& problem : find_source_problems(scrape)) {
-      problem.text = fmt::format("scrape config \"{}\": {}", scrape.job_name, problem.text);
-      report.problems.push_back(std::move(problem));
-    }
-    for (const std::string& text : find_source_warnings(scrape))
-      report.warnings.push_back(fmt::format("scrape config \"{}\" (line {}): {}", scrape.job_name, scrape.line, text));
+    if (!config.stdin_target) check_sources(scrape, report);
     check_stages(scrape, config, metrics, report);
   }
   std::stable_sort(report.problems.begin(), report.problems.end(),

@@ -197,6 +197,20 @@ TEST_CASE("a check names values that cannot be meant, with what is allowed") {
   CHECK_FALSE(load_config(flags_of({"-config.file=" + file.path})));
 }
 
+TEST_CASE("a job of which only the labels and stages are used needs no path") {
+  const ConfigFile file("clients: [{url: http://h/p}]\nscrape_configs:\n- job_name: in\n"
+                        "  static_configs: [{labels: {job: x}}]\n");
+  for (const bool from_stdin : {false, true}) {
+    CAPTURE(from_stdin);
+    std::vector<std::string> flags = {"-config.file=" + file.path};
+    if (from_stdin) flags.emplace_back("-stdin");
+    const auto loaded = load_with_problems(flags_of(flags));
+    REQUIRE(loaded);
+    const SyntaxReport report = check_loaded(*loaded);
+    CHECK(report.warnings.empty() == from_stdin);
+  }
+}
+
 TEST_CASE("a check knows the names of the agent's own metrics") {
   constexpr const char* kTaken =
       "clients: [{url: 'http://h/p'}]\n"
