@@ -5,7 +5,8 @@
 //           same as those at the front of another one, it may be a copy under way, and nothing of it is read. It is a
 //           copy when that other file is truncated, replaced or removed: then it goes on where that one was left. It
 //           is a file of its own, and read from its start, as soon as one byte differs or it is longer than the other
-//           one, or when CopyTimes are over.
+//           one, or when CopyTimes are over. Before that, files beside it whose content was replaced since they were
+//           read are read: what it is a copy of may be their new content.
 // Which:    a file may be a copy of those after which it is named (`app.log`: `app.log.1`, `app-20261121.log`), and of
 //           any whose first kFingerprintBytes are the same and that is older.
 // Evidence: holds for contents that are not there any more to be compared (offset_in_copy).
@@ -37,6 +38,7 @@ struct CopyCheck {
   std::set<std::uint64_t> others;  // ids of those that it is no copy of
   std::optional<Duration> began, complete;
   Duration grew{0};
+  std::optional<Duration> deferred;  // since when it waits for another one to say that its content was replaced
 };
 
 enum class Likeness {

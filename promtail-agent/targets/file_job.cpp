@@ -166,6 +166,7 @@ void FileJob::run() {
 
 void FileJob::find_changes() {
   const MutexLock finding(finding_mutex_);
+  ++turn_;
   take_groups();
   if (parts_.clock->steady() >= next_sync_) sync();
   take_events();
@@ -177,6 +178,7 @@ void FileJob::read_last() {
   read_until_ = parts_.clock->steady() + kLastReadTime;
   {
     const MutexLock finding(finding_mutex_);
+    ++turn_;
     take_events();
     for (auto& [key, file] : files_) look_at(*file);
   }
@@ -355,7 +357,7 @@ void FileJob::look_at(TailedFile& file) {
     log::info("tailer", "Re-opening moved/deleted file " + file.path, {{"path", file.path}});
     if (events_lost_ || !inotify_.watching(parent_directory(file.path))) left_unseen_.push_back(file.key);
   }
-  if (file.check != nullptr && file.check->original != 0) {
+  if (file.check != nullptr && (file.check->original != 0 || file.check->deferred)) {
     file.dirty = true;
     file.next_look = std::min(file.next_look, now + kCopyLookInterval);
   }

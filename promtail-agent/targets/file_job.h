@@ -146,6 +146,8 @@ class FileJob final : public Target, private LineSink {
   enum class Copy { kOwn, kWait, kTaken };
   bool may_begin(TailedFile& file);
   TailedFile* original_of(const TailedFile& file, FileFront& front);
+  bool must_defer(TailedFile& file);
+  bool is_replaced_unseen(TailedFile& original, const TailedFile& copy) const;
   Copy held_against(TailedFile& file, TailedFile& original);
   Copy take_from_removed(TailedFile& file, TailedFile& original);
   bool give_to_copy(const GoneContent& content);
@@ -185,6 +187,7 @@ class FileJob final : public Target, private LineSink {
   std::vector<FileRecord> remembered_;    // from the last run, not found yet
   std::vector<FileRecord> let_go_;        // closed while their path still led to them; offsets are those read
   std::set<std::string> paths_seen_;      // what positions.yaml says of them is about a file that is known otherwise
+  std::uint64_t turn_ = 0;
   ReadBuffer buffer_;
   TailedFile* reading_ = nullptr;
   std::uint64_t too_long_bytes_ = 0;      // skipped and not counted yet

@@ -51,14 +51,41 @@ bool FileJob::may_begin(TailedFile& file) {
   while (TailedFile* original = original_of(file, front)) {
     if (check.original != original->id) check.compared = 0, check.complete.reset();
     check.original = original->id;
+    check.deferred.reset();
     switch (held_against(file, *original)) {
       case Copy::kOwn: check.others.insert(original->id); break;
       case Copy::kWait: return false;
       case Copy::kTaken: return true;
     }
   }
+  if (must_defer(file)) return false;
   file.check.reset();
   return true;
+}
+
+/// Whether it may be a copy of a content that nobody has seen yet, because its original was replaced since it was read.
+bool FileJob::must_defer(TailedFile& file) {
+  const Duration now = parts_.clock->steady();
+  for (auto& [key, other] : files_) {
+    if (other.get() == &file || !is_replaced_unseen(*other, file)) continue;
+    other->dirty = true;
+    // One that is not in the saved state cannot say so yet, and then no other file can be read either.
+    if (!file.check->deferred || !may_read(*other)) file.check->deferred = now;
+    file.dirty = false;
+    file.next_look = std::min(file.next_look, now + kCopyLookInterval);
+    return now - *file.check->deferred < parts_.copy_times.quiet_short;
+  }
+  return false;
+}
+
+/// Only for those that are known to have changed, or by whose name the copy is called.
+bool FileJob::is_replaced_unseen(TailedFile& original, const TailedFile& copy) const {
+  const bool is_read = original.plain != nullptr && original.check == nullptr && original.last_error.empty();
+  if (!is_read || original.intact_in_turn == turn_) return false;
+  const bool beside = original.dirty && folder_of(original.path) == folder_of(copy.path);
+  if (!beside && !named_after(copy.path, original.path)) return false;
+  if (original.plain->intact()) original.intact_in_turn = turn_;
+  return original.intact_in_turn != turn_;
 }
 
 /// The file that this one was the same as so far, or the next that it may be a copy of.

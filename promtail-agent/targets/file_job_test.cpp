@@ -707,6 +707,40 @@ TEST_CASE("a copy that the pattern asks for is not read again, at whatever stage
   }
 }
 
+TEST_CASE("a copy of what its original has had only since it was read is not read again") {
+  for (const bool save_before_reading : {false, true}) {
+    CAPTURE(save_before_reading);
+    Harness files;
+    std::set<std::string> lines;
+    files.write("", "a.tmp");
+    files.write("", "b.tmp");
+    const bool in_order = files.inode("a.tmp") < files.inode("b.tmp");  // a job looks at files by their numbers
+    const std::string copy = in_order ? "a.tmp" : "b.tmp";
+    files.rename(in_order ? "b.tmp" : "a.tmp", "app.log");
+    files.write(numbered(4'000, lines));
+    files.start(save_before_reading);
+    files.expect(lines);
+    const std::string content = numbered(6'000, lines);
+    files.seen().before_each([&](const Entry& entry) {
+      if (entry.line() != "now") return;
+      std::filesystem::resize_file(files.path(), 0);
+      files.write(content);
+      files.write(content.substr(0, 700), copy);
+      files.rename(copy, "app.2.log");
+    });
+    files.write("now\n", "other.log");
+    lines.insert("now");
+    CHECK(files.seen().wait_for(lines));
+    files.write(content.substr(700), "app.2.log");
+    std::filesystem::resize_file(files.path(), 0);
+    files.write("after\n");
+    lines.insert("after");
+    files.expect(lines);
+    let_pass(2 * kCopyLookInterval);
+    files.expect(lines);
+  }
+}
+
 TEST_CASE("a copy under way when the agent is killed is not read again") {
   for (const bool truncated_while_down : {false, true}) {
     for (const double found_at : {0.0, 0.5, 1.0}) {

@@ -46,6 +46,7 @@ struct TailedFile {
   bool counts_lines = false;    // offsets are lines, not bytes
   bool saved = false;           // the state on disk knows it
   bool magic_checked = false;   // its first bytes were looked at
+  std::uint64_t intact_in_turn = 0;  // the turn of the job in which it had what was read of it, last
   Duration quiet_since{0};      // when it last gave something
   Duration left_at{0};          // when the path was found to lead elsewhere
   Duration not_before{0};       // initial_delay
