@@ -161,7 +161,8 @@ def case_verify():
         code, out = verify(config, log)
         assert code == 1 and "its first bytes are not those that were sent" in out, (code, out)
         (world.folder / "positions.yaml").unlink()
-        (world.folder / "positions.yaml.state").unlink()
+        for state in world.folder.glob("positions.yaml.state*"):
+            state.unlink()
         with log.open("r+") as f:
             f.write(lines[0][:5])
         agent, url = run_agent(world, config)  # forgets what it sent
